@@ -1,0 +1,91 @@
+"""antiphon: a catalog becomes one space that you can talk to.
+
+    import antiphon
+
+    space = antiphon.load("runs/movies")
+    for hit in space.search("dark science fiction from the eighties", where={"year": {"gte": 1980}}):
+        print(hit.title, hit.score)
+
+Names are loaded when they are used: importing the package loads neither torch nor a web framework.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from antiphon._version import __version__
+from antiphon.errors import (
+    AntiphonError,
+    ConfigError,
+    DataError,
+    FilterError,
+    IntegrityError,
+    MismatchError,
+    MissingExtraError,
+    QueryError,
+    RunError,
+    UnknownIdError,
+)
+
+if TYPE_CHECKING:
+    from antiphon.build import build
+    from antiphon.catalog import Catalog
+    from antiphon.config import Config, load_config
+    from antiphon.features import Features
+    from antiphon.joint import JointModel
+    from antiphon.query import Hit, Query
+    from antiphon.reading import read_catalog
+    from antiphon.space import Space, load
+
+_LAZY = {
+    "Catalog": "catalog",
+    "Config": "config",
+    "Features": "features",
+    "Hit": "query",
+    "JointModel": "joint",
+    "Query": "query",
+    "Space": "space",
+    "build": "build",
+    "load": "space",
+    "load_config": "config",
+    "read_catalog": "reading",
+}
+
+__all__ = [
+    "AntiphonError",
+    "Catalog",
+    "Config",
+    "ConfigError",
+    "DataError",
+    "Features",
+    "FilterError",
+    "Hit",
+    "IntegrityError",
+    "JointModel",
+    "MismatchError",
+    "MissingExtraError",
+    "Query",
+    "QueryError",
+    "RunError",
+    "Space",
+    "UnknownIdError",
+    "__version__",
+    "build",
+    "load",
+    "load_config",
+    "read_catalog",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'antiphon' has no attribute {name!r}")
+    value = getattr(import_module(f"antiphon.{_LAZY[name]}"), name)
+    # `antiphon.build` is a module and a function: the function is what the name means.
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

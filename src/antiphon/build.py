@@ -1,0 +1,255 @@
+"""Building a run: stages in order, each skipped when nothing that it reads has changed.
+
+catalog -> descriptions -> features of each modality -> joint model -> published space. A stage's fingerprint is a hash
+of what it reads; its outputs are recorded with checksums. A killed build goes on where it was, and makes the same
+vectors as one that was left alone.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from filelock import FileLock, Timeout
+
+from antiphon import storage
+from antiphon._version import __version__
+from antiphon.catalog import Catalog
+from antiphon.config import Config
+from antiphon.describe.descriptions import Descriptions, describe
+from antiphon.encoders.base import Encoder, Source, make_encoder
+from antiphon.errors import DataError, RunError
+from antiphon.features import Features, feature_paths
+from antiphon.joint import JointModel, embed_items
+from antiphon.layout import FORMAT, RunLayout
+from antiphon.progress import Progress, silent
+from antiphon.publish import publish
+from antiphon.reading import read_catalog
+from antiphon.splits import make_split
+from antiphon.train import train
+
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """What the manifest says of a stage."""
+
+    name: str
+    fingerprint: str
+    seconds: float
+    status: str
+    files: Mapping[str, str]
+
+
+def build(config: Config, run: Path, *, progress: Progress = silent, notify: Notify = lambda _: None) -> RunLayout:
+    """Build a run from its configuration; returns its layout. What is up to date is not done again.
+
+    Raises:
+        ConfigError: the configuration names something that does not exist.
+        DataError: the catalog's files are missing or broken.
+        RunError: the folder is in use by another build, or cannot be written to.
+    """
+    layout = RunLayout(run)
+    builder = Builder(config, layout, progress, notify)
+    # Everything that can be refused without writing is refused before the folder is made.
+    catalog_stage = builder.check_inputs()
+    with _locked(layout):
+        try:
+            builder.run(catalog_stage)
+        except OSError as error:
+            raise RunError(
+                f"cannot write {run}: {error.strerror or error}. Check permissions and free space."
+            ) from error
+    return layout
+
+
+class Builder:
+    """The stages of one build, and the manifest that records them."""
+
+    def __init__(self, config: Config, layout: RunLayout, progress: Progress, notify: Notify) -> None:
+        self.config, self.layout, self.progress, self.notify = config, layout, progress, notify
+        self.encoders: dict[str, Encoder[Any]] = {item.name: make_encoder(item) for item in config.modalities}
+        self.before = _recorded(layout)
+        self.records: dict[str, StageRecord] = {}
+
+    def check_inputs(self) -> tuple[str, Catalog | None]:
+        """Fingerprint of the catalog, and the catalog itself where it has to be read."""
+        fingerprint = _catalog_fingerprint(self.config)
+        if self._is_current("catalog", fingerprint):
+            return fingerprint, None
+        with self.progress("reading the catalog", 1):
+            return fingerprint, read_catalog(self.config.catalog)
+
+    def run(self, catalog_stage: tuple[str, Catalog | None]) -> None:
+        """Run every stage that is not up to date."""
+        fingerprint, fresh = catalog_stage
+        self.stage("catalog", fingerprint, lambda: self._save_catalog(fresh), self._catalog_files)
+        catalog = fresh or Catalog.load(self.layout.catalog)
+        descriptions = self._describe(catalog)
+        split = make_split(catalog, self.config.split, self.config.seed)
+        source = Source(catalog, descriptions, split, self.config.split, self.config.seed)
+        features = [self._encode(encoder, source) for encoder in self.encoders.values()]
+        model = self._train(features)
+        self._publish(catalog, features, model)
+        self._write_manifest()
+
+    def stage(self, name: str, fingerprint: str, work: Callable[[], None], files: Callable[[], Iterable[Path]]) -> None:
+        """Do `work` unless the stage is up to date; record it with its files' checksums either way."""
+        if self._is_current(name, fingerprint):
+            self.records[name] = StageRecord(**{**self.before[name], "status": "cached"})
+            return
+        start = time.perf_counter()
+        work()
+        seconds = time.perf_counter() - start
+        sums = {path.relative_to(self.layout.root).as_posix(): storage.sha256(path) for path in files()}
+        self.records[name] = StageRecord(name, fingerprint, seconds, "built", sums)
+        self._write_manifest()
+        self.notify(f"{name}: {seconds:.1f} s")
+
+    def _is_current(self, name: str, fingerprint: str) -> bool:
+        record = self.before.get(name)
+        if record is None or record["fingerprint"] != fingerprint:
+            return False
+        paths = {self.layout.root / file: expected for file, expected in record["files"].items()}
+        return all(path.is_file() and storage.sha256(path) == expected for path, expected in paths.items())
+
+    def _save_catalog(self, catalog: Catalog | None) -> None:
+        assert catalog is not None  # noqa: S101  check_inputs has read it where the stage is not up to date
+        for finding in catalog.report:
+            self.notify(finding.sentence())
+        catalog.save(self.layout.catalog)
+
+    def _catalog_files(self) -> list[Path]:
+        return sorted(self.layout.catalog.iterdir())
+
+    def _describe(self, catalog: Catalog) -> Descriptions:
+        path = self.layout.descriptions
+        items = self.records["catalog"].files["catalog/items.parquet"]
+        fingerprint = storage.digest("describe", self.config.describe.model_dump(mode="json"), items)
+        self.stage(
+            "describe",
+            fingerprint,
+            lambda: describe(catalog, self.config.describe).save(path, catalog.item_ids),
+            lambda: [path],
+        )
+        return Descriptions.load(path)
+
+    def _encode(self, encoder: Encoder[Any], source: Source) -> Features:
+        folder, modality = self.layout.features, encoder.modality
+
+        def work() -> None:
+            encoder.encode(source, self.layout.workspace(modality), self.progress).save(folder)
+
+        self.stage(f"features.{modality}", encoder.fingerprint(source), work, lambda: feature_paths(folder, modality))
+        features = Features.load(folder, modality)
+        if not features.present.any():
+            raise DataError(f"modality {modality!r}: no item has a vector; leave the modality out or mend its input.")
+        return features
+
+    def _train(self, features: list[Features]) -> JointModel:
+        inputs = [self.records[f"features.{item.modality}"].files for item in features]
+        settings = [
+            self.config.joint.model_dump(mode="json"),
+            self.config.train.model_dump(mode="json"),
+            self.config.seed,
+        ]
+        fingerprint = storage.digest("train", settings, inputs)
+        # A folder a fingerprint: a checkpoint of other data or settings is never gone on from.
+        checkpoint = self.layout.model / f"checkpoint-{fingerprint[:12]}"
+
+        def work() -> None:
+            for old in self.layout.model.glob("checkpoint-*"):
+                if old != checkpoint:
+                    shutil.rmtree(old)
+            model = train(
+                features, self.config.joint, self.config.train,
+                seed=self.config.seed, checkpoint=checkpoint, progress=self.progress,
+            )  # fmt: skip
+            model.save(self.layout.model)
+            shutil.rmtree(checkpoint, ignore_errors=True)
+
+        files = [self.layout.model / "model.safetensors", self.layout.model / "model.json"]
+        self.stage("train", fingerprint, work, lambda: files)
+        return JointModel.load(self.layout.model)
+
+    def _publish(self, catalog: Catalog, features: list[Features], model: JointModel) -> None:
+        inputs = [record.files for record in self.records.values()]
+        names = [self.config.name, self.config.index.kind, FORMAT, [item.modality for item in features]]
+        fingerprint = storage.digest("publish", inputs, names)
+
+        def work() -> None:
+            embedded = embed_items(model, features)
+            publish(
+                self.layout,
+                catalog,
+                embedded,
+                model,
+                self.encoders,
+                name=self.config.name,
+                index=self.config.index.kind,
+            )
+
+        self.stage("publish", fingerprint, work, lambda: [self.layout.current, *self._space_manifest()])
+
+    def _space_manifest(self) -> list[Path]:
+        return [self.layout.spaces / self.layout.current.read_text(encoding="utf-8").strip() / "manifest.json"]
+
+    def _write_manifest(self) -> None:
+        settings = self.config.model_dump(mode="json", exclude_none=True)
+        storage.write_text(self.layout.config, tomli_w.dumps(settings))
+        later = [record for name, record in self.before.items() if name not in self.records]
+        stages = [vars(record) for record in self.records.values()]
+        storage.write_json(
+            self.layout.manifest,
+            {"format": FORMAT, "antiphon": __version__, "seed": self.config.seed, "stages": stages + later},
+        )
+
+
+def _catalog_fingerprint(config: Config) -> str:
+    catalog = config.catalog
+    files = [catalog.items] if catalog.interactions is None else [catalog.items, catalog.interactions.file]
+    for path in files:
+        if not path.is_file():
+            raise DataError(f"{path} does not exist; [catalog] names it.")
+    media = {name: _listing(item.path) for name, item in catalog.media.items()}
+    settings = catalog.model_dump(mode="json")
+    return storage.digest("catalog", settings, [storage.cached_sha256(path) for path in files], media)
+
+
+def _listing(path: Path) -> list[Any]:
+    """Names, sizes and times of media files; their contents are read by the encoders that use them."""
+    if not path.exists():
+        raise DataError(f"{path} does not exist; media is a folder or a zip file.")
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    return [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+
+
+def _recorded(layout: RunLayout) -> dict[str, Any]:
+    if not layout.manifest.is_file():
+        return {}
+    manifest = storage.read_json(layout.manifest)
+    stages = manifest["stages"] if manifest.get("format") == FORMAT else []
+    return {stage["name"]: stage for stage in stages}
+
+
+@contextmanager
+def _locked(layout: RunLayout) -> Any:
+    try:
+        layout.root.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(layout.lock)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise RunError(f"another build is at work in {layout.root}; wait for it, or choose another --run.") from error
+    except OSError as error:
+        raise RunError(f"cannot write {layout.root}: {error.strerror}. Check permissions and free space.") from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,44 @@
+"""The command line: thin commands over the library.
+
+Results go to standard output, progress and warnings to standard error. Bad input ends with one sentence and exit
+code 2. Each command imports what it needs when it runs, so `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from antiphon._version import __version__
+from antiphon.cli.build import build
+from antiphon.cli.data import data
+from antiphon.cli.demo import demo
+from antiphon.cli.inspect import inspect
+from antiphon.cli.search import recommend, search, similar
+from antiphon.errors import AntiphonError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="antiphon")
+def cli() -> None:
+    r"""Turn a catalog into one space you can talk to.
+
+    \b
+    antiphon demo                                    a real catalog, a space, some answers
+    antiphon build antiphon.toml --run runs/films    from files to a published space
+    antiphon search runs/films "a dark thriller" --where 'year>=1980'
+    """
+
+
+for command in (build, data, demo, inspect, recommend, search, similar):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; bad input ends with a sentence and exit code 2."""
+    try:
+        cli()
+    except AntiphonError as error:
+        click.echo(f"antiphon: {error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,34 @@
+"""antiphon inspect: what is in a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from antiphon.cli.output import document
+
+
+@click.command(epilog="Example: antiphon inspect runs/films")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+def inspect(run: Path, as_json: bool) -> None:
+    """Show stages, sizes, seconds, the coverage of each modality, and what was dropped."""
+    from antiphon.inspection import inspect_run
+
+    found = inspect_run(run)
+    if as_json:
+        document(found)
+        return
+    click.echo(
+        f"{found['name']}: {found['n_items']:,} items, {found['n_searchable']:,} searchable, space {found['space_id']}"
+    )
+    click.echo("\nmodality           dim  coverage")
+    for name, item in found["modalities"].items():
+        click.echo(f"  {name:<14} {item['dim']:>5}   {item['coverage']:7.1%}")
+    click.echo("\nstage                   seconds  status")
+    for stage in found["stages"]:
+        click.echo(f"  {stage['name']:<20} {stage['seconds']:8.1f}  {stage['status']}")
+    click.echo("\ndropped or merged")
+    for line in found["findings"] or ["  nothing"]:
+        click.echo(f"  {line.strip()}")

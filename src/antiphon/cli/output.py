@@ -1,0 +1,63 @@
+"""What commands print: hits as lines for people, one JSON document for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from antiphon.progress import Progress, bar, silent
+from antiphon.query import Hit
+
+
+def progress() -> Progress:
+    """A bar where a person watches standard error; nothing elsewhere."""
+    return bar if sys.stderr.isatty() else silent
+
+
+def note(line: str) -> None:
+    """A line on standard error."""
+    click.echo(line, err=True)
+
+
+def document(value: Any) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def hit_document(hit: Hit) -> dict[str, Any]:
+    """A hit as JSON: `why` and `matched` only where they were asked for."""
+    shown: dict[str, Any] = {
+        "rank": hit.rank,
+        "item_id": hit.item_id,
+        "title": hit.title,
+        "score": round(hit.score, 6),
+        "fields": {name: _plain(value) for name, value in hit.fields.items()},
+    }
+    if hit.why is not None:
+        shown["why"] = {name: round(share, 6) for name, share in hit.why.items()}
+        shown["matched"] = dict(hit.matched or {})
+    return shown
+
+
+def hit_lines(hits: Sequence[Hit]) -> list[str]:
+    """Hits for a person: rank, score, title, id, and why."""
+    if not hits:
+        return ["Nothing passes the filter; loosen it."]
+    width = max(len(hit.title) for hit in hits)
+    return [f"{hit.rank:>3}  {hit.score:.3f}  {hit.title:<{width}}  {hit.item_id}{_why(hit)}" for hit in hits]
+
+
+def _why(hit: Hit) -> str:
+    if hit.why is None:
+        return ""
+    shares = " ".join(f"{name} {share:.0%}" for name, share in hit.why.items())
+    matched = "; ".join(f"{name}: {', '.join(words)}" for name, words in (hit.matched or {}).items())
+    return f"   {shares}{'   ' + matched if matched else ''}"
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if hasattr(value, "isoformat") else value

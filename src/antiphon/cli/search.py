@@ -1,0 +1,106 @@
+"""antiphon search, recommend, similar: one query path, three ways to say it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from antiphon.cli.output import document, hit_document, hit_lines
+from antiphon.errors import ConfigError, QueryError
+
+Command = Callable[..., None]
+
+
+def _shared_options(command: Command) -> Command:
+    """Options that every query takes."""
+    for option in reversed(
+        (
+            click.option(
+                "--where", multiple=True, metavar="FILTER", help="Such as 'year>=1980 and genres any drama,war'."
+            ),
+            click.option("-k", "k", type=int, default=10, show_default=True, help="Number of results."),
+            click.option("--explain", is_flag=True, help="Share of each modality in each score, and what matches."),
+            click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _taste_options(command: Command) -> Command:
+    """Options for what a person likes."""
+    for option in reversed(
+        (
+            click.option("--like", "likes", multiple=True, metavar="ID", help="An item to be like; repeat for more."),
+            click.option("--dislike", "dislikes", multiple=True, metavar="ID", help="An item to be unlike."),
+            click.option("--user", metavar="ID", help="A user of the catalog."),
+            click.option(
+                "--weight",
+                "weights",
+                multiple=True,
+                metavar="PART=W",
+                help="Weight of text, likes, dislikes, user or taste.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@click.command(
+    epilog="Example: antiphon search runs/films 'dark science fiction' --where 'year>=1980' --like 541 --explain"
+)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("text")
+@_taste_options
+@_shared_options
+def search(run: Path, text: str, **options: Any) -> None:
+    """Answer a request in plain words, alone or together with likes, dislikes, a user and filters."""
+    _answer(run, text=text, **options)
+
+
+@click.command(epilog="Example: antiphon recommend runs/films --like 1 --like 1240 --where 'year<1990'")
+@click.argument("run", type=click.Path(path_type=Path))
+@_taste_options
+@_shared_options
+def recommend(run: Path, **options: Any) -> None:
+    """Recommend from likes, dislikes or a user: a search without a text."""
+    _answer(run, text=None, **options)
+
+
+@click.command(epilog="Example: antiphon similar runs/films 1240 -k 5")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("item_id")
+@_shared_options
+def similar(run: Path, item_id: str, **options: Any) -> None:
+    """Items like one item."""
+    _answer(run, text=None, likes=(item_id,), **options)
+
+
+def _answer(run: Path, *, as_json: bool, where: tuple[str, ...], weights: tuple[str, ...] = (), **request: Any) -> None:
+    from antiphon.space import load
+
+    if request["text"] is not None and not request["text"].strip():
+        raise QueryError("the text of the request is empty; say what you are after, or use `antiphon recommend`.")
+    space = load(run)
+    start = time.perf_counter()
+    hits = space.search(where=where or None, weights=dict(map(_weight, weights)), **request)
+    took_ms = (time.perf_counter() - start) * 1000
+    if as_json:
+        document(
+            {"space_id": space.space_id, "took_ms": round(took_ms, 2), "hits": [hit_document(hit) for hit in hits]}
+        )
+    else:
+        click.echo("\n".join(hit_lines(hits)))
+
+
+def _weight(text: str) -> tuple[str, float]:
+    name, _, number = text.partition("=")
+    try:
+        return name, float(number)
+    except ValueError as error:
+        raise ConfigError(f"--weight {text!r} is not of the form part=number, such as text=0.7.") from error

@@ -1,0 +1,317 @@
+"""antiphon.toml as typed values.
+
+Unknown keys are refused with the nearest known one. Paths are relative to the file's folder. What an encoder takes
+beside `name` and `encoder` is checked by that encoder's own options.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from antiphon.errors import ConfigError, nearest
+from antiphon.fields import FieldType
+
+S = TypeVar("S", bound=BaseModel)
+
+
+class Section(BaseModel):
+    """A table of antiphon.toml: immutable, and strict about its keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class FieldConfig(Section):
+    """A column that filters, facets and explanations can use."""
+
+    type: FieldType
+    column: str | None = Field(None, description="column of the items file; the field's own name where not given")
+    separator: str | None = Field(None, description="splits a text column into a list, such as '|'")
+
+    @model_validator(mode="after")
+    def _separator_makes_a_list(self) -> FieldConfig:
+        if self.separator is not None and self.type != "list":
+            raise ValueError(f'a separator makes a list, but the type is {self.type!r}; use type = "list"')
+        return self
+
+
+class InteractionsConfig(Section):
+    """Who used what: a table of user_id, item_id and optional weight, rating and timestamp."""
+
+    file: Path
+    user_id: str = "user_id"
+    item_id: str = "item_id"
+    weight: str | None = Field(None, description="column with a play count or the like")
+    rating: str | None = Field(None, description="column with a rating; kept, and usable in `positive`")
+    timestamp: str | None = Field(None, description="column with seconds since 1970 or dates")
+    positive: str | None = Field(
+        None, description="a filter over the table's columns, such as 'rating>3'; all where not given"
+    )
+    weight_transform: Literal["none", "log"] = Field("none", description="log: weights become log(1 + weight)")
+
+
+class MediaConfig(Section):
+    """Files of one kind for items: a folder or a zip, one file an item."""
+
+    path: Path
+    pattern: str = Field("{item_id}.jpg", description="file name of an item")
+
+    @field_validator("pattern")
+    @classmethod
+    def _names_the_item(cls, value: str) -> str:
+        if "{item_id}" not in value:
+            raise ValueError(f"got {value!r}, which does not contain '{{item_id}}'")
+        return value
+
+
+class CatalogConfig(Section):
+    """[catalog]: where the items are and which column is what."""
+
+    items: Path
+    item_id: str = "item_id"
+    title: str | None = Field(None, description="column with the title; item_id where not given")
+    keep: str | None = Field(None, description="a filter over the file's columns, such as 'core=true'")
+    fields: Mapping[str, FieldConfig] = Field(default_factory=dict)
+    interactions: InteractionsConfig | None = None
+    media: Mapping[str, MediaConfig] = Field(default_factory=dict)
+    duplicates: Literal["refuse", "drop"] = Field("refuse", description="items with an id that was there before")
+    unknown: Literal["drop", "refuse"] = Field(
+        "drop", description="interactions with an item that is not in the catalog"
+    )
+
+
+class SplitConfig(Section):
+    """[split]: users held out for test and validation, and cold items; all drawn from the seed."""
+
+    test: float = Field(0.1, ge=0, lt=1, description="share of users held out for test")
+    validation: float = Field(0.05, ge=0, lt=1, description="share of users held out for choosing hyperparameters")
+    profile: float = Field(0.5, gt=0, lt=1, description="share of a held-out user's positives that is known")
+    cold: float = Field(0.0, ge=0, lt=1, description="share of items hidden from collaborative filtering")
+
+    @model_validator(mode="after")
+    def _leaves_users(self) -> SplitConfig:
+        if self.test + self.validation >= 1:
+            raise ValueError(f"test {self.test} and validation {self.validation} leave no users to train on")
+        return self
+
+
+class CategoryConfig(Section):
+    """A category of the template: 'label: value, value.' from one column."""
+
+    label: str
+    column: str
+    max_values: int | None = Field(None, ge=1, description="keep the first n values")
+    counts: str | None = Field(None, description="column with the number of people behind each value")
+    min_count: int = Field(1, ge=1, description="drop values with fewer people behind them; needs `counts`")
+    stop: Sequence[str] = Field((), description="values to leave out, whatever their case")
+    separator: str | None = Field(None, description="splits a text column into values")
+
+
+class DescribeConfig(Section):
+    """[describe]: the text of an item."""
+
+    mode: Literal["template", "gen", "template+gen"] = "template"
+    preset: Literal["movies", "music"] | None = None
+    opening: str | None = Field(None, description="first sentence, such as 'Movie: {title}.'")
+    categories: Sequence[CategoryConfig] = ()
+    gen_column: str | None = Field(None, description="column with ready-made descriptions")
+
+    @model_validator(mode="after")
+    def _gen_has_a_column(self) -> DescribeConfig:
+        if self.mode != "template" and self.gen_column is None:
+            raise ValueError(f"mode {self.mode!r} needs gen_column, the column with ready-made descriptions")
+        return self
+
+
+class ModalityConfig(BaseModel):
+    """[[modalities]]: a name, an encoder, and the encoder's own options."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    encoder: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys that belong to the encoder."""
+        return dict(self.model_extra or {})
+
+
+class JointConfig(Section):
+    """[joint]: one encoder a modality, dense(hidden) -> ReLU -> dropout -> dense(dim)."""
+
+    hidden: int = Field(256, ge=1)
+    dim: int = Field(200, ge=2, le=8192)
+    dropout: float = Field(0.3, ge=0, lt=1)
+
+
+class TrainConfig(Section):
+    """[train]: the contrastive training."""
+
+    epochs: int = Field(100, ge=0)
+    batch_size: int = Field(512, ge=2)
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    temperature: float = Field(0.1, gt=0, description="start value where it is learned")
+    learn_temperature: bool = False
+    symmetric: bool = Field(False, description="mean of both directions; the paper prints one")
+    schedule: Literal["constant", "cosine"] = "constant"
+    validation_items: float = Field(0.0, ge=0, lt=1, description="share of items whose loss is watched, not trained on")
+    patience: int | None = Field(
+        None, ge=1, description="epochs without a better validation loss before the training stops"
+    )
+    pairs: Sequence[tuple[str, str]] | None = Field(None, description="pairs of modalities; all where not given")
+    checkpoint_every: int = Field(10, ge=1, description="epochs between checkpoints")
+
+    @model_validator(mode="after")
+    def _patience_has_a_loss_to_watch(self) -> TrainConfig:
+        if self.patience is not None and self.validation_items == 0:
+            raise ValueError("patience needs validation_items > 0: it watches their loss")
+        return self
+
+
+class IndexConfig(Section):
+    """[index]: how vectors are searched."""
+
+    kind: str = "exact"
+
+
+class Config(Section):
+    """A whole antiphon.toml."""
+
+    name: str = "antiphon"
+    seed: int = Field(0, ge=0)
+    catalog: CatalogConfig
+    split: SplitConfig = SplitConfig()
+    describe: DescribeConfig = DescribeConfig()
+    modalities: Sequence[ModalityConfig] = Field(
+        (ModalityConfig(name="text", encoder="sentence-transformers"),), min_length=1
+    )
+    joint: JointConfig = JointConfig()
+    train: TrainConfig = TrainConfig()
+    index: IndexConfig = IndexConfig()
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Config:
+        names = [modality.name for modality in self.modalities]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two modalities are named {twice[0]!r}; give each its own name")
+        for pair in self.train.pairs or ():
+            for name in pair:
+                if name not in names:
+                    raise ValueError(f"train.pairs names the modality {name!r}; {nearest(name, names)}")
+        return self
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read antiphon.toml and apply `key.key=value` overrides.
+
+    Raises:
+        ConfigError: the file is missing, is not TOML, or has unknown keys or wrong values.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"the configuration {path} does not exist.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}.") from error
+    except OSError as error:
+        raise ConfigError(f"the configuration {path} cannot be read: {error.strerror}.") from error
+    for override in overrides:
+        _apply(raw, override)
+    config = parse_config(raw, source=str(path))
+    return _with_absolute_paths(config, path.resolve().parent)
+
+
+def parse_config(raw: Mapping[str, Any], source: str = "the configuration") -> Config:
+    """Check a configuration that was read already.
+
+    Raises:
+        ConfigError: unknown keys or wrong values.
+    """
+    return check_section(Config, raw, source)
+
+
+def check_section(section: type[S], raw: Mapping[str, Any], source: str, prefix: str = "") -> S:
+    """Validate `raw` as `section`; the error says which key, what was got, and what is known.
+
+    Raises:
+        ConfigError: unknown keys or wrong values.
+    """
+    try:
+        return section.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(_sentence(error, section, source, prefix)) from error
+
+
+def _sentence(error: ValidationError, section: type[BaseModel], source: str, prefix: str) -> str:
+    first = error.errors()[0]
+    where = ".".join([prefix, *map(str, first["loc"])]) if prefix else ".".join(map(str, first["loc"]))
+    more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if first["type"] == "extra_forbidden":
+        known = _keys_at(section, first["loc"][:-1])
+        return f"{source}: unknown key {where!r}; {nearest(str(first['loc'][-1]), known)}{more}"
+    if first["type"] == "missing":
+        return f"{source}: {where!r} is missing{more}."
+    message = first["msg"].removeprefix("Value error, ")
+    got = "" if isinstance(first["input"], dict | BaseModel) else f", got {first['input']!r}"
+    return f"{source}: {where or 'the file'}: {message}{got}{more}."
+
+
+def _keys_at(section: type[BaseModel], location: Sequence[int | str]) -> list[str]:
+    model: Any = section
+    for step in location:
+        annotation = model.model_fields[step].annotation if _has(model, step) else model
+        model = _model_in(annotation) or model
+    return list(model.model_fields)
+
+
+def _has(model: Any, step: int | str) -> bool:
+    return isinstance(step, str) and step in model.model_fields
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in getattr(annotation, "__args__", ()):
+        if (found := _model_in(inner)) is not None:
+            return found
+    return None
+
+
+def _apply(raw: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {override!r} is not of the form key=value, such as train.epochs=3.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *parents, last = key.strip().split(".")
+    table = raw
+    for parent in parents:
+        table = table.setdefault(parent, {})
+        if not isinstance(table, dict):
+            raise ConfigError(f"--set {override!r}: {parent!r} is not a table of the configuration.")
+    table[last] = value
+
+
+def _with_absolute_paths(config: Config, folder: Path) -> Config:
+    catalog = config.catalog
+    interactions = catalog.interactions
+    if interactions is not None:
+        interactions = interactions.model_copy(update={"file": folder / interactions.file})
+    media = {name: item.model_copy(update={"path": folder / item.path}) for name, item in catalog.media.items()}
+    update = {"items": folder / catalog.items, "interactions": interactions, "media": media}
+    modalities = tuple(_with_absolute_file(modality, folder) for modality in config.modalities)
+    return config.model_copy(update={"catalog": catalog.model_copy(update=update), "modalities": modalities})
+
+
+def _with_absolute_file(modality: ModalityConfig, folder: Path) -> ModalityConfig:
+    paths = {key: str(folder / value) for key, value in modality.options.items() if key in ("file", "ids", "folder")}
+    return ModalityConfig(name=modality.name, encoder=modality.encoder, **{**modality.options, **paths})

@@ -1,0 +1,1 @@
+"""Items as text: the descriptions that the text encoder reads."""

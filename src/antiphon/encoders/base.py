@@ -1,0 +1,87 @@
+"""What an encoder is: it makes the vectors of one modality, and may encode queries of a kind.
+
+To add one, subclass `Encoder`, and name the class in the entry point group `antiphon.encoders`. A new modality is
+only the name that the configuration gives it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antiphon.catalog import Catalog
+from antiphon.config import ModalityConfig, Section, SplitConfig, check_section
+from antiphon.describe.descriptions import Descriptions
+from antiphon.features import Features
+from antiphon.progress import Progress
+from antiphon.registry import find
+from antiphon.splits import Split
+
+QueryKind = Literal["text", "history", "image", "audio"]
+O = TypeVar("O", bound=Section)  # noqa: E741  options: the letter is read once, here
+
+
+@dataclass(frozen=True)
+class Source:
+    """Everything that an encoder may read."""
+
+    catalog: Catalog
+    descriptions: Descriptions
+    split: Split
+    split_config: SplitConfig
+    seed: int
+
+
+class QuerySide(Protocol):
+    """The part of an encoder that stays with a published space."""
+
+    def encode(self, inputs: Sequence[Any]) -> NDArray[np.float32]:
+        """Vectors of queries, (n, dim) float32, in the space of the encoder's items."""
+        ...
+
+
+class Encoder(ABC, Generic[O]):
+    """Makes the vectors of one modality."""
+
+    name: ClassVar[str]
+    """The name that it is registered under."""
+    Options: ClassVar[type[Section]]
+    accepts: ClassVar[QueryKind | None] = None
+    """The kind of query that the encoder can encode as well; None where it only knows items."""
+
+    def __init__(self, modality: str, options: O) -> None:
+        self.modality = modality
+        self.options = options
+
+    @abstractmethod
+    def fingerprint(self, source: Source) -> str:
+        """A hash of everything that the vectors depend on: options, weights, and what is read of `source`."""
+
+    @abstractmethod
+    def encode(self, source: Source, workspace: Path, progress: Progress) -> Features:
+        """Vectors of the catalog's items. `workspace` is the encoder's own folder, kept between builds."""
+
+    def publish(self, workspace: Path, folder: Path) -> None:
+        """Write into `folder` what the query side needs; called where `accepts` is not None."""
+
+    @classmethod
+    def query_side(cls, folder: Path) -> QuerySide:
+        """Load what `publish` wrote."""
+        raise NotImplementedError(f"{cls.__name__} does not encode queries.")
+
+
+def make_encoder(config: ModalityConfig) -> Encoder[Any]:
+    """The encoder that a [[modalities]] entry names, with its options checked.
+
+    Raises:
+        ConfigError: no such encoder, or unknown or wrong options.
+    """
+    kind: type[Encoder[Any]] = find("antiphon.encoders", config.encoder)
+    options = check_section(kind.Options, config.options, "antiphon.toml", prefix=f"modalities.{config.name}")
+    return kind(config.name, options)

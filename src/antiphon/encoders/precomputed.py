@@ -1,0 +1,131 @@
+"""Vectors made elsewhere: parquet with an `embedding` list or numeric columns, or .npy with a file of ids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pydantic import Field
+
+from antiphon import storage
+from antiphon.config import Section
+from antiphon.encoders.base import Encoder, Source
+from antiphon.errors import ConfigError, DataError
+from antiphon.features import Features, unit
+from antiphon.progress import Progress
+from antiphon.reading import column_of, ids_of, read_file
+
+
+class PrecomputedOptions(Section):
+    """Options of the encoder `precomputed`."""
+
+    file: Path = Field(description="parquet, CSV or JSONL with vectors, or .npy with `ids`")
+    ids: Path | None = Field(None, description="for .npy: a text file, one item_id a line, in the order of the rows")
+    item_id: str = "item_id"
+    column: str | None = Field(
+        None, description="column with lists; `embedding`, or all numeric columns, where not given"
+    )
+    standardise: bool = Field(False, description="each dimension to mean 0 and variance 1 before the unit length")
+
+
+class Precomputed(Encoder[PrecomputedOptions]):
+    """Reads vectors from files, aligns them with the catalog, and brings them to unit length."""
+
+    name: ClassVar[str] = "precomputed"
+    Options: ClassVar[type[Section]] = PrecomputedOptions
+
+    def fingerprint(self, source: Source) -> str:
+        """Hash of options, files and item ids."""
+        files = [path for path in (self.options.file, self.options.ids) if path is not None]
+        missing = [path for path in files if not path.is_file()]
+        if missing:
+            raise DataError(f"modality {self.modality!r}: {missing[0]} does not exist.")
+        options = self.options.model_dump(mode="json", exclude={"file", "ids"})
+        return storage.digest("precomputed", options, [storage.sha256(path) for path in files], source.catalog.item_ids)
+
+    def encode(self, source: Source, workspace: Path, progress: Progress) -> Features:
+        """Vectors of the items that the file has; ids that the catalog lacks are left out.
+
+        Raises:
+            DataError: mixed lengths, values that are not finite, repeated ids, or no item of the catalog in the file.
+        """
+        with progress(f"reading {self.modality}", 1):
+            ids, vectors = _read_npy(self.options) if self.options.file.suffix == ".npy" else _read_table(self.options)
+            self._check(ids, vectors)
+        if self.options.standardise:
+            spread = vectors.std(axis=0)
+            vectors = (vectors - vectors.mean(axis=0)) / np.where(spread > 0, spread, 1)
+        row_of = {item_id: row for row, item_id in enumerate(ids)}
+        rows = np.array([row_of.get(item_id, -1) for item_id in source.catalog.item_ids])
+        if (rows < 0).all():
+            raise DataError(
+                f"modality {self.modality!r}: none of the {len(ids):,} ids of {self.options.file} is in the catalog "
+                f"(file: {ids[0]!r}, catalog: {source.catalog.item_ids[0]!r}). Are they ids of the same kind?"
+            )
+        matrix = np.where(rows[:, None] >= 0, unit(vectors)[rows], 0).astype(np.float32)
+        mask = (rows >= 0) & (np.abs(matrix).sum(axis=1) > 0)
+        return Features(self.modality, ("item",), matrix[None], mask[None])
+
+    def _check(self, ids: list[str], vectors: NDArray[np.float64]) -> None:
+        file = self.options.file
+        bad = ~np.isfinite(vectors).all(axis=1)
+        if bad.any():
+            shown = ", ".join(repr(ids[row]) for row in np.flatnonzero(bad)[:3])
+            raise DataError(f"{file}: {bad.sum():,} vectors have values that are not finite, such as those of {shown}.")
+        if len(set(ids)) < len(ids):
+            twice = next(item_id for row, item_id in enumerate(ids) if item_id in ids[:row])
+            raise DataError(f"{file}: {len(ids) - len(set(ids)):,} ids have more than one vector, such as {twice!r}.")
+
+
+def _read_npy(options: PrecomputedOptions) -> tuple[list[str], NDArray[np.float64]]:
+    if options.ids is None:
+        raise ConfigError(f"{options.file}: a .npy file needs `ids`, a text file with one item_id a line.")
+    try:
+        vectors = np.load(options.file, allow_pickle=False)
+        ids = options.ids.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{options.file} or {options.ids} cannot be read: {error}.") from error
+    if vectors.ndim != 2 or len(vectors) != len(ids) or not len(ids):
+        raise DataError(f"{options.file} has the shape {vectors.shape}, but {options.ids} has {len(ids):,} ids.")
+    return ids, vectors.astype(np.float64)
+
+
+def _read_table(options: PrecomputedOptions) -> tuple[list[str], NDArray[np.float64]]:
+    path = options.file
+    table = read_file(path, [options.item_id])
+    ids = ids_of(column_of(table, options.item_id, path), path, options.item_id).to_pylist()
+    if not ids:
+        raise DataError(f"{path} has no rows.")
+    column = options.column or ("embedding" if "embedding" in table.column_names else None)
+    if column is not None:
+        return ids, _lists(column_of(table, column, path).combine_chunks(), ids, path, column)
+    numeric = [
+        name
+        for name in table.column_names
+        if name != options.item_id and (pa.types.is_floating(table[name].type) or pa.types.is_integer(table[name].type))
+    ]
+    if not numeric:
+        raise DataError(f"{path} has neither a column 'embedding' nor numeric columns; name the column with `column`.")
+    values = [np.asarray(pc.fill_null(pc.cast(table[name], pa.float64()), float("nan"))) for name in numeric]
+    return ids, np.stack(values, axis=1)
+
+
+def _lists(values: pa.Array, ids: list[str], path: Path, column: str) -> NDArray[np.float64]:
+    kind = values.type
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
+        raise DataError(f"{path}, column {column!r}: expected lists of numbers, got {kind}.")
+    lengths = np.asarray(pc.fill_null(pc.list_value_length(values), 0))
+    usual = int(np.median(lengths))
+    odd = np.flatnonzero(lengths != usual)
+    if len(odd) or usual == 0:
+        row = int(odd[0]) if len(odd) else 0
+        raise DataError(
+            f"{path}, column {column!r}: vectors must have one length; most have {usual}, but {len(odd):,} differ, "
+            f"such as that of {ids[row]!r} with {lengths[row]}."
+        )
+    flat = pc.cast(pc.list_flatten(values), pa.float64())
+    return np.asarray(pc.fill_null(flat, float("nan"))).reshape(-1, usual)

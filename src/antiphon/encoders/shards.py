@@ -1,0 +1,79 @@
+"""Encoding in shards: each is written when it is done, so a killed job loses one, and only new inputs are encoded.
+
+The division into shards is a function of all inputs. A job that is killed and started again encodes the same batches
+as one that was never disturbed, and gets the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antiphon import storage
+from antiphon.errors import IntegrityError
+from antiphon.progress import Progress
+
+Vectors = NDArray[np.float32]
+
+
+def encode_in_shards(
+    keys: Sequence[str],
+    encode: Callable[[list[int]], Vectors],
+    folder: Path,
+    progress: Progress,
+    *,
+    name: str,
+    shard_size: int = 512,
+) -> Vectors:
+    """Vectors of inputs that are told apart by `keys`, (n, dim) float32.
+
+    `encode` gets positions into `keys`. Order the keys so that neighbours cost the same (texts by length). Shards
+    that no input uses any more are removed.
+    """
+    known = _load(folder)
+    found = {key for _, held in known.values() for key in held}
+    with progress(name, len(keys)) as advance:
+        for start in range(0, len(keys), shard_size):
+            part = range(start, min(start + shard_size, len(keys)))
+            missing = [position for position in part if keys[position] not in found]
+            if missing:
+                _write(folder, [keys[position] for position in missing], encode(missing))
+            advance(len(part))
+    return _collect(folder, keys)
+
+
+def _write(folder: Path, keys: list[str], vectors: Vectors) -> None:
+    if len(vectors) != len(keys) or not np.isfinite(vectors).all():
+        raise IntegrityError(f"an encoder made {len(vectors)} vectors for {len(keys)} inputs, or some are not finite.")
+    name = storage.digest(keys)[:16]
+    storage.write_json(folder / f"{name}.json", keys)
+    # The vectors come second: a shard counts when they are there.
+    storage.write_array(folder / f"{name}.npy", vectors.astype(np.float32))
+
+
+def _load(folder: Path) -> dict[str, tuple[Path, list[str]]]:
+    return {
+        path.stem: (path, storage.read_json(path.with_suffix(".json")))
+        for path in sorted(folder.glob("*.npy"))
+        if path.with_suffix(".json").is_file()
+    }
+
+
+def _collect(folder: Path, keys: Sequence[str]) -> Vectors:
+    position = {key: row for row, key in enumerate(keys)}
+    result: Vectors | None = None
+    for path, held in _load(folder).values():
+        used = [(position[key], row) for row, key in enumerate(held) if key in position]
+        if not used:
+            path.unlink()
+            path.with_suffix(".json").unlink()
+            continue
+        vectors = storage.read_array(path)
+        if result is None:
+            result = np.zeros((len(keys), vectors.shape[1]), dtype=np.float32)
+        to, rows = np.array(used).T
+        result[to] = vectors[rows]
+    return np.zeros((0, 1), dtype=np.float32) if result is None else result

@@ -1,0 +1,1 @@
+"""Indexes: vectors and filters behind one protocol, one file a store."""

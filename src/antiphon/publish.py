@@ -1,0 +1,144 @@
+"""Publishing a space: a new version is written beside the old one, then `CURRENT` names it.
+
+A reader opens one version or the other. The space id is a hash over the checksums of all files: vectors, model and
+query side of different builds never share one.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from antiphon import storage
+from antiphon.catalog import Catalog
+from antiphon.encoders.base import Encoder
+from antiphon.errors import DataError, RunError
+from antiphon.joint import Embedded, JointModel
+from antiphon.layout import FORMAT, RunLayout, SpaceLayout
+
+KEPT_VERSIONS = 2
+
+
+def publish(
+    run: RunLayout,
+    catalog: Catalog,
+    embedded: Embedded,
+    model: JointModel,
+    encoders: Mapping[str, Encoder[Any]],
+    *,
+    name: str,
+    index: str,
+) -> str:
+    """Write a version of the space and make it the current one; returns its space id.
+
+    Raises:
+        DataError: no item has any modality.
+        RunError: the folder cannot be written to.
+    """
+    if not embedded.searchable.any():
+        raise DataError("no item has a vector of any modality, so there is nothing to search; see `antiphon inspect`.")
+    try:
+        run.spaces.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=".new-", dir=run.spaces))
+    except OSError as error:
+        raise RunError(f"cannot write {run.spaces}: {error.strerror}. Check permissions and free space.") from error
+    try:
+        layout = SpaceLayout(beside)
+        _write_items(layout, catalog, embedded)
+        model.save(layout.model)
+        sides = [key for key, encoder in encoders.items() if encoder.accepts is not None]
+        for modality in sides:
+            encoders[modality].publish(run.workspace(modality), layout.query_side(modality))
+        space_id = _write_manifest(layout, catalog, embedded, model, encoders, name, index)
+        _move(beside, run.spaces / space_id)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    storage.write_text(run.current, space_id + "\n")
+    _forget_old(run, space_id)
+    return space_id
+
+
+def space_id_of(files: Mapping[str, str]) -> str:
+    """The id of a space whose files have these checksums."""
+    return storage.digest("space", FORMAT, dict(files))[:16]
+
+
+def _write_items(layout: SpaceLayout, catalog: Catalog, embedded: Embedded) -> None:
+    storage.write_table(layout.items, catalog.items.select(["item_id", "title"]))
+    storage.write_table(layout.fields, catalog.fields)
+    storage.write_array(layout.vectors, embedded.vectors)
+    storage.write_array(layout.parts, embedded.parts)
+    storage.write_array(layout.present, embedded.present)
+    interactions = catalog.interactions
+    if interactions is None:
+        return
+    liked = interactions.select(interactions.positive)
+    storage.write_table(layout.users, pa.table({"user_id": list(liked.user_ids)}))
+    storage.write_array(layout.user_bounds, liked.bounds())
+    storage.write_array(layout.user_items, liked.item)
+    storage.write_array(layout.user_weights, liked.weight)
+
+
+def _write_manifest(
+    layout: SpaceLayout,
+    catalog: Catalog,
+    embedded: Embedded,
+    model: JointModel,
+    encoders: Mapping[str, Encoder[Any]],
+    name: str,
+    index: str,
+) -> str:
+    files = {
+        file.relative_to(layout.root).as_posix(): storage.sha256(file)
+        for file in sorted(layout.root.rglob("*"))
+        if file.is_file()
+    }
+    space_id = space_id_of(files)
+    modalities = {
+        modality: {
+            "encoder": encoders[modality].name,
+            "accepts": encoders[modality].accepts,
+            "coverage": float(present.mean()),
+        }
+        for modality, present in zip(embedded.modalities, embedded.present, strict=True)
+    }
+    n_searchable = int(embedded.searchable.sum())
+    storage.write_json(
+        layout.manifest,
+        {
+            "format": FORMAT,
+            "space_id": space_id,
+            "name": name,
+            "index": index,
+            "dim": model.dim,
+            "n_items": len(embedded.vectors),
+            "n_searchable": n_searchable,
+            "modalities": modalities,
+            "order": list(embedded.modalities),
+            "field_types": dict(catalog.field_types),
+            "files": files,
+        },
+    )
+    return space_id
+
+
+def _move(beside: Path, target: Path) -> None:
+    for folder in [*(path for path in beside.rglob("*") if path.is_dir()), beside]:
+        storage.sync(folder)
+    if target.is_dir():
+        return  # the same id is the same content
+    beside.chmod(0o755)
+    beside.rename(target)
+    storage.sync(target.parent)
+
+
+def _forget_old(run: RunLayout, current: str) -> None:
+    versions = sorted((path for path in run.spaces.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
+    old = [path for path in versions if path.name != current]
+    for path in old[: max(0, len(old) - (KEPT_VERSIONS - 1))]:
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,38 @@
+"""Components found by name through entry points; what comes with antiphon registers the same way."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from antiphon.errors import ConfigError, nearest
+
+GROUPS = ("antiphon.encoders", "antiphon.indexes", "antiphon.datasets")
+
+
+def find(group: str, name: str) -> Any:
+    """The component that is registered under a name.
+
+    Raises:
+        ConfigError: no such name, or the component's package cannot be loaded.
+    """
+    found = _entries(group)
+    if name not in found:
+        raise ConfigError(f"there is no {_noun(group)} {name!r}; {nearest(name, found)}")
+    try:
+        return found[name].load()
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"the {_noun(group)} {name!r} ({found[name].value}) cannot be loaded: {error}") from error
+
+
+def names(group: str) -> list[str]:
+    """Names registered in a group, sorted."""
+    return sorted(_entries(group))
+
+
+def _entries(group: str) -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=group)}
+
+
+def _noun(group: str) -> str:
+    return {"antiphon.encoders": "encoder", "antiphon.indexes": "index", "antiphon.datasets": "data set"}[group]

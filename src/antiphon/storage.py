@@ -1,0 +1,179 @@
+"""Files on disk: atomic writes, checksums, and the few formats in use (JSON, npy, parquet, safetensors).
+
+A file is written beside its final name, flushed to the disk, and renamed. A reader sees the old file or the new one,
+never half of one; a full disk leaves the old one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from antiphon.errors import DataError, IntegrityError, RunError
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when the block ends without an error.
+
+    Raises:
+        RunError: the folder cannot be written to (read-only, full).
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise RunError(
+            f"cannot write {path}: {error.strerror}. Check the folder's permissions and free space."
+        ) from error
+    os.close(handle)
+    beside = Path(name)
+    try:
+        yield beside
+        sync(beside)
+        beside.replace(path)
+        sync(path.parent)
+    except OSError as error:
+        raise RunError(
+            f"cannot write {path}: {error.strerror}. Check the folder's permissions and free space."
+        ) from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Flush a file's contents, or a folder's entries, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text as UTF-8, atomically."""
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON document with sorted keys, atomically. NaN is refused: it is not JSON."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON document.
+
+    Raises:
+        IntegrityError: the file is missing or not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise IntegrityError(f"{path} is missing; build the run again.") from error
+    except (ValueError, OSError) as error:
+        raise IntegrityError(f"{path} is not readable as JSON ({error}); build the run again.") from error
+
+
+def write_array(path: Path, array: np.ndarray[Any, Any]) -> None:
+    """Write an array as .npy, atomically, without pickle."""
+    with replacing(path) as beside, beside.open("wb") as file:
+        np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+
+
+@functools.lru_cache(maxsize=1024)
+def _sha256_of(path: Path, size: int, modified: int) -> str:
+    """`size` and `modified` are only there to be part of the key."""
+    return sha256(path)
+
+
+def cached_sha256(path: Path) -> str:
+    """The SHA-256 of a file that does not change often: asked again, it is read again only when it was modified."""
+    status = path.stat()
+    return _sha256_of(path, status.st_size, status.st_mtime_ns)
+
+
+def read_array(path: Path, *, mmap: bool = False) -> np.ndarray[Any, Any]:
+    """Read a .npy file; with `mmap` its pages are loaded as they are used.
+
+    Raises:
+        IntegrityError: the file is missing, truncated, or holds pickled objects.
+    """
+    try:
+        array: np.ndarray[Any, Any] = np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise IntegrityError(f"{path} is missing; build the run again.") from error
+    except (ValueError, OSError, EOFError) as error:
+        raise IntegrityError(f"{path} is not a complete .npy file ({error}); build the run again.") from error
+    return array
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a parquet file, atomically."""
+    with replacing(path) as beside:
+        pq.write_table(table, beside, compression="zstd")
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read a parquet file.
+
+    Raises:
+        DataError: the file is missing or is not a complete parquet file.
+    """
+    try:
+        return pq.read_table(path, columns=columns)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist.") from error
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{path} is not a complete parquet file ({_first_line(error)}).") from error
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's contents, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy a folder of finished files; on one file system they are hard links, which cost no space."""
+    for file in sorted(source.rglob("*")):
+        to = target / file.relative_to(source)
+        if file.is_dir():
+            to.mkdir(parents=True, exist_ok=True)
+            continue
+        to.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(file, to)
+        except OSError:
+            shutil.copy2(file, to)
+
+
+def digest(*parts: Any) -> str:
+    """The SHA-256 of values that JSON can hold, in hex: the fingerprint of a stage or a configuration."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def array_digest(*arrays: np.ndarray[Any, Any]) -> str:
+    """The SHA-256 over dtype, shape and bytes of arrays, in hex."""
+    state = hashlib.sha256()
+    for array in arrays:
+        state.update(f"{array.dtype.str}{array.shape}".encode())
+        state.update(np.ascontiguousarray(array).view(np.uint8).data if array.size else b"")
+    return state.hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
