@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,15 +31,15 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         RunError: the folder cannot be written to (read-only, full).
     """
+    # Not `tempfile`: its files are for one user only, and a service may run as another.
+    beside = path.parent / f".{path.name}.{uuid.uuid4().hex}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        beside.touch(exist_ok=False)
     except OSError as error:
         raise RunError(
             f"cannot write {path}: {error.strerror}. Check the folder's permissions and free space."
         ) from error
-    os.close(handle)
-    beside = Path(name)
     try:
         yield beside
         sync(beside)

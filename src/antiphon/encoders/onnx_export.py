@@ -246,18 +246,9 @@ def _pool(states: Any, mask: Any, mode: str) -> Any:
 
 def _stripped(proto: Any) -> Any:
     """The model without stack traces, paths and other notes of the exporter, which change from machine to machine."""
-    graph = proto.graph
-    inner = [node for function in proto.functions for node in function.node]
-    for holder in (
-        proto,
-        graph,
-        *graph.node,
-        *graph.initializer,
-        *graph.input,
-        *graph.output,
-        *proto.functions,
-        *inner,
-    ):
+    graph, functions = proto.graph, proto.functions
+    nodes = [*graph.node, *(node for function in functions for node in function.node)]
+    for holder in (proto, graph, *nodes, *functions, *graph.initializer, *graph.input, *graph.output):
         del holder.metadata_props[:]
         holder.doc_string = ""
     del graph.value_info[:]

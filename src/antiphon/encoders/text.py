@@ -218,7 +218,7 @@ def load_model(name: str, revision: str) -> Any:
         )
     except (OSError, ValueError) as error:
         raise RunError(
-            f"the text model {name!r} cannot be loaded ({str(error).splitlines()[0]}). Without a connection to the hub, "
+            f"the text model {name!r} cannot be loaded ({str(error).splitlines()[0]}). With no connection to the hub, "
             f"give a local folder, or use the embedded {EMBEDDED!r}."
         ) from error
 
