@@ -15,6 +15,9 @@ import pytest
 import tomli_w
 from hypothesis import HealthCheck, settings
 
+# Before any test loads torch: threads that spin while they wait make small work many times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 # The cores are shared: a slow example is no failure. Examples are drawn the same way each time.
 settings.register_profile(
     "antiphon",

@@ -24,7 +24,7 @@ from antiphon.catalog import Catalog
 from antiphon.config import Config
 from antiphon.describe.descriptions import Descriptions, describe
 from antiphon.encoders.base import Encoder, Source, make_encoder
-from antiphon.errors import DataError, RunError
+from antiphon.errors import DataError, IntegrityError, RunError
 from antiphon.features import Features, feature_paths
 from antiphon.joint import JointModel, embed_items
 from antiphon.layout import FORMAT, RunLayout
@@ -61,7 +61,11 @@ def build(config: Config, run: Path, *, progress: Progress = silent, notify: Not
     # Everything that can be refused without writing is refused before the folder is made.
     catalog_stage = builder.check_inputs()
     with _locked(layout):
+        if _recorded(layout) != builder.before:  # another build ended between the look and the lock
+            builder = Builder(config, layout, progress, notify)
+            catalog_stage = builder.check_inputs()
         try:
+            storage.sweep(layout.root)
             builder.run(catalog_stage)
         except OSError as error:
             raise RunError(
@@ -81,6 +85,8 @@ class Builder:
 
     def check_inputs(self) -> tuple[str, Catalog | None]:
         """Fingerprint of the catalog, and the catalog itself where it has to be read."""
+        for encoder in self.encoders.values():
+            encoder.check(self.config.catalog)
         fingerprint = _catalog_fingerprint(self.config)
         if self._is_current("catalog", fingerprint):
             return fingerprint, None
@@ -147,7 +153,10 @@ class Builder:
         def work() -> None:
             encoder.encode(source, self.layout.workspace(modality), self.progress).save(folder)
 
-        self.stage(f"features.{modality}", encoder.fingerprint(source), work, lambda: feature_paths(folder, modality))
+        def files() -> list[Path]:
+            return [*feature_paths(folder, modality), *encoder.kept(self.layout.workspace(modality))]
+
+        self.stage(f"features.{modality}", encoder.fingerprint(source), work, files)
         features = Features.load(folder, modality)
         if not features.present.any():
             raise DataError(f"modality {modality!r}: no item has a vector; leave the modality out or mend its input.")
@@ -196,10 +205,11 @@ class Builder:
                 index=self.config.index.kind,
             )
 
-        self.stage("publish", fingerprint, work, lambda: [self.layout.current, *self._space_manifest()])
+        self.stage("publish", fingerprint, work, self._space_files)
 
-    def _space_manifest(self) -> list[Path]:
-        return [self.layout.spaces / self.layout.current.read_text(encoding="utf-8").strip() / "manifest.json"]
+    def _space_files(self) -> list[Path]:
+        version = self.layout.spaces / self.layout.current.read_text(encoding="utf-8").strip()
+        return [self.layout.current, *sorted(path for path in version.rglob("*") if path.is_file())]
 
     def _write_manifest(self) -> None:
         settings = self.config.model_dump(mode="json", exclude_none=True)
@@ -232,11 +242,12 @@ def _listing(path: Path) -> list[Any]:
 
 
 def _recorded(layout: RunLayout) -> dict[str, Any]:
-    if not layout.manifest.is_file():
-        return {}
-    manifest = storage.read_json(layout.manifest)
-    stages = manifest["stages"] if manifest.get("format") == FORMAT else []
-    return {stage["name"]: stage for stage in stages}
+    try:
+        manifest = storage.read_json(layout.manifest)
+        stages = manifest["stages"] if manifest["format"] == FORMAT else []
+        return {stage["name"]: vars(StageRecord(**stage)) for stage in stages}
+    except (IntegrityError, KeyError, TypeError):
+        return {}  # no run yet, or a manifest that says nothing: everything is done again
 
 
 @contextmanager

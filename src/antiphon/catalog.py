@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from antiphon import storage
-from antiphon.errors import IntegrityError, UnknownIdError
+from antiphon.errors import DataError, IntegrityError, UnknownIdError, nearest
 from antiphon.fields import FieldType
 
 Rows = NDArray[np.int32]
@@ -131,7 +131,9 @@ class Catalog:
         known = {item_id: row for row, item_id in enumerate(self.item_ids)}
         for item_id in item_ids:
             if item_id not in known:
-                raise UnknownIdError(f"the catalog has no item {item_id!r}.")
+                # Looking for the nearest of many ids takes seconds.
+                hint = nearest(item_id, known) if len(known) <= 2000 else "ids are those of the items file."
+                raise UnknownIdError(f"the catalog has no item {item_id!r}; {hint}")
         return np.array([known[item_id] for item_id in item_ids], dtype=np.int32)
 
     def save(self, folder: Path) -> None:
@@ -162,20 +164,27 @@ class Catalog:
             IntegrityError: a file is missing or incomplete.
         """
         meta = storage.read_json(folder / "catalog.json")
-        items = storage.read_table(folder / "items.parquet")
-        fields = storage.read_table(folder / "fields.parquet")
+        items = _read(folder / "items.parquet")
+        fields = _read(folder / "fields.parquet")
         if items.num_rows != fields.num_rows:
             raise IntegrityError(f"{folder}: items and fields differ in length; build the run again.")
         interactions = None
         if meta["interactions"]:
             users = tuple(storage.read_json(folder / "users.json"))
-            interactions = _from_table(storage.read_table(folder / "interactions.parquet"), users)
+            interactions = _from_table(_read(folder / "interactions.parquet"), users)
         media = {
             name: Media(Path(item["path"]), item["pattern"], storage.read_array(folder / f"media_{name}.npy"))
             for name, item in meta["media"].items()
         }
         report = tuple(Finding(**{**finding, "examples": tuple(finding["examples"])}) for finding in meta["report"])
         return cls(items, fields, meta["field_types"], interactions, media, report)
+
+
+def _read(path: Path) -> pa.Table:
+    try:
+        return storage.read_table(path)
+    except DataError as error:
+        raise IntegrityError(f"{error} Build the run again.") from error
 
 
 def _as_table(interactions: Interactions) -> pa.Table:

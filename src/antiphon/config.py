@@ -17,12 +17,13 @@ from antiphon.errors import ConfigError, nearest
 from antiphon.fields import FieldType
 
 S = TypeVar("S", bound=BaseModel)
+_RESERVED = ("and", "or", "not")
 
 
 class Section(BaseModel):
     """A table of antiphon.toml: immutable, and strict about its keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
 
 class FieldConfig(Section):
@@ -64,7 +65,7 @@ class MediaConfig(Section):
     @classmethod
     def _names_the_item(cls, value: str) -> str:
         if "{item_id}" not in value:
-            raise ValueError(f"got {value!r}, which does not contain '{{item_id}}'")
+            raise ValueError("the pattern does not contain '{item_id}'")
         return value
 
 
@@ -82,6 +83,16 @@ class CatalogConfig(Section):
     unknown: Literal["drop", "refuse"] = Field(
         "drop", description="interactions with an item that is not in the catalog"
     )
+
+    @field_validator("fields", "media")
+    @classmethod
+    def _names_can_be_written(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        for name in value:
+            if not name.strip() or name.casefold() in _RESERVED or any(sign in name for sign in "/\\'\""):
+                raise ValueError(
+                    f"the name {name!r} cannot be used: it is blank, has quotes or slashes, or is a keyword"
+                )
+        return value
 
 
 class SplitConfig(Section):
@@ -205,6 +216,8 @@ class Config(Section):
             for name in pair:
                 if name not in names:
                     raise ValueError(f"train.pairs names the modality {name!r}; {nearest(name, names)}")
+            if pair[0] == pair[1]:
+                raise ValueError(f"train.pairs pairs {pair[0]!r} with itself; a pair is two modalities")
         return self
 
 
@@ -215,7 +228,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         ConfigError: the file is missing, is not TOML, or has unknown keys or wrong values.
     """
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise ConfigError(f"the configuration {path} does not exist.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -258,7 +271,7 @@ def _sentence(error: ValidationError, section: type[BaseModel], source: str, pre
         return f"{source}: unknown key {where!r}; {nearest(str(first['loc'][-1]), known)}{more}"
     if first["type"] == "missing":
         return f"{source}: {where!r} is missing{more}."
-    message = first["msg"].removeprefix("Value error, ")
+    message = "expected a table" if first["type"] == "model_type" else first["msg"].removeprefix("Value error, ")
     got = "" if isinstance(first["input"], dict | BaseModel) else f", got {first['input']!r}"
     return f"{source}: {where or 'the file'}: {message}{got}{more}."
 
@@ -293,12 +306,22 @@ def _apply(raw: dict[str, Any], override: str) -> None:
     except tomllib.TOMLDecodeError:
         value = text
     *parents, last = key.strip().split(".")
-    table = raw
+    table: Any = raw
     for parent in parents:
-        table = table.setdefault(parent, {})
-        if not isinstance(table, dict):
+        table = _named(table, parent, override) if isinstance(table, list) else table.setdefault(parent, {})
+        if not isinstance(table, dict | list):
             raise ConfigError(f"--set {override!r}: {parent!r} is not a table of the configuration.")
+    if isinstance(table, list):
+        raise ConfigError(f"--set {override!r}: say which of {parents[-1]!r}, such as {parents[-1]}.NAME.{last}=...")
     table[last] = value
+
+
+def _named(tables: list[Any], name: str, override: str) -> Any:
+    """The table of an array, such as [[modalities]], that has this `name`."""
+    known = {str(table["name"]): table for table in tables if isinstance(table, dict) and "name" in table}
+    if name not in known:
+        raise ConfigError(f"--set {override!r}: there is no {name!r}; {nearest(name, known)}")
+    return known[name]
 
 
 def _with_absolute_paths(config: Config, folder: Path) -> Config:
@@ -313,5 +336,9 @@ def _with_absolute_paths(config: Config, folder: Path) -> Config:
 
 
 def _with_absolute_file(modality: ModalityConfig, folder: Path) -> ModalityConfig:
-    paths = {key: str(folder / value) for key, value in modality.options.items() if key in ("file", "ids", "folder")}
+    paths = {
+        key: str(folder / value)
+        for key, value in modality.options.items()
+        if key in ("file", "ids", "folder") and isinstance(value, str)
+    }
     return ModalityConfig(name=modality.name, encoder=modality.encoder, **{**modality.options, **paths})

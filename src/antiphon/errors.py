@@ -69,13 +69,14 @@ class MissingExtraError(AntiphonError, ImportError):
         self.extra = extra
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """End of a sentence that names what was probably meant, or lists what there is."""
+def nearest(word: object, known: Iterable[str]) -> str:
+    """End of a sentence that names what was probably meant, whatever its case, or lists what there is."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    folded = {name.casefold(): name for name in reversed(names)}
+    close = difflib.get_close_matches(str(word).casefold(), folded, n=1, cutoff=0.6)
     if close:
-        return f"did you mean {close[0]!r}?"
+        return f"did you mean {folded[close[0]]!r}?"
     if not names:
         return "there are none."
     shown = ", ".join(names[:12])
-    return f"known are: {shown}{', ...' if len(names) > 12 else ''}."
+    return f"known are: {shown}{', ...' if len(names) > 12 else '.'}"

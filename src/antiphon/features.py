@@ -65,7 +65,7 @@ class Features:
             IntegrityError: a file is missing or does not fit the others.
         """
         matrix, mask, meta = _paths(folder, modality)
-        views = tuple(storage.read_json(meta)["views"])
+        views = tuple(storage.read_json(meta).get("views", ()))
         return cls(modality, views, storage.read_array(matrix, mmap=True), storage.read_array(mask))
 
 
@@ -76,7 +76,8 @@ def feature_paths(folder: Path, modality: str) -> list[Path]:
 
 def unit(vectors: NDArray[Any]) -> NDArray[np.float32]:
     """Divide the last axis by its L2 norm; zero vectors stay zero. float32."""
-    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    # Squares in float64: those of 1e20 overflow float32, and those of 1e-30 vanish in it.
+    norms = np.sqrt(np.einsum("...i,...i->...", vectors, vectors, dtype=np.float64))[..., None]
     result: NDArray[np.float32] = np.zeros_like(vectors, dtype=np.float32)
     np.divide(vectors, norms, out=result, where=norms > 0, casting="same_kind")
     return result

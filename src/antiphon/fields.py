@@ -1,7 +1,7 @@
 """Typed columns of the catalog that filters, facets and explanations read.
 
 A column answers two questions: which rows hold one of these values, and which rows lie in this range. Text compares
-without regard to case. A row without a value equals nothing.
+without regard to case. A row without a value equals nothing; NaN, blank text and an empty list are no value.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ from antiphon.errors import FilterError
 
 FieldType = Literal["number", "string", "list", "date", "boolean"]
 Mask = NDArray[np.bool_]
+_ZERO_ONE = pa.array([0, 1, None])
 
 
 class Column(Protocol):
@@ -74,7 +76,7 @@ class NumberColumn:
                 return seconds(value)
             if self.type == "boolean":
                 return _truth(value)
-            return float("not a number" if isinstance(value, bool) else value)
+            return _finite(value)
         except (TypeError, ValueError, OverflowError) as error:
             example = {"number": "1980", "date": "'1999-12-31'", "boolean": "true"}[self.type]
             raise FilterError(
@@ -99,7 +101,7 @@ class WordColumn:
 
     def holds(self, value: Any) -> Mask:
         """Rows that have this value."""
-        if isinstance(value, bool | Mapping | list | tuple):
+        if isinstance(value, bool) or not isinstance(value, str | Real):
             raise FilterError(f"the field {self.name!r} holds text, got {value!r}; write a word or a quoted string.")
         code = self.vocabulary.get(_fold(value), -1)
         return self._rows_where(self.codes == code)
@@ -138,8 +140,8 @@ def make_column(name: str, kind: FieldType, values: pa.ChunkedArray) -> Column:
     else:
         rows, words = np.arange(len(values), dtype=np.int64), values.to_pylist()
     vocabulary: dict[str, int] = {}
-    codes = [-1 if word is None else vocabulary.setdefault(_fold(word), len(vocabulary)) for word in words]
-    known = np.array(codes, dtype=np.int64)
+    folded = ["" if word is None else _fold(word) for word in words]
+    known = np.array([vocabulary.setdefault(word, len(vocabulary)) if word else -1 for word in folded], dtype=np.int64)
     return WordColumn(name, kind, len(values), rows[known >= 0], known[known >= 0], vocabulary)
 
 
@@ -149,36 +151,63 @@ def guess_type(kind: pa.DataType) -> FieldType | None:
         return "boolean"
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return "number"
-    if pa.types.is_temporal(kind):
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return "date"
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        inner = guess_type(kind.value_type)
-        return "list" if inner == "string" else None
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return "string"
-    return None
+    if pa.types.is_dictionary(kind):
+        return guess_type(kind.value_type)
+    if is_list(kind):
+        return "list" if guess_type(kind.value_type) in ("string", "number") or kind.value_type == pa.null() else None
+    return "string" if is_text(kind) or kind == pa.null() else None
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether an arrow type is one of those that hold text."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Whether an arrow type is one of those that hold a list a row."""
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
 def normalise(values: pa.ChunkedArray, kind: FieldType, separator: str | None = None) -> pa.ChunkedArray:
-    """Cast a column to the arrow type of a field: float64, bool, timestamp[us], string, or list<string>.
+    """Cast a column to the arrow type of a field: float64, bool, timestamp[us] in UTC, string, or list<string>.
+
+    Dates come from dates, from whole seconds since 1970, or from ISO text; digits below a microsecond go. Booleans
+    come from true and false, or from 1 and 0.
 
     Raises:
         pa.ArrowInvalid: a value does not fit the type.
+        pa.ArrowNotImplementedError: no value of the column's type can.
     """
-    if kind == "list" and (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
+    if pa.types.is_dictionary(values.type):
+        values = pc.cast(values, values.type.value_type)
+    if kind == "list" and is_text(values.type):
         values = split_words(values, separator or "|")
-    if kind == "date" and pa.types.is_integer(values.type):
-        return pc.cast(pc.cast(values, pa.timestamp("s")), pa.timestamp("us"))
-    if kind == "date" and pa.types.is_date(values.type):
-        return pc.cast(values, pa.timestamp("us"))
+    if kind == "date":
+        return _dates(values)
+    if kind == "boolean" and pa.types.is_integer(values.type) and not pc.all(pc.is_in(values, _ZERO_ONE)).as_py():
+        raise pa.ArrowInvalid("numbers other than 0 and 1 are neither true nor false")
     target = {
         "number": pa.float64(),
         "boolean": pa.bool_(),
-        "date": pa.timestamp("us"),
         "string": pa.string(),
         "list": pa.list_(pa.string()),
     }[kind]
     return values if values.type == target else pc.cast(values, target)
+
+
+def _dates(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    target = pa.timestamp("us")
+    if pa.types.is_integer(values.type):
+        return pc.cast(pc.cast(pc.cast(values, pa.int64()), pa.timestamp("s")), target)
+    if is_text(values.type):
+        try:
+            return pc.cast(values, target)
+        except pa.ArrowInvalid:
+            # Texts with a zone, such as 2020-01-01T00:00:00Z.
+            values = pc.cast(values, pa.timestamp("us", "UTC"))
+    return pc.cast(values, options=pc.CastOptions(target, allow_time_truncate=True))
 
 
 def split_words(values: pa.ChunkedArray, separator: str) -> pa.ChunkedArray:
@@ -196,8 +225,8 @@ def seconds(value: Any) -> float:
     Raises:
         ValueError: not a date.
     """
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+    if isinstance(value, Real):
+        return _finite(value)
     if isinstance(value, str):
         value = dt.datetime.fromisoformat(value)
     if isinstance(value, dt.datetime):
@@ -208,11 +237,28 @@ def seconds(value: Any) -> float:
 
 
 def words_of(values: object) -> list[str]:
-    """A field's value as the words a person would read."""
-    if values is None:
-        return []
+    """A field's value as the words a person would read: 1995 for 1995.0, a day for midnight, nothing for no value."""
     items: Iterable[Any] = [values] if isinstance(values, str) or not isinstance(values, Iterable) else values
-    return [str(item) for item in items]
+    return [_word(item) for item in items if not _is_missing(item)]
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, dt.datetime) and value.time() == dt.time():
+        return value.date().isoformat()
+    return str(value)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and value != value)  # noqa: PLR0124  only NaN differs from itself
+
+
+def _finite(value: Any) -> float:
+    number = float("no number" if isinstance(value, bool) else value)
+    if number != number:  # noqa: PLR0124  only NaN differs from itself
+        raise ValueError(value)
+    return number
 
 
 def _fold(value: Any) -> str:

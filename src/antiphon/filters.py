@@ -8,7 +8,8 @@ As a mapping, in Python and over HTTP::
 
     {"year": {"gte": 1980}, "genres": {"any": ["sci-fi", "horror"]}, "not": {"country": "USA"}}
 
-An item without a value equals nothing: `ne` matches it, every range refuses it, `exists` asks for a value.
+An item without a value equals nothing: `ne` matches it, every range refuses it, `exists` asks for a value. Values
+with blanks, `and`, `or`, parentheses, commas or signs are quoted: title='Love and Death (1975)'.
 """
 
 from __future__ import annotations
@@ -31,9 +32,16 @@ SYMBOLS: Mapping[str, Operator] = {
 }  # fmt: skip
 MAX_DEPTH = 32
 MAX_VALUES = 10_000
+MAX_SHOWN = 200
+_MANY = (list, tuple, set, frozenset)
 
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<quoted>'[^']*'|"[^"]*")|(?P<symbol>>=|<=|==|!=|[()<>=,\[\]])|(?P<word>[^\s()<>=!,'"\[\]]+))"""
+    r"""\s*(?:
+        (?P<quoted>'[^']*'(?![^\s()<>=!,\[\]])|"[^"]*"(?![^\s()<>=!,\[\]]))
+        |(?P<symbol>>=|<=|==|!=|[()<>=,\[\]])
+        |(?P<word>(?:[^\s()<>=!,\[\]'"]|!(?!=))(?:[^\s()<>=!,\[\]]|!(?!=))*)  # O'Brien, Airplane!
+    )""",
+    re.VERBOSE,
 )
 
 
@@ -77,6 +85,8 @@ def parse_filter(where: Where) -> Filter:
         return _Parser(where).parse()
     if isinstance(where, Mapping):
         return _from_mapping(where, 0)
+    if not isinstance(where, list | tuple) or not where:
+        raise FilterError(f"a filter is a text, a mapping, or a list of them, got {where!r}; leave it out for none.")
     parts = tuple(parse_filter(part) for part in where)
     return parts[0] if len(parts) == 1 else Group("and", parts)
 
@@ -114,8 +124,8 @@ def _test(condition: Condition, fields: FieldTable) -> Mask:
         return _test_presence(condition, column)
     if condition.operator in ("gt", "gte", "lt", "lte"):
         return _test_range(condition, column)
-    if condition.operator == "ne":
-        return ~column.holds(condition.value)
+    if condition.operator in ("eq", "ne"):
+        return _test_equality(condition, column)
     masks = [column.holds(value) for value in _values(condition)]
     if condition.operator == "all":
         if column.type != "list":
@@ -124,10 +134,21 @@ def _test(condition: Condition, fields: FieldTable) -> Mask:
     return np.asarray(np.logical_or.reduce(masks))
 
 
+def _test_equality(condition: Condition, column: Column) -> Mask:
+    if isinstance(condition.value, _MANY):
+        raise FilterError(
+            f"{condition.field!r} {condition.operator}: expected one value, got {condition.value!r}; use in or any."
+        )
+    mask = column.holds(condition.value)
+    return ~mask if condition.operator == "ne" else mask
+
+
 def _test_presence(condition: Condition, column: Column) -> Mask:
     if condition.operator not in ("exists", "eq", "ne"):
         raise FilterError(f"{condition.field!r}: null fits only = and !=, not {condition.operator!r}; or use exists.")
-    wanted = bool(condition.value) if condition.operator == "exists" else condition.operator == "ne"
+    if condition.operator == "exists" and not isinstance(condition.value, bool):
+        raise FilterError(f"{condition.field!r}: exists takes true or false, got {condition.value!r}.")
+    wanted = condition.value if condition.operator == "exists" else condition.operator == "ne"
     return column.present() if wanted else ~column.present()
 
 
@@ -140,14 +161,18 @@ def _test_range(condition: Condition, column: Column) -> Mask:
 
 def _values(condition: Condition) -> Sequence[Any]:
     value = condition.value
-    values = value if isinstance(value, list | tuple) else [value]
+    values = list(value) if isinstance(value, _MANY) else [value]
+    if any(item is None for item in values):
+        raise FilterError(
+            f"{condition.field!r} {condition.operator}: null is no value of a list; use = null or exists."
+        )
     if not values:
         raise FilterError(f"{condition.field!r} {condition.operator}: the list of values is empty; name at least one.")
     if len(values) > MAX_VALUES:
         raise FilterError(
             f"{condition.field!r} {condition.operator}: {len(values)} values, at most {MAX_VALUES} are taken."
         )
-    return list(values)
+    return values
 
 
 def _from_mapping(where: Mapping[str, Any], depth: int) -> Filter:
@@ -167,7 +192,7 @@ def _entry(key: str, value: Any, depth: int) -> Filter:
     if key == "not":
         return Not(_mapping(value, depth))
     if not isinstance(value, Mapping):
-        return Condition(key, "any" if isinstance(value, list | tuple) else "eq", value)
+        return Condition(key, "any" if isinstance(value, _MANY) else "eq", value)
     if not value:
         raise FilterError(f"{key!r} has no condition; write for example {{'{key}': {{'eq': ...}}}}.")
     tests = tuple(_condition(key, operator, operand) for operator, operand in value.items())
@@ -198,15 +223,17 @@ class _Parser:
     def parse(self) -> Filter:
         result = self._or()
         if self._peek() is not None:
-            raise self._error(f"did not expect {self._peek()!r} here")
+            raise self._error(f"did not expect {self._peek()!r} here; quote values with blanks or signs")
         return result
 
     def _tokenise(self, text: str) -> list[tuple[str, str]]:
-        tokens, position = [], 0
-        while text[position:].strip():
+        tokens, position, end = [], 0, len(text.rstrip())
+        while position < end:
             match = _TOKEN.match(text, position)
             if match is None:
-                raise self._error(f"cannot read {text[position:].strip()[:20]!r}")
+                raise self._error(
+                    f"cannot read {text[position : position + 40].strip()[:20]!r}; quote values with signs"
+                )
             tokens.append((str(match.lastgroup), match.group(str(match.lastgroup))))
             position = match.end()
         return tokens
@@ -303,8 +330,9 @@ class _Parser:
             raise self._error(f"expected {symbol!r}, got {got!r}")
 
     def _error(self, what: str) -> FilterError:
+        text = self.text if len(self.text) <= MAX_SHOWN else self.text[:MAX_SHOWN] + "..."
         return FilterError(
-            f"the filter {self.text!r} cannot be read: {what}. Write for example: year>=1980 and genres any drama,war"
+            f"the filter {text!r} cannot be read: {what}. Write for example: year>=1980 and genres any drama,war"
         )
 
 

@@ -45,6 +45,11 @@ class SpaceLayout:
         return self.root / "present.npy"
 
     @property
+    def map(self) -> Path:
+        """(n_items, 2) float32 from 0 to 1: where each item is on the page's map; NaN where it has no vector."""
+        return self.root / "map.npy"
+
+    @property
     def model(self) -> Path:
         """Folder of the joint model."""
         return self.root / "model"

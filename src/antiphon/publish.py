@@ -17,11 +17,14 @@ import pyarrow as pa
 from antiphon import storage
 from antiphon.catalog import Catalog
 from antiphon.encoders.base import Encoder
-from antiphon.errors import DataError, RunError
+from antiphon.errors import DataError, IntegrityError, RunError
 from antiphon.joint import Embedded, JointModel
 from antiphon.layout import FORMAT, RunLayout, SpaceLayout
+from antiphon.projection import project_2d
 
 KEPT_VERSIONS = 2
+"""The current one and the one before; a version that a process has loaded is kept as well."""
+BESIDE = ".new-"
 
 
 def publish(
@@ -44,7 +47,9 @@ def publish(
         raise DataError("no item has a vector of any modality, so there is nothing to search; see `antiphon inspect`.")
     try:
         run.spaces.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=".new-", dir=run.spaces))
+        for left in run.spaces.glob(f"{BESIDE}*"):  # of a publishing that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        beside = Path(tempfile.mkdtemp(prefix=BESIDE, dir=run.spaces))
     except OSError as error:
         raise RunError(f"cannot write {run.spaces}: {error.strerror}. Check permissions and free space.") from error
     try:
@@ -74,6 +79,7 @@ def _write_items(layout: SpaceLayout, catalog: Catalog, embedded: Embedded) -> N
     storage.write_array(layout.vectors, embedded.vectors)
     storage.write_array(layout.parts, embedded.parts)
     storage.write_array(layout.present, embedded.present)
+    storage.write_array(layout.map, project_2d(embedded.vectors))
     interactions = catalog.interactions
     if interactions is None:
         return
@@ -130,15 +136,32 @@ def _write_manifest(
 def _move(beside: Path, target: Path) -> None:
     for folder in [*(path for path in beside.rglob("*") if path.is_dir()), beside]:
         storage.sync(folder)
-    if target.is_dir():
-        return  # the same id is the same content
     beside.chmod(0o755)
+    new, old = SpaceLayout(beside), SpaceLayout(target)
+    if target.is_dir() and _intact(old):
+        # The same id is the same content; what the manifest says beside it may differ, such as the name.
+        new.manifest.replace(old.manifest)
+        storage.sync(target)
+        return
+    if target.is_dir():
+        target.rename(beside.with_name(f"{beside.name}.broken"))
     beside.rename(target)
     storage.sync(target.parent)
+    shutil.rmtree(beside.with_name(f"{beside.name}.broken"), ignore_errors=True)
+
+
+def _intact(layout: SpaceLayout) -> bool:
+    try:
+        files = storage.read_json(layout.manifest)["files"]
+    except IntegrityError:
+        return False
+    paths = {layout.root / name: expected for name, expected in files.items()}
+    return all(path.is_file() and storage.sha256(path) == expected for path, expected in paths.items())
 
 
 def _forget_old(run: RunLayout, current: str) -> None:
     versions = sorted((path for path in run.spaces.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
     old = [path for path in versions if path.name != current]
     for path in old[: max(0, len(old) - (KEPT_VERSIONS - 1))]:
-        shutil.rmtree(path, ignore_errors=True)
+        if not storage.in_use(SpaceLayout(path).vectors):
+            shutil.rmtree(path, ignore_errors=True)

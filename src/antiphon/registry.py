@@ -21,7 +21,7 @@ def find(group: str, name: str) -> Any:
         raise ConfigError(f"there is no {_noun(group)} {name!r}; {nearest(name, found)}")
     try:
         return found[name].load()
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # whatever a plugin's code raises, its name is what the user needs
         raise ConfigError(f"the {_noun(group)} {name!r} ({found[name].value}) cannot be loaded: {error}") from error
 
 

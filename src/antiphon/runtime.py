@@ -91,4 +91,4 @@ def _load(name: str, extra: str, purpose: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        raise MissingExtraError(name.split(".", maxsplit=1)[0], extra, purpose) from error
+        raise MissingExtraError((error.name or name).split(".", maxsplit=1)[0], extra, purpose) from error

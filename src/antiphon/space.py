@@ -64,6 +64,8 @@ class Space:
         self.modalities: tuple[str, ...] = tuple(manifest["order"])
         self.model = JointModel.load(layout.model)
         self.vectors: Floats = storage.read_array(layout.vectors, mmap=True)
+        # A version in use is not removed: users and query encoders are read when they are asked for.
+        self._held = storage.hold(layout.vectors)
         self.parts: Floats = storage.read_array(layout.parts, mmap=True)
         self.present: NDArray[np.bool_] = storage.read_array(layout.present)
         items = storage.read_table(layout.items)
@@ -235,7 +237,9 @@ class Space:
         if not rows:
             return
         modality, side = self._side("history")
-        vectors = self.model.project(modality, side.encode([history for history in histories if len(history[0])]))
+        encoded = side.encode([history for history in histories if len(history[0])])
+        # A history of items that collaborative filtering does not know says nothing; its projection would be the bias.
+        vectors = np.where(encoded.any(axis=1, keepdims=True), self.model.project(modality, encoded), 0)
         total[rows] += np.array([queries[row].weight("taste") for row in rows], dtype=np.float32)[:, None] * vectors
 
     def _side(self, kind: str) -> tuple[str, Any]:

@@ -31,7 +31,7 @@ class Split:
 class HeldOut:
     """What is known and what is asked of held-out users, one entry a user.
 
-    `profiles`, `truths`: item rows, disjoint, each with at least one item.
+    `profiles`, `truths`: item rows, sorted and disjoint, each with at least one item.
     """
 
     users: NDArray[np.int64]
@@ -56,10 +56,14 @@ def make_split(catalog: Catalog, config: SplitConfig, seed: int) -> Split:
 
 
 def held_out(interactions: Interactions, users: NDArray[np.int64], profile_share: float, seed: int) -> HeldOut:
-    """Divide the positives of held-out users into a profile and a truth, both of at least one item."""
+    """Divide the positives of held-out users into a profile and a truth, both of at least one item.
+
+    Users with fewer than two positives cannot be divided and are left out: `users` of the answer says who is in it.
+    """
     positives = interactions.select(interactions.positive)
     bounds = positives.bounds()
     profiles, truths = [], []
+    users = users[np.diff(bounds)[users] >= MIN_POSITIVES]
     for user in users:
         items = positives.item[bounds[user] : bounds[user + 1]]
         # A generator for each user: a user's profile does not depend on who else is held out.
@@ -74,9 +78,8 @@ def training_interactions(interactions: Interactions, split: Split) -> Interacti
     """What collaborative filtering may see: positives of the training users, without cold items."""
     allowed = np.zeros(interactions.n_users, dtype=bool)
     allowed[split.train] = True
-    warm = np.ones(int(interactions.item.max(initial=-1)) + 1, dtype=bool)
-    warm[split.cold_items] = False
-    return interactions.select(allowed[interactions.user] & interactions.positive & warm[interactions.item])
+    cold = np.isin(interactions.item, split.cold_items)
+    return interactions.select(allowed[interactions.user] & interactions.positive & ~cold)
 
 
 def _cold_items(interactions: Interactions, share: float, seed: int) -> NDArray[np.int64]:

@@ -23,6 +23,14 @@ import pyarrow.parquet as pq
 
 from antiphon.errors import DataError, IntegrityError, RunError
 
+try:
+    import fcntl
+except ImportError:  # no advisory locks on this system
+    fcntl = None  # type: ignore[assignment]
+
+PART = ".part"
+"""Ending of a file that is being written."""
+
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -32,25 +40,50 @@ def replacing(path: Path) -> Iterator[Path]:
         RunError: the folder cannot be written to (read-only, full).
     """
     # Not `tempfile`: its files are for one user only, and a service may run as another.
-    beside = path.parent / f".{path.name}.{uuid.uuid4().hex}"
+    beside = path.parent / f".{path.name}.{uuid.uuid4().hex}{PART}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside.touch(exist_ok=False)
     except OSError as error:
-        raise RunError(
-            f"cannot write {path}: {error.strerror}. Check the folder's permissions and free space."
-        ) from error
+        raise _unwritable(path, error) from error
     try:
         yield beside
         sync(beside)
         beside.replace(path)
         sync(path.parent)
     except OSError as error:
-        raise RunError(
-            f"cannot write {path}: {error.strerror}. Check the folder's permissions and free space."
-        ) from error
+        raise _unwritable(path, error) from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files below a folder that killed processes left; only for a folder that nobody writes to."""
+    for path in folder.rglob(f".*{PART}"):
+        path.unlink(missing_ok=True)
+
+
+def hold(path: Path) -> Any:
+    """A handle that marks a file as in use until it is closed or forgotten; see `in_use`."""
+    file = path.open("rb")
+    if fcntl is not None:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    return file
+
+
+def in_use(path: Path) -> bool:
+    """Whether a process on this machine holds the file; False where that cannot be known."""
+    if fcntl is None or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+    return False
 
 
 def sync(path: Path) -> None:
@@ -117,6 +150,8 @@ def read_array(path: Path, *, mmap: bool = False) -> np.ndarray[Any, Any]:
         raise IntegrityError(f"{path} is missing; build the run again.") from error
     except (ValueError, OSError, EOFError) as error:
         raise IntegrityError(f"{path} is not a complete .npy file ({error}); build the run again.") from error
+    if not isinstance(array, np.ndarray):
+        raise IntegrityError(f"{path} holds several arrays, expected a .npy file with one; build the run again.")
     return array
 
 
@@ -136,7 +171,7 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
         return pq.read_table(path, columns=columns)
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist.") from error
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} is not a complete parquet file ({_first_line(error)}).") from error
 
 
@@ -147,17 +182,27 @@ def sha256(path: Path) -> str:
 
 
 def copy_tree(source: Path, target: Path) -> None:
-    """Copy a folder of finished files; on one file system they are hard links, which cost no space."""
-    for file in sorted(source.rglob("*")):
-        to = target / file.relative_to(source)
-        if file.is_dir():
-            to.mkdir(parents=True, exist_ok=True)
-            continue
-        to.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(file, to)
-        except OSError:
-            shutil.copy2(file, to)
+    """Copy a folder of finished files; on one file system they are hard links, which cost no space.
+
+    A file that is there already is replaced, not written into: it may be a link to another copy.
+
+    Raises:
+        RunError: the target cannot be written to (read-only, full).
+    """
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for file in sorted(source.rglob("*")):
+            to = target / file.relative_to(source)
+            if file.is_dir():
+                to.mkdir(parents=True, exist_ok=True)
+                continue
+            to.unlink(missing_ok=True)
+            try:
+                os.link(file, to)
+            except OSError:
+                shutil.copy2(file, to)
+    except OSError as error:
+        raise _unwritable(target, error) from error
 
 
 def digest(*parts: Any) -> str:
@@ -173,6 +218,11 @@ def array_digest(*arrays: np.ndarray[Any, Any]) -> str:
         state.update(f"{array.dtype.str}{array.shape}".encode())
         state.update(np.ascontiguousarray(array).view(np.uint8).data if array.size else b"")
     return state.hexdigest()
+
+
+def _unwritable(path: Path, error: OSError) -> RunError:
+    reason = error.strerror or _first_line(error)
+    return RunError(f"cannot write {path}: {reason}. Check the folder's permissions and free space.")
 
 
 def _first_line(error: Exception) -> str:

@@ -86,6 +86,7 @@ class Trainer:
             advance(state.epoch)
             while state.epoch < self.config.epochs and not self._out_of_patience(state):
                 state.losses.append(self.epoch(state.epoch))
+                self._refuse_divergence(state)
                 self._watch(state)
                 state.epoch += 1
                 if checkpoint is not None and state.epoch % self.config.checkpoint_every == 0:
@@ -141,7 +142,13 @@ class Trainer:
             raise ConfigError(
                 f"only {len(rows)} items have two modalities or more, so there is nothing to join; add items."
             )
-        n_watched = round(self.config.validation_items * len(rows))
+        share = self.config.validation_items
+        n_watched = max(2, round(share * len(rows))) if share else 0  # the loss of one item is 0
+        if len(rows) - n_watched < 2:
+            raise ConfigError(
+                f"train.validation_items = {share} leaves {max(0, len(rows) - n_watched)} of {len(rows)} items to train "
+                "on; expected two or more. Make it smaller, or add items."
+            )
         return np.sort(rows[n_watched:]), np.sort(rows[:n_watched])
 
     def _modules(self, dims: Mapping[str, int], joint: JointConfig) -> Any:
@@ -183,6 +190,13 @@ class Trainer:
         state.validation.append(float(np.mean(losses)))
         if self.config.patience is not None and state.validation[-1] <= min(state.validation):
             state.best = {name: value.clone() for name, value in self.modules.state_dict().items()}
+
+    def _refuse_divergence(self, state: State) -> None:
+        if not math.isfinite(state.losses[-1]):
+            raise ConfigError(
+                f"the training loss of epoch {state.epoch + 1} is {state.losses[-1]}: the training diverged. Lower "
+                f"train.learning_rate (now {self.config.learning_rate}) or raise train.temperature."
+            )
 
     def _out_of_patience(self, state: State) -> bool:
         patience = self.config.patience

@@ -15,7 +15,10 @@ from antiphon.cli.build import build
 from antiphon.cli.data import data
 from antiphon.cli.demo import demo
 from antiphon.cli.inspect import inspect
+from antiphon.cli.mcp import mcp
+from antiphon.cli.playlist import playlist
 from antiphon.cli.search import recommend, search, similar
+from antiphon.cli.serve import serve
 from antiphon.errors import AntiphonError
 
 
@@ -28,10 +31,11 @@ def cli() -> None:
     antiphon demo                                    a real catalog, a space, some answers
     antiphon build antiphon.toml --run runs/films    from files to a published space
     antiphon search runs/films "a dark thriller" --where 'year>=1980'
+    antiphon serve runs/films                        the page and the HTTP service
     """
 
 
-for command in (build, data, demo, inspect, recommend, search, similar):
+for command in (build, data, demo, inspect, mcp, playlist, recommend, search, serve, similar):
     cli.add_command(command)
 
 

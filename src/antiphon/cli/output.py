@@ -9,8 +9,11 @@ from typing import Any
 
 import click
 
+from antiphon.documents import hit_document
 from antiphon.progress import Progress, bar, silent
 from antiphon.query import Hit
+
+__all__ = ["document", "hit_document", "hit_lines", "note", "progress"]
 
 
 def progress() -> Progress:
@@ -28,21 +31,6 @@ def document(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
-def hit_document(hit: Hit) -> dict[str, Any]:
-    """A hit as JSON: `why` and `matched` only where they were asked for."""
-    shown: dict[str, Any] = {
-        "rank": hit.rank,
-        "item_id": hit.item_id,
-        "title": hit.title,
-        "score": round(hit.score, 6),
-        "fields": {name: _plain(value) for name, value in hit.fields.items()},
-    }
-    if hit.why is not None:
-        shown["why"] = {name: round(share, 6) for name, share in hit.why.items()}
-        shown["matched"] = dict(hit.matched or {})
-    return shown
-
-
 def hit_lines(hits: Sequence[Hit]) -> list[str]:
     """Hits for a person: rank, score, title, id, and why."""
     if not hits:
@@ -57,7 +45,3 @@ def _why(hit: Hit) -> str:
     shares = " ".join(f"{name} {share:.0%}" for name, share in hit.why.items())
     matched = "; ".join(f"{name}: {', '.join(words)}" for name, words in (hit.matched or {}).items())
     return f"   {shares}{'   ' + matched if matched else ''}"
-
-
-def _plain(value: object) -> object:
-    return value.isoformat() if hasattr(value, "isoformat") else value

@@ -3,58 +3,85 @@
 from __future__ import annotations
 
 import hashlib
-import urllib.error
+import http.client
 import urllib.request
 import zipfile
+import zlib
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from antiphon import storage
-from antiphon.errors import DataError
+from antiphon.errors import DataError, RunError
 from antiphon.progress import Progress
 
 BLOCK = 1 << 16
+TIMEOUT = 30.0
+Opener = Callable[[str], Any]
 
 
-def download(url: str, target: Path, *, sha256: str, max_bytes: int, progress: Progress, timeout: float = 30) -> Path:
+def _open(url: str) -> Any:
+    return urllib.request.urlopen(url, timeout=TIMEOUT)  # noqa: S310  `download` takes https only
+
+
+def download(
+    url: str, target: Path, *, sha256: str, max_bytes: int, progress: Progress, opener: Opener = _open
+) -> Path:
     """Fetch `url` to `target`, refusing more than `max_bytes` or another SHA-256 than expected.
+
+    `opener` makes the connection: it takes the address and gives a response to read, as `urllib.request.urlopen` does.
 
     Raises:
         DataError: no connection, too large, or not the file that was expected.
+        RunError: the target cannot be written to.
     """
     if not url.startswith("https://"):
         raise DataError(f"{url}: data sets are fetched over https only.")
     state = hashlib.sha256()
-    try:
-        with (
-            urllib.request.urlopen(url, timeout=timeout) as response,  # noqa: S310  https, checked above
-            storage.replacing(target) as beside,
-            beside.open("wb") as file,
-            progress(f"downloading {target.name}", int(response.headers.get("Content-Length") or 0)) as advance,
-        ):
+    with _connection(url, opener) as response, storage.replacing(target) as beside:
+        total = int(response.headers.get("Content-Length") or 0)
+        with beside.open("wb") as file, progress(f"downloading {target.name}", total) as advance:
             size = 0
-            while block := response.read(BLOCK):
+            while block := _read(response, url):
                 size += len(block)
                 if size > max_bytes:
                     raise DataError(f"{url} is larger than {max_bytes:,} bytes; it is not the file that was expected.")
                 state.update(block)
                 file.write(block)
                 advance(len(block))
-            if state.hexdigest() != sha256:
-                raise DataError(
-                    f"{url}: the SHA-256 is {state.hexdigest()}, expected {sha256}; it is broken or has changed."
-                )
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-        raise DataError(
-            f"{url} cannot be reached ({error}); get the files another way and name their folder with --from."
-        ) from error
+        if state.hexdigest() != sha256:
+            raise DataError(
+                f"{url}: the SHA-256 is {state.hexdigest()}, expected {sha256}; it is broken or has changed."
+            )
     return target
+
+
+def _connection(url: str, opener: Opener) -> Any:
+    try:
+        return opener(url)
+    except (OSError, http.client.HTTPException) as error:
+        raise _unreachable(url, error) from error
+
+
+def _read(response: Any, url: str) -> bytes:
+    # Caught here, not around the loop: there an error of the network looks like one of the disk.
+    try:
+        block: bytes = response.read(BLOCK)
+    except (OSError, http.client.HTTPException) as error:
+        raise _unreachable(url, error) from error
+    return block
+
+
+def _unreachable(url: str, error: Exception) -> DataError:
+    return DataError(f"{url} cannot be read ({error}); get the files another way and name their folder with --from.")
 
 
 def unzip(archive: Path, out: Path, *, max_bytes: int) -> Path:
     """Unpack a zip below `out`, refusing names that leave it and more than `max_bytes`.
 
     Raises:
-        DataError: a hostile or broken archive.
+        DataError: a hostile, broken or encrypted archive.
+        RunError: the folder cannot be written to.
     """
     try:
         with zipfile.ZipFile(archive) as packed:
@@ -62,10 +89,12 @@ def unzip(archive: Path, out: Path, *, max_bytes: int) -> Path:
             if sum(member.file_size for member in members) > max_bytes:
                 raise DataError(f"{archive} unpacks to more than {max_bytes:,} bytes.")
             for member in members:
-                name = PurePosixPath(member.filename)
+                name = PurePosixPath(member.filename.replace("\\", "/"))
                 if name.is_absolute() or ".." in name.parts:
                     raise DataError(f"{archive} holds the name {member.filename!r}, which leaves its folder.")
             packed.extractall(out)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error) as error:
         raise DataError(f"{archive} is not a readable zip file ({error}).") from error
+    except OSError as error:
+        raise RunError(f"cannot unpack {archive} into {out}: {error.strerror or error}.") from error
     return out

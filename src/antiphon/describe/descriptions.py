@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from antiphon import storage
 from antiphon.catalog import Catalog
 from antiphon.config import DescribeConfig
 from antiphon.describe.template import MAX_CHARACTERS, fill_template
 from antiphon.errors import ConfigError, nearest
+from antiphon.fields import normalise
 
 View = tuple[str | None, ...]
 
@@ -59,7 +59,8 @@ def describe(catalog: Catalog, config: DescribeConfig) -> Descriptions:
     mode "gen": an item without a GEN description gets its TEMPLATE. mode "template+gen": such an item has one view.
 
     Raises:
-        ConfigError: a column is missing.
+        ConfigError: a column is missing, or does not hold text.
+        DataError: the numbers of an item's values do not go with them.
     """
     template: View = tuple(text.strip() or None for text in fill_template(catalog.items, config))
     if config.mode == "template":
@@ -77,5 +78,10 @@ def _gen(catalog: Catalog, column: str) -> View:
         raise ConfigError(
             f"describe: the items have no column {column!r}; {nearest(column, catalog.items.column_names)}"
         )
-    texts = pc.cast(catalog.items[column], pa.string()).to_pylist()
+    try:
+        texts = normalise(catalog.items[column], "string").to_pylist()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise ConfigError(
+            f"describe: gen_column {column!r} holds {catalog.items[column].type}, expected text; name another column."
+        ) from error
     return tuple((text or "").strip()[:MAX_CHARACTERS] or None for text in texts)

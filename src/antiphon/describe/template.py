@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from antiphon.config import CategoryConfig, DescribeConfig
-from antiphon.errors import ConfigError, nearest
+from antiphon.errors import ConfigError, DataError, nearest
 from antiphon.fields import words_of
 
 MAX_CHARACTERS = 20_000
@@ -49,7 +50,8 @@ def fill_template(items: pa.Table, config: DescribeConfig) -> list[str]:
     and their columns must exist.
 
     Raises:
-        ConfigError: a column is missing, or nothing is left to describe items by.
+        ConfigError: a column is missing, or the opening names one.
+        DataError: the numbers of an item do not go with its values.
     """
     opening, categories = _resolve(items, config)
     parts = [_category(items, category) for category in categories]
@@ -77,30 +79,52 @@ def _resolve(items: pa.Table, config: DescribeConfig) -> tuple[str, Sequence[Cat
 
 
 def _openings(items: pa.Table, opening: str) -> list[str]:
+    unknown = [name for name in re.findall(r"\{(\w*)\}", opening) if name != "title"]
+    if unknown:
+        raise ConfigError(
+            f"describe: the opening {opening!r} has {{{unknown[0]}}}, but only {{title}} is filled in; "
+            "make the column a category."
+        )
     titles = items["title"].to_pylist()
     return [opening.replace("{title}", title) for title in titles]
 
 
 def _category(items: pa.Table, category: CategoryConfig) -> list[str]:
     values = items[category.column].to_pylist()
-    counts: Iterable[Any] = items[category.counts].to_pylist() if category.counts else [None] * len(values)
+    counts = items[category.counts].to_pylist() if category.counts else None
     stop = {word.casefold() for word in category.stop}
-    return [
-        f"{category.label}: {', '.join(kept)}." if (kept := _kept(value, count, category, stop)) else ""
-        for value, count in zip(values, counts, strict=True)
-    ]
+    texts = []
+    for row, value in enumerate(values):
+        words = [", ".join(words_of(part)).strip() for part in _parts(value, category.separator)]
+        if counts is not None:
+            words = _ranked(words, _parts(counts[row], category.separator), category, items["item_id"][row].as_py())
+        unique = dict.fromkeys(word for word in words if word and word.casefold() not in stop)
+        kept = list(unique)[: category.max_values]
+        texts.append(f"{category.label}: {', '.join(kept)}." if kept else "")
+    return texts
 
 
-def _kept(value: Any, counts: Sequence[int] | None, category: CategoryConfig, stop: set[str]) -> list[str]:
-    if category.separator is not None and isinstance(value, str):
-        value = value.split(category.separator)
-    words = [word.strip() for word in words_of(value)]
-    if counts is not None:
-        if len(counts) != len(words):
-            raise ConfigError(
-                f"describe: {category.counts!r} has {len(counts)} numbers, {category.column!r} has {len(words)} values."
-            )
-        ranked = sorted(zip(words, counts, strict=True), key=lambda pair: -(pair[1] or 0))
-        words = [word for word, count in ranked if (count or 0) >= category.min_count]
-    unique = dict.fromkeys(word for word in words if word and word.casefold() not in stop)
-    return list(unique)[: category.max_values]
+def _parts(value: Any, separator: str | None) -> list[Any]:
+    if value is None:
+        return []
+    if separator is not None and isinstance(value, str):
+        return value.split(separator)
+    return value if isinstance(value, list) else [value]
+
+
+def _ranked(words: list[str], counts: list[Any], category: CategoryConfig, item_id: str) -> list[str]:
+    """Words with enough people behind them, most first; a missing number is that of one person."""
+    counts = counts or [None] * len(words)
+    if len(counts) != len(words):
+        raise DataError(
+            f"describe: item {item_id!r} has {len(counts)} numbers in {category.counts!r} for {len(words)} values in "
+            f"{category.column!r}; expected one a value."
+        )
+    try:
+        numbers = [1.0 if count is None else float(count) for count in counts]
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"describe: item {item_id!r}, column {category.counts!r}: expected numbers, got {counts!r}."
+        ) from error
+    order = sorted(range(len(words)), key=lambda place: -numbers[place])
+    return [words[place] for place in order if numbers[place] >= category.min_count]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.catalog import Catalog
-from antiphon.config import ModalityConfig, Section, SplitConfig, check_section
+from antiphon.config import CatalogConfig, ModalityConfig, Section, SplitConfig, check_section
 from antiphon.describe.descriptions import Descriptions
 from antiphon.features import Features
 from antiphon.progress import Progress
@@ -59,6 +59,9 @@ class Encoder(ABC, Generic[O]):
         self.modality = modality
         self.options = options
 
+    def check(self, catalog: CatalogConfig) -> None:
+        """Refuse what can be seen to be wrong before anything is read or written, such as a file that is missing."""
+
     @abstractmethod
     def fingerprint(self, source: Source) -> str:
         """A hash of everything that the vectors depend on: options, weights, and what is read of `source`."""
@@ -66,6 +69,10 @@ class Encoder(ABC, Generic[O]):
     @abstractmethod
     def encode(self, source: Source, workspace: Path, progress: Progress) -> Features:
         """Vectors of the catalog's items. `workspace` is the encoder's own folder, kept between builds."""
+
+    def kept(self, workspace: Path) -> list[Path]:
+        """Files of the workspace that `publish` reads: where one is missing or changed, `encode` runs again."""
+        return []
 
     def publish(self, workspace: Path, folder: Path) -> None:
         """Write into `folder` what the query side needs; called where `accepts` is not None."""

@@ -19,9 +19,9 @@ from pydantic import Field, model_validator
 
 from antiphon import runtime, storage
 from antiphon.catalog import Interactions
-from antiphon.config import Section
+from antiphon.config import CatalogConfig, Section
 from antiphon.encoders.base import Encoder, QueryKind, QuerySide, Source
-from antiphon.errors import DataError
+from antiphon.errors import ConfigError, DataError
 from antiphon.features import Features, unit
 from antiphon.index.exact import top_k
 from antiphon.metrics import Relevance, evaluate_ranking, mean_over_queries
@@ -96,6 +96,14 @@ class Collaborative(Encoder[CollaborativeOptions]):
     Options: ClassVar[type[Section]] = CollaborativeOptions
     accepts: ClassVar[QueryKind | None] = "history"
 
+    def check(self, catalog: CatalogConfig) -> None:
+        """There must be interactions."""
+        if catalog.interactions is None:
+            raise ConfigError(
+                f"modality {self.modality!r} needs interactions; add [catalog.interactions] to antiphon.toml, "
+                "or leave the modality out."
+            )
+
     def fingerprint(self, source: Source) -> str:
         """Hash of options, seed, training interactions, and the validation users' profiles and truths."""
         interactions = self._interactions(source)
@@ -123,10 +131,15 @@ class Collaborative(Encoder[CollaborativeOptions]):
         best = self._search(matrix, check, table, source.seed, progress)
         factors = factorize(matrix, best, source.seed)
         known = np.asarray(matrix.getnnz(axis=0) > 0)
-        storage.write_array(workspace / "item_factors.npy", np.where(known[:, None], factors.items, 0))
-        storage.write_json(workspace / "setting.json", asdict(best))
+        items_file, setting_file = self.kept(workspace)
+        storage.write_array(items_file, np.where(known[:, None], factors.items, 0))
+        storage.write_json(setting_file, asdict(best))
         items = np.where(known[:, None], unit(factors.items), 0).astype(np.float32)
         return Features(self.modality, ("item",), items[None], known[None])
+
+    def kept(self, workspace: Path) -> list[Path]:
+        """The factors with their norms, and the setting."""
+        return [workspace / "item_factors.npy", workspace / "setting.json"]
 
     def publish(self, workspace: Path, folder: Path) -> None:
         """Write the factors with their norms, and the setting: what folding in a history needs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,12 +13,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from antiphon import storage
-from antiphon.config import Section
+from antiphon.config import CatalogConfig, Section
 from antiphon.encoders.base import Encoder, Source
 from antiphon.errors import ConfigError, DataError
 from antiphon.features import Features, unit
+from antiphon.fields import guess_type, is_list, normalise
 from antiphon.progress import Progress
-from antiphon.reading import column_of, ids_of, read_file
+from antiphon.tables import column_of, ids_of, numbers_of, read_file
 
 
 class PrecomputedOptions(Section):
@@ -38,14 +40,15 @@ class Precomputed(Encoder[PrecomputedOptions]):
     name: ClassVar[str] = "precomputed"
     Options: ClassVar[type[Section]] = PrecomputedOptions
 
+    def check(self, catalog: CatalogConfig) -> None:
+        """The files must be there."""
+        self._files()
+
     def fingerprint(self, source: Source) -> str:
         """Hash of options, files and item ids."""
-        files = [path for path in (self.options.file, self.options.ids) if path is not None]
-        missing = [path for path in files if not path.is_file()]
-        if missing:
-            raise DataError(f"modality {self.modality!r}: {missing[0]} does not exist.")
         options = self.options.model_dump(mode="json", exclude={"file", "ids"})
-        return storage.digest("precomputed", options, [storage.sha256(path) for path in files], source.catalog.item_ids)
+        sums = [storage.sha256(path) for path in self._files()]
+        return storage.digest("precomputed", options, sums, source.catalog.item_ids)
 
     def encode(self, source: Source, workspace: Path, progress: Progress) -> Features:
         """Vectors of the items that the file has; ids that the catalog lacks are left out.
@@ -58,7 +61,7 @@ class Precomputed(Encoder[PrecomputedOptions]):
             self._check(ids, vectors)
         if self.options.standardise:
             spread = vectors.std(axis=0)
-            vectors = (vectors - vectors.mean(axis=0)) / np.where(spread > 0, spread, 1)
+            vectors = (vectors - vectors.mean(axis=0)) / np.where(_varies(vectors), spread, 1)
         row_of = {item_id: row for row, item_id in enumerate(ids)}
         rows = np.array([row_of.get(item_id, -1) for item_id in source.catalog.item_ids])
         if (rows < 0).all():
@@ -70,15 +73,30 @@ class Precomputed(Encoder[PrecomputedOptions]):
         mask = (rows >= 0) & (np.abs(matrix).sum(axis=1) > 0)
         return Features(self.modality, ("item",), matrix[None], mask[None])
 
+    def _files(self) -> list[Path]:
+        files = [path for path in (self.options.file, self.options.ids) if path is not None]
+        missing = [path for path in files if not path.is_file()]
+        if missing:
+            raise DataError(f"modality {self.modality!r}: {missing[0]} does not exist.")
+        return files
+
     def _check(self, ids: list[str], vectors: NDArray[np.float64]) -> None:
         file = self.options.file
         bad = ~np.isfinite(vectors).all(axis=1)
         if bad.any():
             shown = ", ".join(repr(ids[row]) for row in np.flatnonzero(bad)[:3])
             raise DataError(f"{file}: {bad.sum():,} vectors have values that are not finite, such as those of {shown}.")
+        blank = [row for row, item_id in enumerate(ids) if not item_id or not item_id.strip()]
+        if blank:
+            raise DataError(f"{file}: {len(blank):,} vectors have no id, such as that of row {blank[0]}.")
         if len(set(ids)) < len(ids):
-            twice = next(item_id for row, item_id in enumerate(ids) if item_id in ids[:row])
+            twice = next(item_id for item_id, count in Counter(ids).items() if count > 1)
             raise DataError(f"{file}: {len(ids) - len(set(ids)):,} ids have more than one vector, such as {twice!r}.")
+
+
+def _varies(vectors: NDArray[np.float64]) -> NDArray[np.bool_]:
+    # Not `std > 0`: that of equal numbers is often a rounding error above 0, and dividing by it makes noise of it.
+    return np.asarray(vectors.max(axis=0) > vectors.min(axis=0))
 
 
 def _read_npy(options: PrecomputedOptions) -> tuple[list[str], NDArray[np.float64]]:
@@ -86,37 +104,49 @@ def _read_npy(options: PrecomputedOptions) -> tuple[list[str], NDArray[np.float6
         raise ConfigError(f"{options.file}: a .npy file needs `ids`, a text file with one item_id a line.")
     try:
         vectors = np.load(options.file, allow_pickle=False)
-        ids = options.ids.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
+        # Not `splitlines`: it takes more signs than the line feed for the end of a line.
+        ids = options.ids.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
+    except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{options.file} or {options.ids} cannot be read: {error}.") from error
-    if vectors.ndim != 2 or len(vectors) != len(ids) or not len(ids):
-        raise DataError(f"{options.file} has the shape {vectors.shape}, but {options.ids} has {len(ids):,} ids.")
+    if not isinstance(vectors, np.ndarray) or vectors.dtype.kind not in "fiu":
+        raise DataError(
+            f"{options.file}: expected one array of numbers, got {getattr(vectors, 'dtype', 'an archive')}."
+        )
+    if vectors.ndim != 2 or vectors.shape[1] == 0 or len(vectors) != len(ids):
+        raise DataError(
+            f"{options.file} has the shape {vectors.shape}, expected ({len(ids):,}, dim): {options.ids} has "
+            f"{len(ids):,} ids."
+        )
     return ids, vectors.astype(np.float64)
 
 
 def _read_table(options: PrecomputedOptions) -> tuple[list[str], NDArray[np.float64]]:
     path = options.file
     table = read_file(path, [options.item_id])
+    column = options.column or ("embedding" if "embedding" in table.column_names else None)
+    if column is not None:
+        # A null is an item without a vector.
+        table = table.filter(pc.is_valid(column_of(table, column, path)))
     ids = ids_of(column_of(table, options.item_id, path), path, options.item_id).to_pylist()
     if not ids:
-        raise DataError(f"{path} has no rows.")
-    column = options.column or ("embedding" if "embedding" in table.column_names else None)
+        raise DataError(f"{path} has no vectors.")
     if column is not None:
         return ids, _lists(column_of(table, column, path).combine_chunks(), ids, path, column)
     numeric = [
         name
         for name in table.column_names
-        if name != options.item_id and (pa.types.is_floating(table[name].type) or pa.types.is_integer(table[name].type))
+        if name != options.item_id
+        and not name.startswith("__index_level_")
+        and guess_type(table[name].type) == "number"
     ]
     if not numeric:
         raise DataError(f"{path} has neither a column 'embedding' nor numeric columns; name the column with `column`.")
-    values = [np.asarray(pc.fill_null(pc.cast(table[name], pa.float64()), float("nan"))) for name in numeric]
-    return ids, np.stack(values, axis=1)
+    return ids, np.stack([numbers_of(table, name, path) for name in numeric], axis=1)
 
 
 def _lists(values: pa.Array, ids: list[str], path: Path, column: str) -> NDArray[np.float64]:
     kind = values.type
-    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
+    if not is_list(kind) or guess_type(kind.value_type) != "number":
         raise DataError(f"{path}, column {column!r}: expected lists of numbers, got {kind}.")
     lengths = np.asarray(pc.fill_null(pc.list_value_length(values), 0))
     usual = int(np.median(lengths))
@@ -127,5 +157,5 @@ def _lists(values: pa.Array, ids: list[str], path: Path, column: str) -> NDArray
             f"{path}, column {column!r}: vectors must have one length; most have {usual}, but {len(odd):,} differ, "
             f"such as that of {ids[row]!r} with {lengths[row]}."
         )
-    flat = pc.cast(pc.list_flatten(values), pa.float64())
+    flat = normalise(pc.list_flatten(values), "number")
     return np.asarray(pc.fill_null(flat, float("nan"))).reshape(-1, usual)

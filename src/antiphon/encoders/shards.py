@@ -55,11 +55,18 @@ def _write(folder: Path, keys: list[str], vectors: Vectors) -> None:
 
 
 def _load(folder: Path) -> dict[str, tuple[Path, list[str]]]:
-    return {
-        path.stem: (path, storage.read_json(path.with_suffix(".json")))
-        for path in sorted(folder.glob("*.npy"))
-        if path.with_suffix(".json").is_file()
-    }
+    shards: dict[str, tuple[Path, list[str]]] = {}
+    for path in sorted(folder.glob("*.npy")):
+        try:
+            keys = storage.read_json(path.with_suffix(".json"))
+            complete = len(storage.read_array(path, mmap=True)) == len(keys)
+        except IntegrityError:
+            complete = False
+        if complete:
+            shards[path.stem] = (path, keys)
+        else:  # damaged from outside: it is encoded again
+            path.unlink()
+    return shards
 
 
 def _collect(folder: Path, keys: Sequence[str]) -> Vectors:

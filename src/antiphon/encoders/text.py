@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from antiphon import runtime, storage
-from antiphon.config import Section
+from antiphon.config import CatalogConfig, Section
 from antiphon.encoders.base import Encoder, QueryKind, QuerySide, Source
 from antiphon.encoders.shards import encode_in_shards
 from antiphon.errors import ConfigError, IntegrityError, MissingExtraError, RunError
 from antiphon.features import Features, unit
 from antiphon.progress import Progress
 
+WEIGHTS_AND_SETTINGS = (".safetensors", ".bin", ".json", ".txt", ".model")
 EMBEDDED = "all-MiniLM-L6-v2"
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -70,6 +71,10 @@ class TextEncoder(Encoder[TextOptions]):
         self.revision = options.revision or preset.revision
         self.query_prompt = preset.query_prompt if options.query_prompt is None else options.query_prompt
         self.document_prompt = preset.document_prompt if options.document_prompt is None else options.document_prompt
+
+    def check(self, catalog: CatalogConfig) -> None:
+        """The model must be there, or be named so that it can be fetched again."""
+        model_path(self.options.model, self.revision)
 
     def fingerprint(self, source: Source) -> str:
         """Hash of the model's identity, the prompts and every text."""
@@ -189,8 +194,8 @@ def model_identity(name: str, revision: str) -> str:
     path = Path(model_path(name, revision))
     if not path.is_dir():
         return storage.digest(name, revision)
-    files = sorted(file for file in path.rglob("*") if file.suffix in (".safetensors", ".json", ".txt", ".model"))
-    return storage.digest([(file.name, storage.cached_sha256(file)) for file in files])
+    files = sorted(file for file in path.rglob("*") if file.suffix in WEIGHTS_AND_SETTINGS)
+    return storage.digest([(file.relative_to(path).as_posix(), storage.cached_sha256(file)) for file in files])
 
 
 def load_model(name: str, revision: str) -> Any:
@@ -216,9 +221,12 @@ def load_model(name: str, revision: str) -> Any:
             device=runtime.device(),
             local_files_only=local,
         )
-    except (OSError, ValueError) as error:
+    except Exception as error:  # the folder may be broken, and the hub out of reach, in any way
+        if isinstance(error, MissingExtraError):
+            raise
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise RunError(
-            f"the text model {name!r} cannot be loaded ({str(error).splitlines()[0]}). With no connection to the hub, "
+            f"the text model {name!r} cannot be loaded ({reason}). With no connection to the hub, "
             f"give a local folder, or use the embedded {EMBEDDED!r}."
         ) from error
 

@@ -1,0 +1,86 @@
+"""antiphon playlist: an ordered list from words, seeds, or a list to continue."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from antiphon.cli.output import document, hit_document, note
+from antiphon.errors import ConfigError, QueryError, nearest
+
+
+@click.command(epilog="Example: antiphon playlist runs/films 'a rainy sunday' --length 12 --max-per director=1")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("text", required=False)
+@click.option("--like", "seeds", multiple=True, metavar="ID", help="A seed; repeat for more.")
+@click.option("--dislike", "dislikes", multiple=True, metavar="ID", help="An item to be unlike.")
+@click.option("--user", metavar="ID", help="A user of the catalog.")
+@click.option("--after", multiple=True, metavar="ID", help="An item of the list to continue, in order; repeat.")
+@click.option("--exclude", multiple=True, metavar="ID", help="An item to leave out.")
+@click.option("--where", multiple=True, metavar="FILTER", help="Such as 'year>=1980 and genres any drama,war'.")
+@click.option("--length", type=int, default=20, show_default=True, help="Number of items.")
+@click.option("--max-per", multiple=True, metavar="FIELD=N", help="At most N items that share a value of FIELD.")
+@click.option("--relevance", type=float, default=1.0, show_default=True, help="Weight of the fit to the request.")
+@click.option("--coherence", type=float, default=0.5, show_default=True, help="Weight of closeness to the list.")
+@click.option("--diversity", type=float, default=0.3, show_default=True, help="Weight of not repeating what is there.")
+@click.option("--include-seeds", is_flag=True, help="The seeds are in the list.")
+@click.option("--no-flow", is_flag=True, help="Best first, not in an order in which neighbours are close.")
+@click.option("--variety", type=float, default=0.0, show_default=True, help="0 to 1: how far chance may go.")
+@click.option("--seed", type=int, default=0, show_default=True, help="For --variety.")
+@click.option("--out", type=click.Path(path_type=Path), help="File to write: .m3u8, .xspf, .csv or .json.")
+@click.option("--location", default="{item_id}", show_default=True, help="Where a player finds an item.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+def playlist(
+    run: Path, text: str | None, where: tuple[str, ...], max_per: tuple[str, ...], relevance: float, coherence: float,
+    diversity: float, no_flow: bool, out: Path | None, location: str, as_json: bool, **request: Any,
+) -> None:  # fmt: skip
+    """Make a playlist from TEXT, from seeds, or both; or continue one with --after."""
+    from antiphon.filters import parse_filter
+    from antiphon.playlist import FORMATS, PlaylistRequest, Tradeoff, export, make_playlist
+    from antiphon.space import load
+
+    if text is not None and not text.strip():
+        raise QueryError("the text of the request is empty; say what you are after, or leave it out.")
+    kind = _kind(out, tuple(FORMATS)) if out is not None else None
+    asked = PlaylistRequest(
+        text=text,
+        where=parse_filter(where) if where else None,
+        max_per=dict(map(_limit, max_per)),
+        tradeoff=Tradeoff(relevance, coherence, diversity),
+        flow=not no_flow,
+        **request,
+    )
+    space = load(run)
+    start = time.perf_counter()
+    made = make_playlist(space, asked)
+    took_ms = (time.perf_counter() - start) * 1000
+    if out is not None and kind is not None:
+        from antiphon.storage import write_text
+
+        write_text(out, export(made, kind, name=text or out.stem, location=location))
+        note(f"wrote {len(made.entries)} items to {out}")
+    if as_json:
+        items = [hit_document(entry) for entry in made.entries]
+        document({"space_id": made.space_id, "took_ms": round(took_ms, 2), "items": items})
+    elif out is None:
+        for entry, link in zip(made.entries, made.links, strict=True):
+            click.echo(f"{entry.rank:>3}  {'     ' if link is None else f'{link:.3f}'}  {entry.title}  {entry.item_id}")
+    if made.short:
+        note(made.short)
+
+
+def _limit(text: str) -> tuple[str, int]:
+    name, _, number = text.partition("=")
+    if not name or not number.isdigit():
+        raise ConfigError(f"--max-per {text!r} is not of the form field=number, such as director=2.")
+    return name, int(number)
+
+
+def _kind(out: Path, known: tuple[str, ...]) -> str:
+    kind = out.suffix.removeprefix(".").lower()
+    if kind not in known:
+        raise ConfigError(f"--out {str(out)!r} ends with {out.suffix!r}; {nearest(kind, known)}")
+    return kind

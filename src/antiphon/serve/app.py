@@ -1,0 +1,113 @@
+"""The FastAPI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import FileResponse, Response
+
+from antiphon._version import __version__
+from antiphon.refine import Translator
+from antiphon.serve import problems, routes
+from antiphon.serve.guard import Guard
+from antiphon.serve.live import Live
+from antiphon.serve.metrics import Metrics
+from antiphon.serve.settings import Settings
+from antiphon.space import Space
+
+STATIC = Path(__file__).parent / "static"
+DESCRIPTION = """Talk to a catalog: plain words, liked and disliked items, users, filters, and all of them at once.
+
+Errors are problem documents (RFC 9457) whose `detail` says what was got, what was expected, and what to do next."""
+
+
+def make_app(
+    source: Space | str | Path, settings: Settings, *, translate: Translator | None = None, tools: bool = False
+) -> FastAPI:
+    """The application; see `antiphon.serve.create_app`. `tools` adds the MCP server at /mcp.
+
+    Raises:
+        RunError: there is no such run, or it has no published space.
+    """
+    metrics = Metrics()
+    live = Live(source, settings, metrics)
+    space = live.served.space
+    metrics.use(space.space_id, str(space.manifest["name"]), space.n_items)
+    tool_app: Any = None
+    if tools:
+        from antiphon.serve.mcp import http_app
+
+        tool_app = http_app(lambda: live.served)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            if tool_app is not None:
+                await stack.enter_async_context(tool_app.router.lifespan_context(tool_app))
+            await live.start()
+            yield
+            await live.stop()
+
+    app = FastAPI(
+        title="antiphon",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,  # its page loads scripts from elsewhere
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        responses={
+            code: {"description": text, "content": {problems.MEDIA_TYPE: {"schema": _PROBLEM}}}
+            for code, text in _PROBLEMS.items()
+        },
+    )
+    app.state.live, app.state.metrics = live, metrics
+    problems.install(app)
+    app.include_router(routes.make_router(live, metrics, settings, translate))
+    if tool_app is not None:
+        app.router.routes.extend(tool_app.router.routes)
+    if settings.page:
+        _serve_page(app)
+    if settings.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "content-type", "x-api-key"],
+        )
+    app.add_middleware(Guard, settings=settings, metrics=metrics)
+    return app
+
+
+def _serve_page(app: FastAPI) -> None:
+    @app.get("/", include_in_schema=False)
+    async def page() -> Response:
+        return FileResponse(STATIC / "index.html", headers={"cache-control": "no-cache"})
+
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+
+
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+    },
+}
+_PROBLEMS = {
+    400: "The request cannot be answered as it stands.",
+    401: "An API key is needed.",
+    404: "There is no such item, user or page.",
+    413: "The body is too large.",
+    422: "The request does not have the expected form.",
+    503: "The service is busy or stopping.",
+}

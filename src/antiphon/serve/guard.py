@@ -1,0 +1,138 @@
+"""What stands before every request: size, time, keys, headers, and the log.
+
+Plain ASGI: a layer that wraps requests and responses in objects costs more than a search by likes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, cast
+
+from antiphon.serve.metrics import Metrics
+from antiphon.serve.problems import problem
+from antiphon.serve.settings import Settings
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+LOG = logging.getLogger("antiphon.serve")
+OPEN = ("/healthz", "/readyz")
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    "font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = [
+    (b"content-security-policy", CSP.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
+]
+
+
+class TooLargeError(Exception):
+    """The body is longer than the limit."""
+
+
+class Guard:
+    """Lets a request through to the application, or answers it with a problem."""
+
+    def __init__(self, app: App, settings: Settings, metrics: Metrics) -> None:
+        self.app, self.settings, self.metrics = app, settings, metrics
+        self.keys = [key.encode() for key in settings.keys]
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        start, status = time.perf_counter(), [0]
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                status[0] = message["status"]
+                message["headers"] = [*message.get("headers", ()), *HEADERS]
+            await send(message)
+
+        try:
+            refusal = self._refusal(scope)
+            if refusal is not None:
+                await refusal(scope, receive, sending)
+            else:
+                await self._answer(scope, receive, sending, status)
+        finally:
+            self._note(scope, status[0], time.perf_counter() - start)
+
+    async def _answer(self, scope: Message, receive: Receive, send: Send, status: list[int]) -> None:
+        # Streams of the tools' protocol stay open; everything else has a time to be done in.
+        limit = None if scope["path"].startswith("/mcp") else self.settings.timeout
+        try:
+            async with asyncio.timeout(limit):
+                await self.app(scope, self._limited(receive), send)
+        except TimeoutError:
+            if not status[0]:
+                await problem(503, f"the request took longer than {limit:g} seconds.")(scope, receive, send)
+        except TooLargeError:
+            if not status[0]:
+                await self._too_large()(scope, receive, send)
+
+    def _refusal(self, scope: Message) -> App | None:
+        headers = dict(scope["headers"])
+        if self.settings.hosts:
+            host = headers.get(b"host", b"").decode("latin-1").rsplit(":", 1)[0].strip("[]").lower()
+            if host not in self.settings.hosts:
+                return problem(421, f"the service does not answer under the name {host!r}; see --allow-host.")
+        length = headers.get(b"content-length", b"")
+        if length.isdigit() and int(length) > self.settings.max_body:
+            return cast("App", self._too_large())
+        if self.keys and _guarded(scope["path"]) and not self._has_key(headers):
+            refusal = problem(401, "an API key is needed: send it as `Authorization: Bearer KEY`.")
+            refusal.headers["WWW-Authenticate"] = "Bearer"
+            return cast("App", refusal)
+        return None
+
+    def _has_key(self, headers: dict[bytes, bytes]) -> bool:
+        given = headers.get(b"authorization", b"")
+        given = given[7:].strip() if given[:7].lower() == b"bearer " else headers.get(b"x-api-key", b"")
+        # Every key is compared, each in constant time: how long it takes says nothing about which one is near.
+        return sum(hmac.compare_digest(given, key) for key in self.keys) > 0
+
+    def _too_large(self) -> Any:
+        return problem(413, f"the body is longer than {self.settings.max_body:,} bytes.")
+
+    def _limited(self, receive: Receive) -> Receive:
+        taken = 0
+
+        async def receiving() -> Message:
+            nonlocal taken
+            message = await receive()
+            if message["type"] == "http.request":
+                taken += len(message.get("body", b""))
+                if taken > self.settings.max_body:
+                    raise TooLargeError
+            return message
+
+        return receiving
+
+    def _note(self, scope: Message, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", None) or "other"
+        self.metrics.requests.labels(route, str(status)).inc()
+        self.metrics.latency.labels(route).observe(seconds)
+        if LOG.isEnabledFor(logging.INFO) and route not in OPEN:
+            line: dict[str, Any] = {"method": scope["method"], "route": route, "status": status}
+            line["ms"] = round(seconds * 1000, 2)
+            if self.settings.log_queries:
+                line |= {"path": scope["path"], "query": scope["query_string"].decode("latin-1")}
+                line |= scope.get("state", {}).get("asked", {})
+            LOG.info(json.dumps(line))
+
+
+def _guarded(path: str) -> bool:
+    return path.startswith(("/v1/", "/metrics", "/mcp"))

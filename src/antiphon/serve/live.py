@@ -1,0 +1,119 @@
+"""The space in use, and taking up a new version that a build publishes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+
+from antiphon.errors import AntiphonError
+from antiphon.layout import RunLayout
+from antiphon.serve.batching import Batcher
+from antiphon.serve.metrics import Metrics
+from antiphon.serve.served import Answer, Ask, Served
+from antiphon.serve.settings import Settings
+from antiphon.space import Space, load
+
+LOG = logging.getLogger("antiphon.serve")
+Version = tuple[Served, Batcher[Ask, Answer]]
+
+
+class Live:
+    """Serves one version at a time. A request that has begun ends on the version that it began on."""
+
+    def __init__(self, source: Space | str | Path, settings: Settings, metrics: Metrics) -> None:
+        self.settings, self.metrics = settings, metrics
+        self.root = None if isinstance(source, Space) else Path(source)
+        self.ready = False
+        self._mark = self._current_mark()
+        self._watcher: asyncio.Task[None] | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
+        self.served, self.batcher = self._version(source if isinstance(source, Space) else load(source))
+
+    async def start(self) -> None:
+        """Load the encoders and begin to look for new versions."""
+        await asyncio.to_thread(_warm, self.served)
+        self.ready = True
+        if self.root is not None and self.settings.poll > 0:
+            self._watcher = asyncio.create_task(self._watch())
+
+    async def stop(self) -> None:
+        """Answer what waits, then stop."""
+        self.ready = False
+        if self._watcher is not None:
+            self._watcher.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watcher
+        for task in self._leaving:
+            task.cancel()
+        await self.batcher.drain()
+
+    async def refresh(self) -> bool:
+        """Take up the version that `CURRENT` names, if it is another one; says whether it did."""
+        mark = self._current_mark()
+        if self.root is None or mark is None or mark == self._mark:
+            return False
+        self._mark = mark  # a version that cannot be loaded is not tried again until CURRENT is written again
+        try:
+            served, batcher = await asyncio.to_thread(self._load)
+        except (AntiphonError, OSError) as error:
+            self.metrics.reloads.labels("failed").inc()
+            LOG.warning("a new version cannot be taken up, the old one stays: %s", error)
+            return False
+        old, (self.served, self.batcher) = self.batcher, (served, batcher)
+        leaving = asyncio.create_task(self._leave(old))
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+        self.metrics.reloads.labels("done").inc()
+        self.metrics.use(served.space.space_id, str(served.space.manifest["name"]), served.space.n_items)
+        LOG.info("took up the space %s", served.space.space_id)
+        return True
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.poll)
+            await self.refresh()
+
+    async def _leave(self, batcher: Batcher[Ask, Answer]) -> None:
+        # Requests that took the old version may still be on their way to its batcher.
+        await asyncio.sleep(self.settings.timeout + 1)
+        await batcher.drain()
+
+    def _load(self) -> Version:
+        assert self.root is not None  # noqa: S101  refresh has looked
+        served, batcher = self._version(load(self.root))
+        _warm(served)
+        return served, batcher
+
+    def _version(self, space: Space) -> Version:
+        served = Served(space, self.root, lambda stage, seconds: self.metrics.stages.labels(stage).observe(seconds))
+        batcher: Batcher[Ask, Answer] = Batcher(
+            served.answer,
+            max_batch=self.settings.max_batch,
+            max_waiting=self.settings.max_waiting,
+            observe=self._observe,
+        )
+        return served, batcher
+
+    def _observe(self, n_items: int, waited: float) -> None:
+        self.metrics.batch.observe(n_items)
+        self.metrics.stages.labels("queue").observe(waited)
+
+    def _current_mark(self) -> tuple[str, int] | None:
+        """What CURRENT says and when it was written; None where there is none."""
+        if self.root is None:
+            return None
+        file = RunLayout(self.root).current
+        try:
+            return file.read_text(encoding="utf-8").strip(), file.stat().st_mtime_ns
+        except OSError:
+            return None
+
+
+def _warm(served: Served) -> None:
+    served.space.warm()
+    # One answer of each kind touches the pages and the caches that the first request would wait for.
+    row = int(served.space.searchable.argmax())
+    served.space.search(likes=[served.space.item_ids[row]], k=1)
+    _ = served.map_document

@@ -1,0 +1,191 @@
+"""Tools for language models over the Model Context Protocol, with the official SDK.
+
+Results are short: an id, a title, the fields that say what an item is, and why it came. Errors are the sentences of
+the library, so that a model can mend its call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from mcp.server import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import ToolAnnotations
+from pydantic import Field
+
+from antiphon._version import __version__
+from antiphon.documents import plain
+from antiphon.errors import AntiphonError
+from antiphon.fields import words_of
+from antiphon.playlist import PlaylistRequest, Tradeoff, make_playlist
+from antiphon.query import Hit
+from antiphon.refine import Wish
+from antiphon.serve.requests import facets as count_facets
+from antiphon.serve.requests import where_of
+from antiphon.serve.served import Ask, Served
+
+Text = Annotated[str | None, Field(max_length=2000, description="What is wanted, in plain words.")]
+Likes = Annotated[list[str], Field(max_length=200, description="item_ids to be like, as other tools return them.")]
+Dislikes = Annotated[list[str], Field(max_length=200, description="item_ids to be unlike.")]
+Less = Annotated[list[str], Field(max_length=20, description='Qualities to go away from, such as "violent".')]
+Where = Annotated[
+    str | None,
+    Field(description="A filter, such as: year>=1980 and genres any drama,war. `facets` lists fields and values."),
+]
+K = Annotated[int, Field(ge=1, le=50, description="How many.")]
+MAX_WORDS = 6
+READ_ONLY = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
+Current = Callable[[], Served]
+
+
+def make_server(current: Current) -> MCPServer:
+    """The server; `current` gives the space in use."""
+    space = current().space
+    server = MCPServer(
+        "antiphon",
+        version=__version__,
+        log_level="WARNING",
+        instructions=(
+            f"A catalog of {space.n_items:,} items ({space.manifest['name']}) that can be searched in plain words, by "
+            "example, and with filters. Refer to items by title when you talk, by item_id when you call. Call facets "
+            "before you filter by a value that you have not seen."
+        ),
+    )
+    _add_answers(server, current)
+    _add_lookups(server, current)
+    return server
+
+
+def http_app(current: Current) -> Any:
+    """The server over streamable HTTP at /mcp, without sessions, so that any request can be answered."""
+    return make_server(current).streamable_http_app(stateless_http=True, json_response=True)
+
+
+def _add_answers(server: MCPServer, current: Current) -> None:
+    @server.tool(annotations=READ_ONLY)
+    def search(
+        text: Text = None, likes: Likes = [], dislikes: Dislikes = [], less: Less = [], where: Where = None, k: K = 10
+    ) -> dict[str, Any]:
+        """Find items by plain words, by example (likes), with filters, or all of them at once; best first."""
+        return _hits(current(), Ask(_wish(text, likes, dislikes, less), k=k, explain=True), where)
+
+    @server.tool(annotations=READ_ONLY)
+    def recommend(
+        likes: Likes = [], dislikes: Dislikes = [], user: str | None = None, where: Where = None, k: K = 10
+    ) -> dict[str, Any]:
+        """Recommend from what a person likes (item_ids) or for a user of the catalog."""
+        return _hits(current(), Ask(_wish(None, likes, dislikes, []), user=user, k=k, explain=True), where)
+
+    @server.tool(annotations=READ_ONLY)
+    def playlist(
+        text: Text = None,
+        likes: Likes = [],
+        after: Annotated[list[str], Field(max_length=200, description="A list to continue, in order.")] = [],
+        where: Where = None,
+        length: Annotated[int, Field(ge=1, le=100)] = 15,
+        max_per: Annotated[dict[str, int], Field(description='Such as {"director": 1}.')] = {},
+    ) -> dict[str, Any]:
+        """Make an ordered list in which each item is close to the one before, from words, examples, or both."""
+
+        def work() -> dict[str, Any]:
+            request = PlaylistRequest(
+                text=text, seeds=tuple(likes), after=tuple(after), where=where_of(where), length=length,
+                max_per=max_per, tradeoff=Tradeoff(),
+            )  # fmt: skip
+            made = make_playlist(current().space, request)
+            return {"items": [_short(hit) for hit in made.entries], "note": made.short}
+
+        return _said(work)
+
+
+def _add_lookups(server: MCPServer, current: Current) -> None:
+    @server.tool(annotations=READ_ONLY)
+    def item(
+        item_id: Annotated[str | None, Field(description="The id, where you have it.")] = None,
+        title: Annotated[str | None, Field(description="Or a part of the title.")] = None,
+    ) -> dict[str, Any]:
+        """Look an item up by id or title; with a title, the best known matches."""
+
+        def work() -> dict[str, Any]:
+            served = current()
+            if item_id is not None:
+                return {"items": [_card(served, served.row(item_id))]}
+            return {"items": [_card(served, row) for row in served.vocabulary.complete(title or "", 8)]}
+
+        return _said(work)
+
+    @server.tool(annotations=READ_ONLY)
+    def facets(
+        where: Where = None,
+        field: Annotated[str | None, Field(description="Only this field, with more of its values.")] = None,
+    ) -> dict[str, Any]:
+        """List the fields that filters may use, with their most frequent values or their range, and counts."""
+
+        def work() -> dict[str, Any]:
+            counted = count_facets(current(), Ask(Wish()), where, 12 if field is None else 60)
+            shown = [_facet(facet) for facet in counted["facets"] if field in (None, facet["field"])]
+            return {"n_items": counted["n_items"], "facets": shown}
+
+        return _said(work)
+
+
+def _wish(text: str | None, likes: list[str], dislikes: list[str], less: list[str]) -> Wish:
+    return Wish(text=text or None, likes=tuple(likes), dislikes=tuple(dislikes), less=tuple(less))
+
+
+def _hits(served: Served, ask: Ask, where: str | None) -> dict[str, Any]:
+    def work() -> dict[str, Any]:
+        asked = Ask(ask.wish, where_of(where), ask.user, (), ask.k, 0, ask.explain)
+        hits = served.space.answer(served.query(asked))
+        if hits:
+            return {"items": [_short(hit) for hit in hits]}
+        loosen = served.facets.loosen(asked.where)
+        hint = [f"without {part['filter']!r}: {part['would_match']} items" for part in loosen]
+        return {"items": [], "note": f"Nothing passes the filter. {'; '.join(hint)}"}
+
+    return _said(work)
+
+
+def _said(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return work()
+    except AntiphonError as error:
+        raise ToolError(str(error)) from error
+
+
+def _short(hit: Hit) -> dict[str, Any]:
+    shown: dict[str, Any] = {"item_id": hit.item_id, "title": hit.title, **_fields(hit.fields)}
+    if hit.why is not None:
+        best = sorted(hit.why.items(), key=lambda item: -item[1])
+        said = ", ".join(f"{name} {share:.0%}" for name, share in best if share > 0)
+        matched = "; ".join(f"{name}: {', '.join(words)}" for name, words in (hit.matched or {}).items())
+        shown["why"] = f"{said}{'; matches ' + matched if matched else ''}"
+    return shown
+
+
+def _card(served: Served, row: int) -> dict[str, Any]:
+    found = served.item(row)
+    return {"item_id": found["item_id"], "title": found["title"], **_fields(found["fields"])}
+
+
+def _fields(fields: Any) -> dict[str, Any]:
+    """Fields with the first few of many values: a model reads every word."""
+    shown: dict[str, Any] = {}
+    for name, value in fields.items():
+        value = plain(value)
+        if isinstance(value, list):
+            words = words_of(value)
+            value = ", ".join(words[:MAX_WORDS]) + (
+                f" and {len(words) - MAX_WORDS} more" if len(words) > MAX_WORDS else ""
+            )
+        if value not in (None, ""):
+            shown[name] = value
+    return {name: value for name, value in shown.items() if value not in (None, "")}
+
+
+def _facet(facet: dict[str, Any]) -> dict[str, Any]:
+    if "bins" in facet:
+        return {"field": facet["field"], "type": facet["type"], "min": facet["min"], "max": facet["max"]}
+    values = {value["value"]: value["count"] for value in facet["values"]}
+    return {"field": facet["field"], "type": facet["type"], "values": values, "n_values": facet["n_values"]}

@@ -1,0 +1,125 @@
+"""Bodies that the API takes, with examples; what they mean is said by `Query`, `Wish` and `PlaylistRequest`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Id = Annotated[str, Field(max_length=500)]
+Ids = Annotated[list[Id], Field(max_length=10_000)]
+Phrases = Annotated[list[Annotated[str, Field(min_length=1, max_length=500)]], Field(max_length=50)]
+WhereText = Annotated[str, Field(max_length=10_000)]
+WhereJson = WhereText | Annotated[list[WhereText], Field(max_length=100)] | dict[str, Any]
+Number = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+Weights = dict[Literal["text", "likes", "dislikes", "user", "taste"], Number]
+
+
+class Body(BaseModel):
+    """A request: unknown parts are refused, so that a misspelt one is not ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Asking(Body):
+    """What every request for items may say."""
+
+    text: Annotated[str | None, Field(max_length=100_000, description="What is asked for, in plain words.")] = None
+    more: Annotated[Phrases, Field(description="Words to go towards.")] = []
+    less: Annotated[Phrases, Field(description="Words to go away from.")] = []
+    likes: Annotated[Ids, Field(description="Items to be like.")] = []
+    dislikes: Annotated[Ids, Field(description="Items to be unlike.")] = []
+    user: Annotated[Id | None, Field(description="A user of the catalog.")] = None
+    history: Annotated[Ids, Field(description="What a new user has used.")] = []
+    exclude: Annotated[Ids, Field(description="Items that are not answers.")] = []
+    where: Annotated[
+        WhereJson | None, Field(description="A filter: text, several texts that all hold, or a mapping.")
+    ] = None
+    weights: Annotated[Weights, Field(description="Weights of the parts of the request.")] = {}
+
+
+class SearchBody(Asking):
+    """A search or a recommendation."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"text": "a quiet film about growing old", "k": 5},
+                {"text": "science fiction", "less": ["violent"], "where": "year>=1980", "k": 5, "explain": True},
+            ]
+        },
+    )
+    k: Annotated[int, Field(ge=1, le=10_000)] = 10
+    offset: Annotated[int, Field(ge=0, le=10_000)] = 0
+    explain: bool = False
+
+
+class WhyBody(Asking):
+    """A request, and the item whose place in its answer is to be explained."""
+
+    item_id: Id
+
+
+class TradeoffBody(Body):
+    """Weights of fit to the request, closeness to the list, and variety."""
+
+    relevance: Number = 1.0
+    coherence: Number = 0.5
+    diversity: Number = 0.3
+
+
+class PlaylistBody(Asking):
+    """A playlist: `likes` are its seeds, `after` is a list to continue."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"text": "a rainy sunday", "length": 10, "tradeoff": {"coherence": 1.0}}]},
+    )
+    after: Annotated[list[Id], Field(max_length=1_000)] = []
+    length: Annotated[int, Field(ge=1, le=500)] = 20
+    max_per: dict[Annotated[str, Field(max_length=200)], Annotated[int, Field(ge=1, le=10_000)]] = {}
+    tradeoff: TradeoffBody = TradeoffBody()
+    include_seeds: bool = False
+    flow: bool = True
+    variety: Annotated[float, Field(ge=0, le=1)] = 0.0
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+    explain: bool = False
+    format: Literal["json", "m3u8", "xspf", "csv"] = "json"
+    name: Annotated[str, Field(max_length=200)] = "antiphon"
+    location: Annotated[str, Field(max_length=1_000)] = "{item_id}"
+
+
+class OrderBody(Body):
+    """Items to be put in an order that flows (`flow`), or as they are, with the similarity of neighbours."""
+
+    item_ids: Annotated[list[Id], Field(min_length=1, max_length=500)]
+    flow: bool = True
+    format: Literal["json", "m3u8", "xspf", "csv"] = "json"
+    name: Annotated[str, Field(max_length=200)] = "antiphon"
+    location: Annotated[str, Field(max_length=1_000)] = "{item_id}"
+
+
+class WishBody(Body):
+    """The state of a conversation; the client holds it."""
+
+    text: Annotated[str | None, Field(max_length=100_000)] = None
+    more: Phrases = []
+    less: Phrases = []
+    likes: Ids = []
+    dislikes: Ids = []
+    exclude: Ids = []
+    where: Annotated[list[WhereText], Field(max_length=100)] = []
+    weights: Weights = {}
+
+
+class RefineBody(Body):
+    """A sentence that changes a request."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"wish": {"text": "a thriller"}, "say": "less violent", "shown": []}]},
+    )
+    wish: WishBody = WishBody()
+    say: Annotated[str, Field(min_length=1, max_length=1_000)]
+    shown: Annotated[list[Id], Field(max_length=500)] = []

@@ -1,0 +1,138 @@
+"""From bodies to the library's values, within the service's limits; and the answers that are plain documents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from antiphon.errors import QueryError
+from antiphon.filters import Filter, parse_filter
+from antiphon.refine import Wish
+from antiphon.serve.models import Asking, SearchBody, WishBody
+from antiphon.serve.served import Ask, Served
+from antiphon.serve.settings import Settings
+
+
+def ask_of(body: Asking, settings: Settings, *, may_be_empty: bool = False) -> Ask:
+    """A request within the limits.
+
+    Raises:
+        QueryError: it is beyond a limit, empty, or its filter cannot be read.
+    """
+    text = body.text if body.text is None or body.text.strip() else None
+    _check_text(text, settings)
+    for name in ("likes", "dislikes", "history", "exclude"):
+        _check_items(getattr(body, name), name, settings)
+    k, offset = getattr(body, "k", 10), getattr(body, "offset", 0)
+    if k > settings.max_k or offset > settings.max_offset:
+        raise QueryError(
+            f"k is {k:,} and offset {offset:,}; this service takes at most {settings.max_k:,} and "
+            f"{settings.max_offset:,}."
+        )
+    wish = Wish(
+        text, tuple(body.more), tuple(body.less), tuple(body.likes), tuple(body.dislikes), tuple(body.exclude),
+        weights={str(name): weight for name, weight in body.weights.items()},
+    )  # fmt: skip
+    if not may_be_empty and wish.empty and body.user is None and not body.history:
+        raise QueryError("the request is empty; give a text, likes, dislikes, a user or a history.")
+    explain = getattr(body, "explain", False)
+    return Ask(wish, where_of(body.where), body.user, tuple(body.history), k, offset, explain)
+
+
+def where_of(where: Any) -> Filter | None:
+    """A filter; nothing, blank text and empty lists are none.
+
+    Raises:
+        FilterError: it cannot be read.
+    """
+    if where is None or where in ([], {}) or (isinstance(where, str) and not where.strip()):
+        return None
+    return parse_filter(where)
+
+
+def wish_of(body: WishBody, settings: Settings) -> Wish:
+    """The state of a conversation.
+
+    Raises:
+        QueryError: it is beyond a limit.
+    """
+    _check_text(body.text, settings)
+    for name in ("likes", "dislikes", "exclude"):
+        _check_items(getattr(body, name), name, settings)
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name in WishBody.model_fields
+        for value in [getattr(body, name)]
+    }
+    for part in body.where:
+        parse_filter(part)
+    return Wish(**values)
+
+
+def refuse_text(body: SearchBody) -> None:
+    """A recommendation takes no words.
+
+    Raises:
+        QueryError: it has some.
+    """
+    if body.text or body.more:
+        raise QueryError("a recommendation takes no text; ask /v1/search for words and likes together.")
+
+
+def facets(served: Served, ask: Ask, where: Any, n_values: int) -> dict[str, Any]:
+    """Counts of field values among the candidates of a request."""
+    expression = where_of(where)
+    within = served.near(ask)
+    mask = served.facets.mask(expression, within)
+    counts = served.facets.count(expression, within, n_values)
+    return {"n_items": int(mask.sum()), "within": "best answers" if within is not None else "all", "facets": counts}
+
+
+def picture(served: Served, item_id: str, width: int) -> bytes:
+    """An item's picture.
+
+    Raises:
+        UnknownIdError: there is no such item, or it has no picture.
+    """
+    served.row(item_id)
+    if served.pictures is None:
+        from antiphon.errors import UnknownIdError
+
+        raise UnknownIdError("this catalog has no pictures.")
+    return served.pictures.resized(item_id, width)
+
+
+def describe(served: Served, settings: Settings) -> dict[str, Any]:
+    """What a space is."""
+    space = served.space
+    return {
+        "space_id": space.space_id,
+        "name": space.manifest["name"],
+        "n_items": space.n_items,
+        "n_searchable": int(space.searchable.sum()),
+        "n_users": 0 if space.users is None else len(space.users.row_of),
+        "dim": space.dim,
+        "modalities": {
+            name: {key: space.manifest["modalities"][name][key] for key in ("encoder", "accepts", "coverage")}
+            for name in space.modalities
+        },
+        "fields": dict(space.field_types),
+        "images": served.pictures is not None,
+        "limits": {
+            "k": settings.max_k,
+            "offset": settings.max_offset,
+            "text": settings.max_text,
+            "likes": settings.max_likes,
+            "body": settings.max_body,
+        },
+        "examples": served.examples,
+    }
+
+
+def _check_text(text: str | None, settings: Settings) -> None:
+    if text is not None and len(text) > settings.max_text:
+        raise QueryError(f"the text has {len(text):,} characters; this service takes at most {settings.max_text:,}.")
+
+
+def _check_items(items: list[str], name: str, settings: Settings) -> None:
+    if len(items) > settings.max_likes:
+        raise QueryError(f"{name} has {len(items):,} items; this service takes at most {settings.max_likes:,}.")

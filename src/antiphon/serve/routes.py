@@ -1,0 +1,235 @@
+"""What the service answers, under /v1."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from antiphon.playlist import FORMATS, Playlist, PlaylistRequest, Tradeoff, export, make_playlist, reorder
+from antiphon.playlist.make import as_given
+from antiphon.refine import Translator, Wish, refine
+from antiphon.serve import requests, why
+from antiphon.serve.live import Live
+from antiphon.serve.metrics import Metrics
+from antiphon.serve.models import OrderBody, PlaylistBody, RefineBody, SearchBody, WhyBody
+from antiphon.serve.served import Ask, Served
+from antiphon.serve.settings import Settings
+
+ItemId = Annotated[str, Path(max_length=500, examples=["1"])]
+WhereText = Annotated[str | None, Query(max_length=10_000, examples=["year>=1980"])]
+K = Annotated[int, Query(ge=1, le=10_000)]
+JSON = "application/json"
+
+
+def as_json(value: Any, headers: dict[str, str] | None = None) -> Response:
+    """A JSON response."""
+    return Response(json.dumps(value, ensure_ascii=False, allow_nan=False).encode(), headers=headers, media_type=JSON)
+
+
+def make_router(live: Live, metrics: Metrics, settings: Settings, translate: Translator | None) -> APIRouter:
+    """All routes over a live space."""
+    router = APIRouter()
+    _add_searches(router, live, metrics, settings)
+    _add_items(router, live, metrics, settings)
+    _add_catalog(router, live, settings)
+    _add_playlists(router, live, settings)
+    _add_talk(router, live, settings, translate)
+    _add_health(router, live, metrics)
+    return router
+
+
+async def _answered(live: Live, metrics: Metrics, ask: Ask) -> Response:
+    served, batcher, start = live.served, live.batcher, time.perf_counter()
+    answer = await batcher.submit(ask)
+    metrics.results.observe(answer.n_hits)
+    took = (time.perf_counter() - start) * 1000
+    more = f',"loosen":{json.dumps(answer.loosen, ensure_ascii=False)}' if answer.loosen else ""
+    text = f'{{"space_id":"{served.space.space_id}","took_ms":{took:.2f},"hits":{answer.hits}{more}}}'
+    return Response(text.encode(), media_type=JSON)
+
+
+def _add_searches(router: APIRouter, live: Live, metrics: Metrics, settings: Settings) -> None:
+    @router.post("/v1/search", tags=["search"])
+    async def search(body: SearchBody, request: Request) -> Response:
+        """Answer a request: words, likes, dislikes, a user or a history, filters, in any mix; best first."""
+        ask = requests.ask_of(body, settings)
+        request.state.asked = {"text": body.text, "likes": body.likes, "history": body.history}
+        return await _answered(live, metrics, ask)
+
+    @router.post("/v1/recommend", tags=["search"])
+    async def recommend(body: SearchBody, request: Request) -> Response:
+        """Recommend from likes, dislikes, a user or a history: a search without words."""
+        requests.refuse_text(body)
+        return await _answered(live, metrics, requests.ask_of(body, settings))
+
+    @router.post("/v1/why", tags=["search"])
+    async def explain(body: WhyBody) -> Response:
+        """Why an item answers a request: shares, matched words, the nearest likes, its rank in each modality alone."""
+        ask, served = requests.ask_of(body, settings), live.served
+        return as_json(await asyncio.to_thread(why.explain, served, ask, body.item_id))
+
+
+def _add_items(router: APIRouter, live: Live, metrics: Metrics, settings: Settings) -> None:
+    @router.get("/v1/items", tags=["items"])
+    async def complete(q: Annotated[str, Query(max_length=200, examples=["star"])], k: K = 10) -> Response:
+        """Items whose titles fit what was typed so far."""
+        served, k = live.served, min(k, settings.max_k)
+        rows = await asyncio.to_thread(served.vocabulary.complete, q, k)
+        return as_json({"items": [served.item(row) for row in rows]})
+
+    @router.get("/v1/items/{item_id}", tags=["items"])
+    async def item(item_id: ItemId) -> Response:
+        """One item: title, fields, and the modalities that it has."""
+        served = live.served
+        row = served.row(item_id)
+        present = dict(zip(served.space.modalities, served.space.present[:, row].tolist(), strict=True))
+        return as_json({**served.item(row), "modalities": present})
+
+    @router.get("/v1/items/{item_id}/similar", tags=["items"])
+    async def similar(item_id: ItemId, k: K = 10, where: WhereText = None, explain: bool = False) -> Response:
+        """Items like one item, best first."""
+        live.served.row(item_id)
+        body = SearchBody(likes=[item_id], k=k, where=where, explain=explain)
+        return await _answered(live, metrics, requests.ask_of(body, settings))
+
+    @router.get(
+        "/v1/items/{item_id}/image",
+        tags=["items"],
+        response_class=Response,
+        responses={200: {"content": {"image/jpeg": {}}}},
+    )
+    async def image(item_id: ItemId, w: Annotated[int, Query(ge=1, le=10_000)] = 240) -> Response:
+        """The item's picture, resized."""
+        served = live.served
+        data = await asyncio.to_thread(requests.picture, served, item_id, w)
+        return Response(data, media_type="image/jpeg", headers={"cache-control": "private, max-age=86400"})
+
+
+def _add_catalog(router: APIRouter, live: Live, settings: Settings) -> None:
+    @router.get("/v1/facets", tags=["catalog"])
+    async def facets(where: WhereText = None, values: Annotated[int, Query(ge=1, le=1_000)] = 40) -> Response:
+        """Counts of field values, and histograms of numbers, among the items that pass a filter."""
+        return as_json(await asyncio.to_thread(requests.facets, live.served, Ask(Wish()), where, values))
+
+    @router.post("/v1/facets", tags=["catalog"])
+    async def facets_of(body: SearchBody) -> Response:
+        """Counts among the best answers to a request."""
+        ask = requests.ask_of(body, settings, may_be_empty=True)
+        return as_json(await asyncio.to_thread(requests.facets, live.served, ask, ask.where, 40))
+
+    @router.get("/v1/space", tags=["catalog"])
+    async def space() -> Response:
+        """What this space is: name, sizes, modalities with their coverage, fields, limits, example requests."""
+        return as_json(requests.describe(live.served, settings))
+
+    @router.get("/v1/map", tags=["catalog"])
+    async def atlas(request: Request) -> Response:
+        """All items on a map of two dimensions, with names of regions."""
+        served = live.served
+        tag = f'"{served.space.space_id}"'
+        headers = {"etag": tag, "cache-control": "private, no-cache"}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        return Response(served.map_document, headers=headers, media_type=JSON)
+
+    @router.get("/v1/map/colours", tags=["catalog"])
+    async def colours(field: Annotated[str, Query(max_length=200, examples=["year"])]) -> Response:
+        """A field's value of each item, for colouring the map."""
+        return as_json(await asyncio.to_thread(live.served.atlas.colours, field))
+
+
+def _add_playlists(router: APIRouter, live: Live, settings: Settings) -> None:
+    @router.post("/v1/playlist", tags=["playlists"])
+    async def playlist(body: PlaylistBody) -> Response:
+        """An ordered list from words, seeds (`likes`) or a list to continue (`after`)."""
+        served, start = live.served, time.perf_counter()
+        ask = requests.ask_of(body, settings, may_be_empty=bool(body.after))
+        made = await asyncio.to_thread(_make, served, body, ask)
+        return _playlist_response(served, made, body, start)
+
+    @router.post("/v1/playlist/order", tags=["playlists"])
+    async def order(body: OrderBody) -> Response:
+        """The same items in an order that flows, or as they are; with the similarity of neighbours."""
+        served, start = live.served, time.perf_counter()
+        for item_id in body.item_ids:
+            served.row(item_id)
+        work = reorder if body.flow else as_given
+        made = await asyncio.to_thread(work, served.space, body.item_ids)
+        return _playlist_response(served, made, body, start)
+
+
+def _make(served: Served, body: PlaylistBody, ask: Ask) -> Playlist:
+    wish = ask.wish
+    query = served.query(ask) if not wish.empty or ask.user is not None or ask.history else None
+    request = PlaylistRequest(
+        text=query.text if query else None,
+        seeds=wish.likes,
+        dislikes=query.dislikes if query else (),
+        user=ask.user,
+        after=tuple(dict.fromkeys((*ask.history, *body.after))),
+        where=ask.where,
+        weights=query.weights if query else dict(wish.weights),
+        length=body.length,
+        max_per=body.max_per,
+        exclude=wish.exclude,
+        tradeoff=Tradeoff(**body.tradeoff.model_dump()),
+        include_seeds=body.include_seeds,
+        flow=body.flow,
+        variety=body.variety,
+        seed=body.seed,
+        explain=body.explain,
+    )
+    return make_playlist(served.space, request)
+
+
+def _playlist_response(served: Served, made: Playlist, body: PlaylistBody | OrderBody, start: float) -> Response:
+    if body.format != "json":
+        text = export(made, body.format, name=body.name, location=body.location)
+        return Response(text.encode(errors="replace"), media_type=FORMATS[body.format].media_type)
+    links = [None if link is None else round(link, 4) for link in made.links]
+    items = ",".join(served.hit_text(hit, link=link) for hit, link in zip(made.entries, links, strict=True))
+    took = (time.perf_counter() - start) * 1000
+    rest = json.dumps({"coherence": made.coherence, "short": made.short}, ensure_ascii=False)[1:]
+    text = f'{{"space_id":"{made.space_id}","took_ms":{took:.2f},"items":[{items}],{rest}'
+    return Response(text.encode(), media_type=JSON)
+
+
+def _add_talk(router: APIRouter, live: Live, settings: Settings, translate: Translator | None) -> None:
+    @router.post("/v1/refine", tags=["talk"])
+    async def refined(body: RefineBody) -> Response:
+        """Change a request by a sentence: "newer", "less violent", "more like the second one".
+
+        The state is `wish`; the client holds it and sends it back.
+        """
+        wish, served = requests.wish_of(body.wish, settings), live.served
+        step = await asyncio.to_thread(
+            refine, served.space, wish, body.say, body.shown, vocabulary=served.vocabulary, translate=translate
+        )
+        changes = [{"says": change.says, "guessed": change.guessed} for change in step.changes]
+        return as_json({"wish": step.wish.plain(), "changes": changes, "guessed": step.guessed})
+
+
+def _add_health(router: APIRouter, live: Live, metrics: Metrics) -> None:
+    @router.get("/healthz", tags=["health"])
+    async def healthz() -> Response:
+        """The process is up."""
+        return as_json({"status": "ok"})
+
+    @router.get("/readyz", tags=["health"])
+    async def readyz() -> Response:
+        """Queries are answered: the encoders are loaded, and the service is not stopping."""
+        from antiphon.serve.problems import problem
+
+        if not live.ready:
+            return problem(503, "the service is starting or stopping.")
+        return as_json({"status": "ready", "space_id": live.served.space.space_id})
+
+    @router.get("/metrics", tags=["health"], response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+    async def numbers() -> Response:
+        """Metrics in Prometheus' text format."""
+        return Response(metrics.render(), media_type=metrics.content_type)

@@ -1,0 +1,205 @@
+"""A space made ready to serve: what is derived from it once, and batches of requests answered with it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from antiphon.documents import plain
+from antiphon.errors import AntiphonError, UnknownIdError
+from antiphon.fields import Mask
+from antiphon.filters import Filter
+from antiphon.query import Hit, Query
+from antiphon.refine import Wish, exemplars, to_query
+from antiphon.serve.atlas import Atlas
+from antiphon.serve.examples import conversations
+from antiphon.serve.facets import Facets
+from antiphon.serve.media import Pictures
+from antiphon.space import Space
+from antiphon.vocabulary import Vocabulary
+
+SMALL = 250
+"""Answers up to this many are found together with others; longer ones on their own."""
+NEAR = 500
+"""Answers among which facets count where a request has words or likes."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request as the service takes it."""
+
+    wish: Wish
+    where: Filter | None = None
+    user: str | None = None
+    history: tuple[str, ...] = ()
+    k: int = 10
+    offset: int = 0
+    explain: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Hits as JSON text, ready to send, and their number."""
+
+    hits: str
+    n_hits: int
+    loosen: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Served:
+    """A space with everything that the service derives from it. `observe` is told (stage, seconds)."""
+
+    def __init__(
+        self,
+        space: Space,
+        root: Path | None = None,
+        observe: Callable[[str, float], None] = lambda _, __: None,
+    ) -> None:
+        self.space, self.observe = space, observe
+        self.facets = Facets(space)
+        self.atlas = Atlas(space, self.facets)
+        self.pictures = None if root is None else Pictures.of_run(root)
+        self.vocabulary = Vocabulary.of(space)
+        self._values = {name: space.fields[name].to_pylist() for name in space.field_types}
+        self._cards: dict[int, str] = {}
+        self._typical: dict[str, list[str]] = {}
+
+    @cached_property
+    def map_document(self) -> bytes:
+        """The map as JSON."""
+        return self.atlas.document()
+
+    @cached_property
+    def examples(self) -> list[dict[str, Any]]:
+        """Conversations to begin with, made of what the catalog has; each a first sentence and what follows."""
+        return conversations(self.vocabulary)
+
+    def query(self, ask: Ask) -> Query:
+        """The query of a request.
+
+        Raises:
+            QueryError: the request cannot be answered as it stands.
+        """
+        query = to_query(
+            self.space, ask.wish, typical=self.typical, user=ask.user, history=ask.history, k=ask.k,
+            offset=ask.offset, explain=ask.explain,
+        )  # fmt: skip
+        return replace(query, where=ask.where) if ask.where is not None else query
+
+    def typical(self, words: str) -> list[str]:
+        """Items that stand for some words; remembered."""
+        if words not in self._typical:
+            if len(self._typical) > 1000:
+                self._typical.clear()
+            self._typical[words] = exemplars(self.space, words)
+        return self._typical[words]
+
+    def answer(self, asks: list[Ask]) -> list[Answer | Exception]:
+        """Answers to several requests; one that cannot be answered does not spoil the others."""
+        start = time.perf_counter()
+        queries = [_or_error(self.query, ask) for ask in asks]
+        together = [
+            place
+            for place, query in enumerate(queries)
+            if isinstance(query, Query) and not query.explain and query.k + query.offset <= SMALL
+        ]
+        results: list[Any] = list(queries)
+        found = _or_error(self._rank, [queries[place] for place in together]) if together else []
+        if isinstance(found, list):
+            for place, hits in zip(together, found, strict=True):
+                results[place] = hits
+        for place, query in enumerate(results):
+            if isinstance(query, Query):
+                results[place] = _or_error(self.space.answer, query)
+        answered = time.perf_counter()
+        answers = [
+            result if isinstance(result, Exception) else self._answer(asks[place], result)
+            for place, result in enumerate(results)
+        ]
+        self.observe("answer", answered - start)
+        self.observe("render", time.perf_counter() - answered)
+        return answers
+
+    def _rank(self, queries: Sequence[Query]) -> list[list[tuple[int, int, float]]]:
+        """(rank, row, score) of the hits of each query, found together."""
+        rows, scores = self.space.rank(queries, max(query.k + query.offset for query in queries))
+        return [
+            [
+                (rank, row, score)
+                for rank, (row, score) in enumerate(
+                    zip(rows[place, part].tolist(), scores[place, part].tolist(), strict=True), query.offset + 1
+                )
+                if row >= 0
+            ]
+            for place, query in enumerate(queries)
+            for part in [slice(query.offset, query.offset + query.k)]
+        ]
+
+    def _answer(self, ask: Ask, hits: Sequence[Hit] | Sequence[tuple[int, int, float]]) -> Answer:
+        texts = [self.hit_text(hit) if isinstance(hit, Hit) else self._text(*hit) for hit in hits]
+        loosen = self.facets.loosen(self.query(ask).where) if not texts and not ask.offset else []
+        return Answer(f"[{','.join(texts)}]", len(texts), loosen)
+
+    def hit_text(self, hit: Hit, **more: Any) -> str:
+        """A hit as JSON text."""
+        extra = dict(more)
+        if hit.why is not None:
+            extra["why"] = {name: round(share, 4) for name, share in hit.why.items()}
+            extra["matched"] = dict(hit.matched or {})
+        shown = "".join(f',"{name}":{json.dumps(value, ensure_ascii=False)}' for name, value in extra.items())
+        return self._text(hit.rank, self.space.row_of[hit.item_id], hit.score, shown)
+
+    def _text(self, rank: int, row: int, score: float, more: str = "") -> str:
+        return f'{{"rank":{rank},"score":{score:.6f},{self.card(row)}{more}}}'
+
+    def card(self, row: int) -> str:
+        """What does not depend on the request: id, title, fields, picture, place; JSON text without its braces."""
+        if row not in self._cards:
+            shown = json.dumps(self.item(row), ensure_ascii=False, separators=(",", ":"))
+            self._cards[row] = shown[1:-1]
+        return self._cards[row]
+
+    def item(self, row: int) -> dict[str, Any]:
+        """An item as plain values."""
+        item_id = self.space.item_ids[row]
+        return {
+            "item_id": item_id,
+            "title": self.space.titles[row],
+            "fields": {name: plain(values[row]) for name, values in self._values.items()},
+            "image": self.pictures is not None and self.pictures.has(item_id),
+            "place": self.atlas.place(row),
+        }
+
+    def row(self, item_id: str) -> int:
+        """Row of an item.
+
+        Raises:
+            UnknownIdError: the catalog does not have it.
+        """
+        if item_id not in self.space.row_of:
+            raise UnknownIdError(f"the catalog has no item {item_id!r}; ids are those of the items file.")
+        return self.space.row_of[item_id]
+
+    def near(self, ask: Ask) -> Mask | None:
+        """The best answers to a request without its filter, (n_items,) bool; None where it has only a filter."""
+        if ask.wish.empty and ask.user is None and not ask.history:
+            return None
+        query = replace(self.query(ask), where=None, k=NEAR, offset=0, explain=False)
+        rows, _ = self.space.rank([query], min(NEAR, self.space.n_items))
+        mask = np.zeros(self.space.n_items, dtype=bool)
+        mask[rows[0][rows[0] >= 0]] = True
+        return mask
+
+
+def _or_error(work: Callable[[Any], Any], value: Any) -> Any:
+    try:
+        return work(value)
+    except AntiphonError as error:
+        return error
