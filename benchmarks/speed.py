@@ -70,7 +70,7 @@ def build(folder: Path) -> Iterator[Row]:
 def step(folder: Path) -> Iterator[Row]:
     """A training step at the paper's size against its bare matrix products, taken in turns in one process."""
     from antiphon import runtime
-    from antiphon.config import JointConfig, TrainConfig
+    from antiphon.config import parse_config
     from antiphon.features import Features
     from antiphon.train import Trainer
 
@@ -80,8 +80,8 @@ def step(folder: Path) -> Iterator[Row]:
         for name, dim in DIMS.items()
     ]
     torch = runtime.torch()
-    trainer = Trainer(features, JointConfig(hidden=HIDDEN, dim=DIM), TrainConfig(batch_size=BATCH), 0)
-    trainer.modules.train()
+    config = parse_config({"preset": "paper", "catalog": {"items": "none.parquet"}})
+    trainer = Trainer(features, config.joint, config.train, 0)
     batches = torch.from_numpy(rng.permutation(N_ITEMS)).split(BATCH)[:-1]
     products = bare_products(torch)
     steps, bares = [], []

@@ -23,16 +23,19 @@ from antiphon._version import __version__
 from antiphon.catalog import Catalog
 from antiphon.config import Config
 from antiphon.describe.descriptions import Descriptions, describe
-from antiphon.encoders.base import Encoder, Source, make_encoder
+from antiphon.describe.synthetic import make_queries
+from antiphon.encoders.base import Encoder, RequestEncoder, Source, make_encoder
 from antiphon.errors import DataError, IntegrityError, RunError
 from antiphon.features import Features, feature_paths
-from antiphon.joint import JointModel, embed_items
+from antiphon.joint import Embedded, JointModel, embed_items
 from antiphon.layout import FORMAT, RunLayout
+from antiphon.mixture import Mixture, fit_mixture
 from antiphon.progress import Progress, silent
-from antiphon.publish import publish
+from antiphon.publish import Contents, publish
 from antiphon.reading import read_catalog
-from antiphon.splits import make_split
-from antiphon.train import train
+from antiphon.splits import Split, held_out, make_split, training_interactions
+from antiphon.taste import Taste, fit_taste
+from antiphon.train import QueryData, train
 
 Notify = Callable[[str], None]
 
@@ -102,8 +105,10 @@ class Builder:
         split = make_split(catalog, self.config.split, self.config.seed)
         source = Source(catalog, descriptions, split, self.config.split, self.config.seed)
         features = [self._encode(encoder, source) for encoder in self.encoders.values()]
-        model = self._train(features)
-        self._publish(catalog, features, model)
+        queries = self._synthetic(catalog)
+        model = self._train(features, queries)
+        taste = self._taste(catalog, split)
+        self._publish(catalog, descriptions, split, features, model, taste)
         self._write_manifest()
 
     def stage(self, name: str, fingerprint: str, work: Callable[[], None], files: Callable[[], Iterable[Path]]) -> None:
@@ -162,8 +167,48 @@ class Builder:
             raise DataError(f"modality {modality!r}: no item has a vector; leave the modality out or mend its input.")
         return features
 
-    def _train(self, features: list[Features]) -> JointModel:
-        inputs = [self.records[f"features.{item.modality}"].files for item in features]
+    def _synthetic(self, catalog: Catalog) -> QueryData | None:
+        """Synthetic queries and their vectors, by the modality that encodes requests."""
+        reader = next((encoder for encoder in self.encoders.values() if isinstance(encoder, RequestEncoder)), None)
+        wanted = self.config.synthetic.per_item > 0 and self.config.train.query_weight > 0 and len(self.encoders) > 1
+        if reader is None or not wanted:
+            return None
+        queries = make_queries(catalog, self.config.synthetic, self.config.seed)
+        if not queries.texts:
+            self.notify("synthetic: the items have no facets that several share, so no queries are trained on")
+            return None
+
+        def work() -> None:
+            workspace = self.layout.workspace(reader.modality)
+            storage.write_array(self.layout.synthetic, reader.encode_requests(queries.texts, workspace, self.progress))
+
+        fingerprint = storage.digest("synthetic", reader.request_identity(), queries.texts)
+        self.stage("synthetic", fingerprint, work, lambda: [self.layout.synthetic])
+        return QueryData(reader.modality, queries, storage.read_array(self.layout.synthetic))
+
+    def _taste(self, catalog: Catalog, split: Split) -> Taste | None:
+        if not self.config.space.taste or catalog.interactions is None:
+            return None
+        config, seed, folder = self.config.space, self.config.seed, self.layout.taste
+        train_on = training_interactions(catalog.interactions, split)
+        check = held_out(catalog.interactions, split.validation, self.config.split.profile, seed)
+        arrays = [train_on.user, train_on.item, train_on.weight, *check.profiles, *check.truths]
+        settings = [config.taste_trials, config.ease_rank, seed, catalog.n_items]
+        fingerprint = storage.digest("taste", settings, storage.array_digest(*arrays))
+        table = folder / f"search-{fingerprint[:12]}.jsonl"
+
+        def work() -> None:
+            fitted = fit_taste(train_on, check, catalog.n_items, config, seed=seed, table=table, progress=self.progress)
+            fitted.save(folder)
+
+        self.stage("taste", fingerprint, work, lambda: Taste.paths(folder))
+        return Taste.load(folder)
+
+    def _train(self, features: list[Features], queries: QueryData | None) -> JointModel:
+        inputs: list[Any] = [self.records[f"features.{item.modality}"].files for item in features]
+        if queries is not None:
+            inputs.append(self.records["synthetic"].files)
+            inputs.append(storage.array_digest(queries.queries.wanted, queries.queries.bounds, queries.queries.facets))
         settings = [
             self.config.joint.model_dump(mode="json"),
             self.config.train.model_dump(mode="json"),
@@ -179,7 +224,7 @@ class Builder:
                     shutil.rmtree(old)
             model = train(
                 features, self.config.joint, self.config.train,
-                seed=self.config.seed, checkpoint=checkpoint, progress=self.progress,
+                seed=self.config.seed, queries=queries, checkpoint=checkpoint, progress=self.progress,
             )  # fmt: skip
             model.save(self.layout.model)
             shutil.rmtree(checkpoint, ignore_errors=True)
@@ -188,24 +233,46 @@ class Builder:
         self.stage("train", fingerprint, work, lambda: files)
         return JointModel.load(self.layout.model)
 
-    def _publish(self, catalog: Catalog, features: list[Features], model: JointModel) -> None:
+    def _publish(
+        self,
+        catalog: Catalog,
+        descriptions: Descriptions,
+        split: Split,
+        features: list[Features],
+        model: JointModel,
+        taste: Taste | None,
+    ) -> None:
         inputs = [record.files for record in self.records.values()]
-        names = [self.config.name, self.config.index.kind, FORMAT, [item.modality for item in features]]
-        fingerprint = storage.digest("publish", inputs, names)
+        space = self.config.space.model_dump(mode="json")
+        names = [self.config.name, self.config.index.kind, FORMAT, [item.modality for item in features], space]
+        fingerprint = storage.digest("publish", inputs, names, self.config.split.model_dump(mode="json"))
 
         def work() -> None:
             embedded = embed_items(model, features)
             publish(
                 self.layout,
-                catalog,
-                embedded,
-                model,
-                self.encoders,
-                name=self.config.name,
-                index=self.config.index.kind,
+                Contents(
+                    name=self.config.name,
+                    index=self.config.index.kind,
+                    catalog=catalog,
+                    embedded=embedded,
+                    model=model,
+                    encoders=self.encoders,
+                    taste=taste,
+                    texts=descriptions.best() if self.config.space.lexical else None,
+                    mixture=self._mixture(catalog, split, embedded, taste),
+                ),
             )
 
         self.stage("publish", fingerprint, work, self._space_files)
+
+    def _mixture(self, catalog: Catalog, split: Split, embedded: Embedded, taste: Taste | None) -> Mixture:
+        if not self.config.space.taste and not self.config.space.lexical:
+            return Mixture(standardise=False)
+        if taste is None or catalog.interactions is None:
+            return Mixture(history={"joint": 1.0}, likes={"joint": 1.0})
+        check = held_out(catalog.interactions, split.validation, self.config.split.profile, self.config.seed)
+        return fit_mixture(embedded, taste, check)
 
     def _space_files(self) -> list[Path]:
         version = self.layout.spaces / self.layout.current.read_text(encoding="utf-8").strip()

@@ -152,25 +152,41 @@ class ModalityConfig(BaseModel):
         return dict(self.model_extra or {})
 
 
+class SyntheticConfig(Section):
+    """[synthetic]: requests made of the items' facets, to train on."""
+
+    per_item: int = Field(8, ge=0, description="requests drawn for each item; 0 for none")
+    fields: Sequence[str] | None = Field(None, description="fields with facets; all of text and lists where not given")
+    decades: Sequence[str] = Field((), description="fields with years that are spoken of as decades")
+    noun: str = Field("items", description="what the items are called, such as 'films'")
+    phrases: Mapping[str, str] = Field(default_factory=dict, description="how a field is said: director = 'by {}'")
+    min_items: int = Field(5, ge=1, description="facets that fewer items have are not asked for")
+
+
 class JointConfig(Section):
     """[joint]: one encoder a modality, dense(hidden) -> ReLU -> dropout -> dense(dim)."""
 
-    hidden: int = Field(256, ge=1)
-    dim: int = Field(200, ge=2, le=8192)
+    hidden: int = Field(512, ge=1)
+    dim: int = Field(256, ge=2, le=8192)
     dropout: float = Field(0.3, ge=0, lt=1)
+    residual: bool = Field(True, description="add a linear path around the layers of the text encoder")
+    mixture: Literal["learned", "mean"] = Field("learned", description="weights of the modalities in an item's vector")
 
 
 class TrainConfig(Section):
     """[train]: the contrastive training."""
 
     epochs: int = Field(100, ge=0)
+    query_weight: float = Field(1.0, ge=0, description="weight of the loss over synthetic queries")
+    pair_weight: float = Field(0.3, ge=0, description="weight of the paper's loss over pairs of modalities")
+    query_temperature: float = Field(0.05, gt=0)
     batch_size: int = Field(512, ge=2)
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(0.0, ge=0)
     temperature: float = Field(0.1, gt=0, description="start value where it is learned")
     learn_temperature: bool = False
     symmetric: bool = Field(False, description="mean of both directions; the paper prints one")
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Literal["constant", "cosine"] = "cosine"
     validation_items: float = Field(0.0, ge=0, lt=1, description="share of items whose loss is watched, not trained on")
     patience: int | None = Field(
         None, ge=1, description="epochs without a better validation loss before the training stops"
@@ -185,6 +201,24 @@ class TrainConfig(Section):
         return self
 
 
+class SpaceConfig(Section):
+    """[space]: what a published space has beside the joint vectors."""
+
+    taste: bool = Field(True, description="factors of collaborative filtering with their norms, for histories")
+    taste_trials: int = Field(12, ge=1, description="settings of the factorization that are tried")
+    ease_rank: int = Field(128, ge=0, description="rank of the item-item model; 0 for none")
+    lexical: bool = Field(True, description="BM25 over the descriptions, added to the scores of texts")
+
+
+PAPER: Mapping[str, Mapping[str, Any]] = {
+    "joint": {"hidden": 256, "dim": 200, "dropout": 0.3, "residual": False, "mixture": "mean"},
+    "train": {"query_weight": 0.0, "pair_weight": 1.0, "schedule": "constant"},
+    "space": {"taste": False, "lexical": False},
+    "synthetic": {"per_item": 0},
+}
+"""What `preset = "paper"` sets where the file does not: the paper's model and use, without additions."""
+
+
 class IndexConfig(Section):
     """[index]: how vectors are searched."""
 
@@ -196,15 +230,33 @@ class Config(Section):
 
     name: str = "antiphon"
     seed: int = Field(0, ge=0)
+    preset: Literal["default", "paper"] = "default"
     catalog: CatalogConfig
     split: SplitConfig = SplitConfig()
     describe: DescribeConfig = DescribeConfig()
     modalities: Sequence[ModalityConfig] = Field(
         (ModalityConfig(name="text", encoder="sentence-transformers"),), min_length=1
     )
+    synthetic: SyntheticConfig = SyntheticConfig()
     joint: JointConfig = JointConfig()
     train: TrainConfig = TrainConfig()
+    space: SpaceConfig = SpaceConfig()
     index: IndexConfig = IndexConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_preset(cls, raw: Any) -> Any:
+        if not isinstance(raw, Mapping) or raw.get("preset") != "paper":
+            return raw
+        filled = {name: {**values, **raw.get(name, {})} for name, values in PAPER.items()}
+        return {**raw, **filled}
+
+    @model_validator(mode="after")
+    def _facets_are_fields(self) -> Config:
+        for name in (*(self.synthetic.fields or ()), *self.synthetic.decades):
+            if name not in self.catalog.fields:
+                raise ValueError(f"synthetic names the field {name!r}; {nearest(name, self.catalog.fields)}")
+        return self
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Config:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Mapping
 
 from antiphon.fields import words_of
 from antiphon.filters import Filter, conditions
@@ -14,20 +11,18 @@ from antiphon.filters import Filter, conditions
 MIN_SCORE = 1e-9
 
 
-def shares(query: NDArray[np.float32], parts: NDArray[np.float32], modalities: Sequence[str]) -> dict[str, float]:
-    """Share of each modality in the score of an item; they sum to 1.
+def shares(contributions: Mapping[str, float]) -> dict[str, float]:
+    """Share of each contribution in their sum, the score; they sum to 1.
 
-    The item's vector is the normalised sum of its parts, so its inner product with the query is the sum of the parts'
-    inner products, up to that norm. `query`: (dim,). `parts`: (n_modalities, dim), zeros where the item lacks one.
-    Where the score is 0, the parts that cancel out are given by their size.
+    A share is negative where it spoke against the item. Where the score is 0, contributions count by their size.
     """
-    products = np.asarray(parts, dtype=np.float64) @ query
-    total = products.sum()
-    if abs(total) < MIN_SCORE:
-        products, total = np.abs(products), np.abs(products).sum()
+    values = dict(contributions)
+    if abs(sum(values.values())) < MIN_SCORE:
+        values = {name: abs(value) for name, value in values.items()}
+    total = sum(values.values())
     if total == 0:
-        return {name: 1 / len(modalities) for name in modalities}
-    return {name: float(value / total) for name, value in zip(modalities, products, strict=True)}
+        return dict.fromkeys(values, 1 / len(values))
+    return {name: value / total for name, value in values.items()}
 
 
 def matched_values(fields: Mapping[str, object], text: str | None, where: Filter | None) -> dict[str, list[str]]:

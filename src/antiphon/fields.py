@@ -268,6 +268,6 @@ def _fold(value: Any) -> str:
 def _truth(value: Any) -> float:
     if isinstance(value, bool | int | float) and value in (0, 1):
         return float(value)
-    if isinstance(value, str) and value.casefold() in ("true", "false"):
-        return float(value.casefold() == "true")
+    if isinstance(value, str) and value.casefold() in ("true", "false", "1", "0"):
+        return float(value.casefold() in ("true", "1"))
     raise ValueError(value)

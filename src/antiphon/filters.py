@@ -271,6 +271,8 @@ class _Parser:
         kind, field = self._next("a field name")
         if kind == "symbol":
             raise self._error(f"expected a field name, got {field!r}")
+        if kind == "quoted":
+            field = field[1:-1]
         if self._is_word("exists"):
             self.position += 1
             return Condition(field, "exists", True)

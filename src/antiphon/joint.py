@@ -25,17 +25,22 @@ LAYERS = ("hidden.weight", "hidden.bias", "output.weight", "output.bias")
 
 @dataclass(frozen=True)
 class Projection:
-    """dense(hidden) -> ReLU -> dense(dim): weights as (in, out), biases as (out,), float32."""
+    """dense(hidden) -> ReLU -> dense(dim): weights as (in, out), biases as (out,), float32.
+
+    `residual` (in, dim) is a linear path around the layers; None where there is none.
+    """
 
     hidden_weight: Floats
     hidden_bias: Floats
     output_weight: Floats
     output_bias: Floats
+    residual: Floats | None = None
 
     def __call__(self, vectors: Floats) -> Floats:
         """Project (n, in) vectors to (n, dim), unit L2."""
         hidden = np.maximum(vectors @ self.hidden_weight + self.hidden_bias, 0)
-        return unit(hidden @ self.output_weight + self.output_bias)
+        output = hidden @ self.output_weight + self.output_bias
+        return unit(output if self.residual is None else output + vectors @ self.residual)
 
 
 @dataclass(frozen=True)
@@ -51,10 +56,15 @@ class Identity:
 
 @dataclass(frozen=True)
 class JointModel:
-    """A projection a modality, and what was learned about them."""
+    """A projection a modality, their weights in an item's vector, and what was learned about them."""
 
     projections: Mapping[str, Projection | Identity]
     info: Mapping[str, Any]
+    weights: Mapping[str, float] | None = None
+
+    def weight(self, modality: str) -> float:
+        """Weight of a modality in an item's vector; 1 for all is the paper's mean."""
+        return 1.0 if self.weights is None else self.weights[modality]
 
     @property
     def dim(self) -> int:
@@ -86,12 +96,22 @@ class JointModel:
             if isinstance(projection, Projection)
             for layer in LAYERS
         }
+        tensors |= {
+            f"{name}.residual": np.ascontiguousarray(projection.residual)
+            for name, projection in self.projections.items()
+            if isinstance(projection, Projection) and projection.residual is not None
+        }
         with storage.replacing(folder / "model.safetensors") as beside:
             beside.write_bytes(save(tensors))
         identities = {name: item.dim for name, item in self.projections.items() if isinstance(item, Identity)}
         storage.write_json(
             folder / "model.json",
-            {"modalities": list(self.projections), "identities": identities, "info": dict(self.info)},
+            {
+                "modalities": list(self.projections),
+                "identities": identities,
+                "info": dict(self.info),
+                "weights": None if self.weights is None else dict(self.weights),
+            },
         )
 
     @classmethod
@@ -113,17 +133,18 @@ class JointModel:
             if name in meta["identities"]:
                 projections[name] = Identity(meta["identities"][name])
             else:
-                projections[name] = Projection(*(tensors[f"{name}.{layer}"] for layer in LAYERS))
-        return cls(projections, meta["info"])
+                layers = {layer.replace(".", "_"): tensors[f"{name}.{layer}"] for layer in LAYERS}
+                projections[name] = Projection(**layers, residual=tensors.get(f"{name}.residual"))
+        return cls(projections, meta["info"], meta["weights"])
 
 
 @dataclass(frozen=True)
 class Embedded:
     """Items in the joint space.
 
-    `parts`: (n_modalities, n_items, dim) float32, unit L2, zeros where an item lacks the modality. `present`:
-    (n_modalities, n_items) bool. `vectors`: (n_items, dim) float32, unit L2, the normalised mean of the parts that an
-    item has; zeros where it has none.
+    `parts`: (n_modalities, n_items, dim) float32, unit L2 times the modality's weight, zeros where an item lacks it.
+    `present`: (n_modalities, n_items) bool. `vectors`: (n_items, dim) float32, unit L2, the normalised mean of the
+    parts that an item has; zeros where it has none.
     """
 
     modalities: tuple[str, ...]
@@ -138,8 +159,11 @@ class Embedded:
 
 
 def embed_items(model: JointModel, features: Sequence[Features]) -> Embedded:
-    """Item embeddings: the mean of the projections of the modalities that an item has (method, section 3)."""
-    parts = np.stack([_part(model, item) for item in features])
+    """Item embeddings: the weighted mean of the projections of the modalities that an item has.
+
+    With weights of 1 it is the mean of the paper's section 2.2.
+    """
+    parts = np.stack([np.float32(model.weight(item.modality)) * _part(model, item) for item in features])
     present = np.stack([item.present for item in features])
     return Embedded(tuple(item.modality for item in features), parts, present, mean_of_parts(parts))
 

@@ -31,7 +31,7 @@ class SpaceLayout:
 
     @property
     def vectors(self) -> Path:
-        """(n_items, dim) float32, unit L2."""
+        """(n_items, dim) float32: the joint vector of unit length, then the blocks of taste."""
         return self.root / "vectors.npy"
 
     @property
@@ -53,6 +53,25 @@ class SpaceLayout:
     def model(self) -> Path:
         """Folder of the joint model."""
         return self.root / "model"
+
+    @property
+    def taste(self) -> Path:
+        """Folder of the factors of taste: what turns a history into vectors."""
+        return self.root / "taste"
+
+    @property
+    def lexical(self) -> Path:
+        """Folder of the lexical index."""
+        return self.root / "lexical"
+
+    @property
+    def mixture(self) -> Path:
+        """How much each channel counts."""
+        return self.root / "mixture.json"
+
+    def covariance(self, block: str) -> Path:
+        """(dim, dim) float64: the covariance of a block of the vectors over the items."""
+        return self.root / f"covariance_{block}.npy"
 
     @property
     def users(self) -> Path:
@@ -123,6 +142,16 @@ class RunLayout:
     def model(self) -> Path:
         """Folder of the joint model."""
         return self.root / "model"
+
+    @property
+    def synthetic(self) -> Path:
+        """(n_queries, dim) float32: vectors of the synthetic queries."""
+        return self.features / "synthetic.npy"
+
+    @property
+    def taste(self) -> Path:
+        """Folder of the factors of taste."""
+        return self.root / "taste"
 
     @property
     def spaces(self) -> Path:

@@ -62,6 +62,20 @@ def multimodal_loss(
     return total
 
 
+def query_loss(queries: Tensor, items: Tensor, answered: Tensor, temperature: float) -> Tensor:
+    """Loss of queries against items, the mean over queries of -log softmax, averaged over the items that answer.
+
+    `queries`: (Q, dim), unit L2. `items`: (M, dim), unit L2. `answered`: (Q, M) bool; a query has one True or more.
+    An item that answers a query drawn from another item is a positive and not a negative (Khosla et al. 2020,
+    equation 2).
+    """
+    scores: Tensor = queries @ items.T / temperature
+    log_share = scores - scores.logsumexp(dim=1, keepdim=True)
+    positives = answered.to(scores.dtype)
+    loss: Tensor = -((log_share * positives).sum(dim=1) / positives.sum(dim=1)).mean()
+    return loss
+
+
 def all_pairs(
     views: Mapping[str, Sequence[int]], pairs: Sequence[tuple[str, str]] | None = None
 ) -> list[tuple[int, int]]:

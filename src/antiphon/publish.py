@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from antiphon import storage
@@ -20,30 +22,40 @@ from antiphon.encoders.base import Encoder
 from antiphon.errors import DataError, IntegrityError, RunError
 from antiphon.joint import Embedded, JointModel
 from antiphon.layout import FORMAT, RunLayout, SpaceLayout
+from antiphon.lexical import Lexical
+from antiphon.mixture import Mixture, covariance_of
 from antiphon.projection import project_2d
+from antiphon.taste import Taste
 
 KEPT_VERSIONS = 2
 """The current one and the one before; a version that a process has loaded is kept as well."""
 BESIDE = ".new-"
 
 
-def publish(
-    run: RunLayout,
-    catalog: Catalog,
-    embedded: Embedded,
-    model: JointModel,
-    encoders: Mapping[str, Encoder[Any]],
-    *,
-    name: str,
-    index: str,
-) -> str:
+@dataclass(frozen=True)
+class Contents:
+    """Everything that a version of a space is made of."""
+
+    name: str
+    index: str
+    catalog: Catalog
+    embedded: Embedded
+    model: JointModel
+    encoders: Mapping[str, Encoder[Any]]
+    taste: Taste | None
+    texts: Sequence[str] | None
+    """Texts of the lexical index; None for a space without one."""
+    mixture: Mixture
+
+
+def publish(run: RunLayout, contents: Contents) -> str:
     """Write a version of the space and make it the current one; returns its space id.
 
     Raises:
         DataError: no item has any modality.
         RunError: the folder cannot be written to.
     """
-    if not embedded.searchable.any():
+    if not contents.embedded.searchable.any():
         raise DataError("no item has a vector of any modality, so there is nothing to search; see `antiphon inspect`.")
     try:
         run.spaces.mkdir(parents=True, exist_ok=True)
@@ -54,12 +66,10 @@ def publish(
         raise RunError(f"cannot write {run.spaces}: {error.strerror}. Check permissions and free space.") from error
     try:
         layout = SpaceLayout(beside)
-        _write_items(layout, catalog, embedded)
-        model.save(layout.model)
-        sides = [key for key, encoder in encoders.items() if encoder.accepts is not None]
-        for modality in sides:
-            encoders[modality].publish(run.workspace(modality), layout.query_side(modality))
-        space_id = _write_manifest(layout, catalog, embedded, model, encoders, name, index)
+        _write_items(layout, contents.catalog, contents.embedded)
+        blocks = _write_vectors(layout, contents)
+        _write_query_sides(run, layout, contents)
+        space_id = _write_manifest(layout, contents, blocks)
         _move(beside, run.spaces / space_id)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
@@ -76,7 +86,6 @@ def space_id_of(files: Mapping[str, str]) -> str:
 def _write_items(layout: SpaceLayout, catalog: Catalog, embedded: Embedded) -> None:
     storage.write_table(layout.items, catalog.items.select(["item_id", "title"]))
     storage.write_table(layout.fields, catalog.fields)
-    storage.write_array(layout.vectors, embedded.vectors)
     storage.write_array(layout.parts, embedded.parts)
     storage.write_array(layout.present, embedded.present)
     storage.write_array(layout.map, project_2d(embedded.vectors))
@@ -90,15 +99,34 @@ def _write_items(layout: SpaceLayout, catalog: Catalog, embedded: Embedded) -> N
     storage.write_array(layout.user_weights, liked.weight)
 
 
-def _write_manifest(
-    layout: SpaceLayout,
-    catalog: Catalog,
-    embedded: Embedded,
-    model: JointModel,
-    encoders: Mapping[str, Encoder[Any]],
-    name: str,
-    index: str,
-) -> str:
+def _write_vectors(layout: SpaceLayout, contents: Contents) -> dict[str, list[int]]:
+    """Write the item vectors and their covariances; returns the columns of each block, [start, stop)."""
+    taste = {} if contents.taste is None else contents.taste.blocks()
+    parts = {"joint": contents.embedded.vectors, **taste}
+    storage.write_array(layout.vectors, np.concatenate(list(parts.values()), axis=1).astype(np.float32))
+    blocks, start = {}, 0
+    for name, part in parts.items():
+        blocks[name] = [start, start + part.shape[1]]
+        start += part.shape[1]
+        if contents.mixture.standardise:
+            storage.write_array(layout.covariance(name), covariance_of(part, contents.embedded.searchable))
+    return blocks
+
+
+def _write_query_sides(run: RunLayout, layout: SpaceLayout, contents: Contents) -> None:
+    contents.model.save(layout.model)
+    contents.mixture.save(layout.mixture)
+    for modality, encoder in contents.encoders.items():
+        if encoder.accepts is not None:
+            encoder.publish(run.workspace(modality), layout.query_side(modality))
+    if contents.taste is not None:
+        contents.taste.save(layout.taste)
+    if contents.texts is not None:
+        Lexical.fit(contents.texts).save(layout.lexical)
+
+
+def _write_manifest(layout: SpaceLayout, contents: Contents, blocks: Mapping[str, list[int]]) -> str:
+    embedded, encoders = contents.embedded, contents.encoders
     files = {
         file.relative_to(layout.root).as_posix(): storage.sha256(file)
         for file in sorted(layout.root.rglob("*"))
@@ -119,14 +147,15 @@ def _write_manifest(
         {
             "format": FORMAT,
             "space_id": space_id,
-            "name": name,
-            "index": index,
-            "dim": model.dim,
+            "name": contents.name,
+            "index": contents.index,
+            "dim": contents.model.dim,
+            "blocks": dict(blocks),
             "n_items": len(embedded.vectors),
             "n_searchable": n_searchable,
             "modalities": modalities,
             "order": list(embedded.modalities),
-            "field_types": dict(catalog.field_types),
+            "field_types": dict(contents.catalog.field_types),
             "files": files,
         },
     )

@@ -51,6 +51,7 @@ def implicit_als() -> Any:
         MissingExtraError: implicit is not installed.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with warnings.catch_warnings():
         # numpy has loaded OpenBLAS before; the caller limits its threads with `one_blas_thread`.
         warnings.simplefilter("ignore")
@@ -80,6 +81,33 @@ def device() -> str:
     """Where torch computes: a GPU where there is one, else the CPU; ANTIPHON_DEVICE decides otherwise."""
     chosen = os.environ.get("ANTIPHON_DEVICE")
     return chosen or ("cuda" if torch().cuda.is_available() else "cpu")
+
+
+def scipy_linalg() -> Any:
+    """The module `scipy.sparse.linalg`.
+
+    Raises:
+        MissingExtraError: scipy is not installed.
+    """
+    return _load("scipy.sparse.linalg", "build", "collaborative filtering")
+
+
+def bm25s() -> Any:
+    """The module `bm25s`.
+
+    Raises:
+        MissingExtraError: bm25s is not installed.
+    """
+    return _load("bm25s", "serve", "matching words")
+
+
+def stemmer() -> Any:
+    """An English Snowball stemmer.
+
+    Raises:
+        MissingExtraError: PyStemmer is not installed.
+    """
+    return _load("Stemmer", "serve", "matching words").Stemmer("english")
 
 
 def n_cores() -> int:

@@ -17,17 +17,20 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from antiphon import storage
-from antiphon.errors import IntegrityError, MismatchError, QueryError, RunError, UnknownIdError, nearest
+from antiphon.embedding import Block, QueryEmbedder, Users
+from antiphon.errors import IntegrityError, MismatchError, QueryError, RunError
 from antiphon.explain import matched_values, shares
-from antiphon.features import unit
 from antiphon.fields import Column, FieldType, field_table
 from antiphon.filters import Where, matches, parse_filter
 from antiphon.index.base import Index
 from antiphon.joint import JointModel
 from antiphon.layout import FORMAT, RunLayout, SpaceLayout
+from antiphon.lexical import Lexical
+from antiphon.mixture import Mixture
 from antiphon.publish import space_id_of
 from antiphon.query import Hit, Query
 from antiphon.registry import find
+from antiphon.taste import Taste
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -35,27 +38,18 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Embedding:
-    """A query as a vector, (dim,) float32, unit L2, and the id of the space that it belongs to."""
+    """A query as a vector over the blocks, (width,) float32, and the id of the space that it belongs to."""
 
     space_id: str
     vector: Floats
 
 
-@dataclass(frozen=True)
-class Users:
-    """Positive items of the catalog's users: user u has items[bounds[u]:bounds[u + 1]] with as many weights."""
-
-    row_of: Mapping[str, int]
-    bounds: NDArray[np.int64]
-    items: NDArray[np.int32]
-    weights: Floats
-
-
 class Space:
     """A published space in memory: vectors, items, fields, and the query side of each modality.
 
-    Make one with `load`. `vectors` is (n_items, dim) float32, unit L2, memory-mapped; `parts` is (n_modalities,
-    n_items, dim) float32, the projections that the vectors are the mean of.
+    Make one with `load`. `vectors` is (n_items, dim) float32, unit L2: the joint space. `blocks` is (n_items, width)
+    float32, what is searched: the joint vectors, then the factors of taste. `parts` is (n_modalities, n_items, dim)
+    float32: the weighted projections that the joint vectors are the normalised sum of. All are memory-mapped.
     """
 
     def __init__(self, layout: SpaceLayout, manifest: Mapping[str, Any]) -> None:
@@ -63,7 +57,9 @@ class Space:
         self.space_id: str = manifest["space_id"]
         self.modalities: tuple[str, ...] = tuple(manifest["order"])
         self.model = JointModel.load(layout.model)
-        self.vectors: Floats = storage.read_array(layout.vectors, mmap=True)
+        self.mixture = Mixture.load(layout.mixture)
+        self.blocks: Floats = storage.read_array(layout.vectors, mmap=True)
+        self.vectors: Floats = self.blocks[:, slice(*manifest["blocks"]["joint"])]
         # A version in use is not removed: users and query encoders are read when they are asked for.
         self._held = storage.hold(layout.vectors)
         self.parts: Floats = storage.read_array(layout.parts, mmap=True)
@@ -74,7 +70,7 @@ class Space:
         self.fields: pa.Table = storage.read_table(layout.fields)
         self._check_shapes()
         self.searchable: NDArray[np.bool_] = np.asarray(self.present.any(axis=0))
-        self.index: Index = find("antiphon.indexes", manifest["index"])(self.vectors)
+        self.index: Index = find("antiphon.indexes", manifest["index"])(self.blocks)
 
     @property
     def n_items(self) -> int:
@@ -83,7 +79,7 @@ class Space:
 
     @property
     def dim(self) -> int:
-        """Length of a vector."""
+        """Length of a joint vector."""
         return int(self.vectors.shape[1])
 
     @cached_property
@@ -111,6 +107,32 @@ class Space:
         return Users({user_id: row for row, user_id in enumerate(ids)}, *map(storage.read_array, arrays))
 
     @cached_property
+    def lexical(self) -> Lexical | None:
+        """The lexical index; None for a space without one."""
+        return Lexical.load(self.layout.lexical, self.n_items) if self.layout.lexical.is_dir() else None
+
+    @cached_property
+    def embedder(self) -> QueryEmbedder:
+        """What makes vectors of queries."""
+        blocks = {
+            name: Block(
+                slice(*columns), storage.read_array(self.layout.covariance(name)) if self.mixture.standardise else None
+            )
+            for name, columns in self.manifest["blocks"].items()
+        }
+        return QueryEmbedder(
+            row_of=self.row_of,
+            joint=self.vectors,
+            searchable=self.searchable,
+            model=self.model,
+            sides=self._sides,
+            users=self.users,
+            taste=Taste.load(self.layout.taste) if self.layout.taste.is_dir() else None,
+            blocks=blocks,
+            mixture=self.mixture,
+        )
+
+    @cached_property
     def _sides(self) -> dict[str, tuple[str, Any]]:
         """Query kind -> (modality, its query side); the first modality that accepts a kind has it."""
         sides: dict[str, tuple[str, Any]] = {}
@@ -126,6 +148,8 @@ class Space:
         for _, side in self._sides.values():
             if hasattr(side, "warm"):
                 side.warm()
+        if self.lexical is not None:
+            self.lexical.scores(["warm"])
 
     def search(
         self,
@@ -203,109 +227,40 @@ class Space:
         return [self._hit(rank, row, score) for rank, (row, score) in enumerate(found, 1)]
 
     def embed_many(self, queries: Sequence[Query]) -> Floats:
-        """Vectors of queries, (n_queries, dim) float32, unit L2: the weighted sum of their parts, each of unit length.
-
-        Raises:
-            QueryError: a part that the space cannot embed, unknown ids, or parts that cancel out.
-        """
-        total = np.zeros((len(queries), self.dim), dtype=np.float32)
-        self._add_texts(total, queries)
-        self._add_tastes(total, queries)
-        for row, query in enumerate(queries):
-            total[row] += query.weight("likes") * self._mean(query.likes)
-            total[row] -= query.weight("dislikes") * self._mean(query.dislikes)
-            total[row] += query.weight("user") * self._mean_of_rows(self._known(query)[0])
-        vectors = unit(total)
-        if not np.all(np.abs(vectors).sum(axis=1) > 0):
-            raise QueryError(
-                "nothing is left of the request: its weights are 0, its parts cancel out, or its items have no vectors."
-            )
-        return vectors
-
-    def _add_texts(self, total: Floats, queries: Sequence[Query]) -> None:
-        rows = [row for row, query in enumerate(queries) if query.text is not None and query.weight("text") > 0]
-        if not rows:
-            return
-        modality, side = self._side("text")
-        vectors = self.model.project(modality, side.encode([str(queries[row].text) for row in rows]))
-        total[rows] += np.array([queries[row].weight("text") for row in rows], dtype=np.float32)[:, None] * vectors
-
-    def _add_tastes(self, total: Floats, queries: Sequence[Query]) -> None:
-        rows = [row for row, query in enumerate(queries) if query.weight("taste") > 0]
-        histories = [self._known(queries[row]) for row in rows]
-        rows = [row for row, (items, _) in zip(rows, histories, strict=True) if len(items)]
-        if not rows:
-            return
-        modality, side = self._side("history")
-        encoded = side.encode([history for history in histories if len(history[0])])
-        # A history of items that collaborative filtering does not know says nothing; its projection would be the bias.
-        vectors = np.where(encoded.any(axis=1, keepdims=True), self.model.project(modality, encoded), 0)
-        total[rows] += np.array([queries[row].weight("taste") for row in rows], dtype=np.float32)[:, None] * vectors
-
-    def _side(self, kind: str) -> tuple[str, Any]:
-        if kind not in self._sides:
-            raise QueryError(
-                f"this space cannot answer a {kind} query: none of its modalities ({', '.join(self.modalities)}) can."
-            )
-        return self._sides[kind]
-
-    def _known(self, query: Query) -> tuple[NDArray[np.int32], Floats]:
-        """Rows and weights of what the query's user and history have."""
-        rows = [self._rows_of(query.history)]
-        weights = [np.ones(len(query.history), dtype=np.float32)]
-        if query.user is not None:
-            start, end = self._user_bounds(query.user)
-            assert self.users is not None  # noqa: S101  _user_bounds raises where there are none
-            rows.append(self.users.items[start:end])
-            weights.append(self.users.weights[start:end])
-        return np.concatenate(rows).astype(np.int32), np.concatenate(weights)
-
-    def _user_bounds(self, user_id: str) -> tuple[int, int]:
-        if self.users is None:
-            raise UnknownIdError("the catalog has no interactions, so it knows no users; give likes or a history.")
-        if user_id not in self.users.row_of:
-            raise UnknownIdError(
-                f"the catalog has no user {user_id!r}; give the items that the person likes as likes or history."
-            )
-        row = self.users.row_of[user_id]
-        start, end = int(self.users.bounds[row]), int(self.users.bounds[row + 1])
-        if start == end:
-            raise QueryError(f"the user {user_id!r} has no positive interactions to recommend from.")
-        return start, end
-
-    def _rows_of(self, item_ids: Sequence[str]) -> NDArray[np.int32]:
-        for item_id in item_ids:
-            if item_id not in self.row_of:
-                raise UnknownIdError(f"the catalog has no item {item_id!r}; {_hint(item_id, self.row_of)}")
-        return np.array([self.row_of[item_id] for item_id in item_ids], dtype=np.int32)
-
-    def _mean(self, item_ids: Sequence[str]) -> Floats:
-        rows = self._rows_of(item_ids)
-        bare = [item_ids[i] for i, row in enumerate(rows) if not self.searchable[row]]
-        if bare:
-            raise QueryError(f"the item {bare[0]!r} has no vector of any modality, so nothing can be compared with it.")
-        return self._mean_of_rows(rows)
-
-    def _mean_of_rows(self, rows: NDArray[np.int32]) -> Floats:
-        if len(rows) == 0:
-            return np.zeros(self.dim, dtype=np.float32)
-        return unit(np.asarray(self.vectors[rows]).mean(axis=0))
+        """Vectors of queries, (n_queries, width) float32; see `QueryEmbedder.embed`."""
+        return self.embedder.embed(queries)
 
     def _find(self, vectors: Floats, queries: Sequence[Query], k: int | None = None) -> tuple[Rows, Floats]:
         """Search groups of queries that share a filter."""
         depth = k or max(query.k + query.offset for query in queries)
         rows = np.full((len(queries), depth), -1, dtype=np.int64)
         scores = np.full((len(queries), depth), -np.inf, dtype=np.float32)
-        groups: dict[str, list[int]] = {}
+        groups: dict[tuple[str, bool], list[int]] = {}
         for position, query in enumerate(queries):
-            groups.setdefault(repr(query.where), []).append(position)
-        for members in groups.values():
-            allowed = self._allowed(queries[members[0]].where)
-            exclude = [self._hidden(queries[position]) for position in members]
+            groups.setdefault((repr(query.where), self._has_words(query)), []).append(position)
+        for (_, has_words), members in groups.items():
+            chosen = [queries[position] for position in members]
             rows[members], scores[members] = self.index.search(
-                vectors[members], depth, allowed=allowed, exclude=exclude
+                vectors[members],
+                depth,
+                allowed=self._allowed(chosen[0].where),
+                exclude=[self._hidden(query) for query in chosen],
+                bias=self._words(chosen) if has_words else None,
             )
         return rows, scores
+
+    def _has_words(self, query: Query) -> bool:
+        return query.text is not None and query.weight("text") > 0 and self.lexical is not None
+
+    def _words(self, queries: Sequence[Query]) -> Floats:
+        """What the words of each text add to the scores, (n_queries, n_items): BM25 in standard deviations."""
+        assert self.lexical is not None  # noqa: S101  _has_words asked
+        scores = self.lexical.scores([str(query.text) for query in queries])
+        spread = scores[:, self.searchable].std(axis=1, keepdims=True)
+        weights = np.array([self.mixture.lexical * query.weight("text") for query in queries], dtype=np.float32)
+        result: Floats = np.zeros_like(scores)
+        np.divide(weights[:, None] * scores, spread, out=result, where=spread > 0)
+        return result
 
     def _allowed(self, where: Any) -> NDArray[np.bool_] | None:
         if where is None:
@@ -313,15 +268,33 @@ class Space:
         return matches(where, self.columns) & self.searchable
 
     def _hidden(self, query: Query) -> Rows:
-        named = self._rows_of((*query.likes, *query.dislikes, *query.exclude))
-        return np.concatenate([named, self._known(query)[0]]).astype(np.int64)
+        named = self.embedder.rows((*query.likes, *query.dislikes, *query.exclude))
+        return np.concatenate([named, self.embedder.known(query)[0]]).astype(np.int64)
 
     def _hits(self, query: Query, vector: Floats, found: Sequence[tuple[int, float]]) -> list[Hit]:
+        words = self._words([query])[0] if query.explain and self._has_words(query) else None
         hits = []
         for rank, (row, score) in enumerate(found, query.offset + 1):
-            why = shares(vector, self.parts[:, row], self.modalities) if query.explain else None
+            why = shares(self._contributions(vector, row, words)) if query.explain else None
             hits.append(self._hit(rank, row, score, why, query if query.explain else None))
         return hits
+
+    def _contributions(self, vector: Floats, row: int, words: Floats | None) -> dict[str, float]:
+        """What each modality, the taste and the words add to an item's score; they sum to it.
+
+        The joint vector is the normalised sum of its parts, so its inner product is the sum of theirs, up to a norm.
+        """
+        blocks = self.manifest["blocks"]
+        parts = np.asarray(self.parts[:, row], dtype=np.float64)
+        norm = np.linalg.norm(parts.sum(axis=0)) or 1.0
+        products = parts @ vector[slice(*blocks["joint"])] / norm
+        result = dict(zip(self.modalities, products.tolist(), strict=True))
+        rest = slice(blocks["joint"][1], None)
+        if vector[rest].any():
+            result["taste"] = float(np.asarray(self.blocks[row, rest], dtype=np.float64) @ vector[rest])
+        if words is not None:
+            result["words"] = float(words[row])
+        return result
 
     def _hit(
         self, rank: int, row: int, score: float, why: Mapping[str, float] | None = None, query: Query | None = None
@@ -383,8 +356,3 @@ def _strings(values: Sequence[str], name: str) -> tuple[str, ...]:
     if isinstance(values, str):
         raise QueryError(f"{name} is a list of item ids, got the text {values!r}; write [{values!r}].")
     return tuple(str(value) for value in values)
-
-
-def _hint(item_id: str, known: Mapping[str, int]) -> str:
-    # A full search for near ids is slow in a large catalog, and ids are rarely misspelt words.
-    return nearest(item_id, list(known)[:2000]) if len(known) <= 2000 else "ids are those of the items file."

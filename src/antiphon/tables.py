@@ -49,12 +49,16 @@ def read_file(path: Path, text_columns: Sequence[str] = ()) -> pa.Table:
 
 
 def _read_csv(path: Path, text_columns: Sequence[str]) -> pa.Table:
-    return pa_csv.read_csv(
+    table = pa_csv.read_csv(
         path,
         read_options=pa_csv.ReadOptions(block_size=BLOCK),
         parse_options=pa_csv.ParseOptions(newlines_in_values=True),
         convert_options=pa_csv.ConvertOptions(column_types=dict.fromkeys(text_columns, pa.string())),
     )
+    foreign = [field.name for field in table.schema if pa.types.is_binary(field.type)]
+    if foreign:
+        raise DataError(f"{path}, column {foreign[0]!r}: the text is not UTF-8; save the file as UTF-8.")
+    return table
 
 
 def _read_jsonl(path: Path, text_columns: Sequence[str]) -> pa.Table:

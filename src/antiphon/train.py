@@ -17,16 +17,26 @@ from numpy.typing import NDArray
 
 from antiphon import runtime, storage
 from antiphon.config import JointConfig, TrainConfig
+from antiphon.describe.synthetic import SyntheticQueries
 from antiphon.errors import ConfigError
 from antiphon.features import Features
-from antiphon.joint import Identity, JointModel, Projection
-from antiphon.losses import all_pairs, multimodal_loss
+from antiphon.joint import Identity, JointModel
+from antiphon.losses import all_pairs, multimodal_loss, query_loss
 from antiphon.progress import Progress, silent
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-MIN_TEMPERATURE = 0.01
+    from antiphon.network import Network
+
+
+@dataclass(frozen=True)
+class QueryData:
+    """Synthetic queries with their vectors, (n_queries, dim) float32, of the modality that encodes requests."""
+
+    modality: str
+    queries: SyntheticQueries
+    vectors: NDArray[np.float32]
 
 
 @dataclass
@@ -45,36 +55,47 @@ def train(
     config: TrainConfig,
     *,
     seed: int = 0,
+    queries: QueryData | None = None,
     checkpoint: Path | None = None,
     progress: Progress = silent,
 ) -> JointModel:
     """Learn a projection for each modality.
 
-    With one modality there is nothing to join: its vectors are the space. `checkpoint` is a folder that a killed
-    training goes on from.
+    With one modality there is nothing to join: its vectors are the space. `queries` are trained on as well where
+    `query_weight` is above 0. `checkpoint` is a folder that a killed training goes on from.
 
     Raises:
         ConfigError: there are modalities to join, but fewer than two items that have two of them.
     """
     if len(features) == 1:
         return JointModel({features[0].modality: Identity(features[0].dim)}, {"epochs": 0, "losses": []})
-    return Trainer(features, joint, config, seed).run(checkpoint, progress)
+    return Trainer(features, joint, config, seed, queries).run(checkpoint, progress)
 
 
 class Trainer:
     """One training: data as tensors, parameters, and the loop over epochs."""
 
-    def __init__(self, features: Sequence[Features], joint: JointConfig, config: TrainConfig, seed: int) -> None:
+    def __init__(
+        self,
+        features: Sequence[Features],
+        joint: JointConfig,
+        config: TrainConfig,
+        seed: int,
+        queries: QueryData | None = None,
+    ) -> None:
         self.torch = runtime.torch()
         self.config, self.seed = config, seed
+        usable = queries is not None and config.query_weight > 0 and len(queries.queries.texts) > 0
+        self.queries = queries if usable else None
         self.device = runtime.device()
         self.inputs, self.masks, self.owner = self._tensors(features)
         views = {item.modality: [i for i, name in enumerate(self.owner) if name == item.modality] for item in features}
         self.pairs = all_pairs(views, config.pairs)
         self.train_rows, self.watched_rows = self._divide(features)
-        self.modules = self._modules({item.modality: item.dim for item in features}, joint)
-        temperature = self.torch.tensor(math.log(config.temperature), device=self.device)
-        self.log_temperature = self.torch.nn.Parameter(temperature, requires_grad=config.learn_temperature)
+        self.network = self._network({item.modality: item.dim for item in features}, joint)
+        if self.queries is not None:
+            self.query_vectors = self.torch.from_numpy(np.array(self.queries.vectors)).to(self.device)
+            self.query_starts = self.queries.queries.starts()
         self.optimizer = self._optimizer()
 
     def run(self, checkpoint: Path | None, progress: Progress) -> JointModel:
@@ -93,7 +114,7 @@ class Trainer:
                     self._save(checkpoint, state)
                 advance(1)
         if state.best:
-            self.modules.load_state_dict(state.best)
+            self.network.load_state_dict(state.best)
         return self._model(state)
 
     def epoch(self, number: int) -> float:
@@ -101,7 +122,7 @@ class Trainer:
         self.torch.manual_seed(self.seed * 1_000_003 + number)
         order = self.train_rows[np.random.default_rng([self.seed, 5, number]).permutation(len(self.train_rows))]
         self._set_learning_rate(number)
-        self.modules.train()
+        self.network.train()
         return float(np.mean([self.step(batch) for batch in self._batches(order)]))
 
     def step(self, rows: Tensor) -> float:
@@ -116,14 +137,34 @@ class Trainer:
 
     def loss(self, rows: Tensor) -> Tensor:
         """The loss of the items `rows`, (M,) int64."""
-        normalise = self.torch.nn.functional.normalize
         projections = [
-            normalise(self.modules[name](inputs.index_select(0, rows)), dim=1)
+            self.network.project(name, inputs.index_select(0, rows))
             for name, inputs in zip(self.owner, self.inputs, strict=True)
         ]
         masks = [None if mask is None else mask.index_select(0, rows) for mask in self.masks]
-        temperature = self.log_temperature.exp().clamp_min(MIN_TEMPERATURE)
-        return multimodal_loss(projections, masks, self.pairs, temperature, symmetric=self.config.symmetric)
+        temperature = self.network.temperature()
+        total: Tensor = projections[0].new_zeros(())
+        if self.config.pair_weight > 0:
+            pairs = multimodal_loss(projections, masks, self.pairs, temperature, symmetric=self.config.symmetric)
+            total = total + self.config.pair_weight * pairs
+        if self.queries is not None:
+            total = total + self.config.query_weight * self._query_loss(rows, projections, masks)
+        return total
+
+    def _query_loss(self, rows: Tensor, projections: Sequence[Tensor], masks: Sequence[Tensor | None]) -> Tensor:
+        """One synthetic query for each item that has some, against the items of the batch."""
+        assert self.queries is not None  # noqa: S101  the caller asked
+        places = rows.cpu().numpy()
+        counts = self.query_starts[places + 1] - self.query_starts[places]
+        drawn = (self.torch.rand(len(places)).numpy() * counts).astype(np.int64)
+        chosen = (self.query_starts[places] + drawn)[counts > 0]
+        if not len(chosen):
+            return projections[0].new_zeros(())
+        answered = self.torch.from_numpy(self.queries.queries.answered(chosen, places)).to(self.device)
+        vectors = self.query_vectors.index_select(0, self.torch.from_numpy(chosen).to(self.device))
+        asked = self.network.project(self.queries.modality, vectors)
+        items = self.network.item_vectors(projections, masks)
+        return query_loss(asked, items, answered, self.config.query_temperature)
 
     def _tensors(self, features: Sequence[Features]) -> tuple[list[Tensor], list[Tensor | None], list[str]]:
         inputs, masks, owner = [], [], []
@@ -146,27 +187,23 @@ class Trainer:
         n_watched = max(2, round(share * len(rows))) if share else 0  # the loss of one item is 0
         if len(rows) - n_watched < 2:
             raise ConfigError(
-                f"train.validation_items = {share} leaves {max(0, len(rows) - n_watched)} of {len(rows)} items to train "
-                "on; expected two or more. Make it smaller, or add items."
+                f"train.validation_items = {share} leaves {max(0, len(rows) - n_watched)} of {len(rows)} items to "
+                "train on; expected two or more. Make it smaller, or add items."
             )
         return np.sort(rows[n_watched:]), np.sort(rows[:n_watched])
 
-    def _modules(self, dims: Mapping[str, int], joint: JointConfig) -> Any:
-        nn = self.torch.nn
+    def _network(self, dims: Mapping[str, int], joint: JointConfig) -> Network:
+        from antiphon.network import Network
+
         self.torch.manual_seed(self.seed)
-
-        def encoder(dim: int) -> Any:
-            return nn.Sequential(
-                nn.Linear(dim, joint.hidden), nn.ReLU(), nn.Dropout(joint.dropout), nn.Linear(joint.hidden, joint.dim)
-            )
-
-        return nn.ModuleDict({name: encoder(dim) for name, dim in dims.items()}).to(self.device)
+        reads = None if self.queries is None else self.queries.modality
+        return Network(dims, self.owner, joint, self.config, reads).to(self.device)
 
     def _optimizer(self) -> Any:
-        parameters = [*self.modules.parameters()] + [self.log_temperature] * self.config.learn_temperature
-        return self.torch.optim.AdamW(
-            parameters, lr=self.config.learning_rate, weight_decay=self.config.weight_decay, fused=True
-        )
+        groups = self.network.groups(self.config.learning_rate)
+        for group in groups:
+            group["full_lr"] = group["lr"]
+        return self.torch.optim.AdamW(groups, weight_decay=self.config.weight_decay, fused=True)
 
     def _batches(self, rows: NDArray[np.int64]) -> list[Tensor]:
         size = self.config.batch_size
@@ -179,17 +216,17 @@ class Trainer:
         if self.config.schedule == "cosine":
             scale = 0.5 * (1 + math.cos(math.pi * number / self.config.epochs))
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * scale
+            group["lr"] = group["full_lr"] * scale
 
     def _watch(self, state: State) -> None:
         if not len(self.watched_rows):
             return
-        self.modules.eval()
+        self.network.eval()
         with self.torch.no_grad():
             losses = [float(self.loss(batch)) for batch in self._batches(self.watched_rows)]
         state.validation.append(float(np.mean(losses)))
         if self.config.patience is not None and state.validation[-1] <= min(state.validation):
-            state.best = {name: value.clone() for name, value in self.modules.state_dict().items()}
+            state.best = {name: value.clone() for name, value in self.network.state_dict().items()}
 
     def _refuse_divergence(self, state: State) -> None:
         if not math.isfinite(state.losses[-1]):
@@ -205,29 +242,20 @@ class Trainer:
         return len(state.validation) - 1 - int(np.argmin(state.validation)) >= patience
 
     def _model(self, state: State) -> JointModel:
-        weights = {name: value.detach().cpu().numpy() for name, value in self.modules.state_dict().items()}
-        projections: dict[str, Projection | Identity] = {
-            name: Projection(
-                np.ascontiguousarray(weights[f"{name}.0.weight"].T), weights[f"{name}.0.bias"],
-                np.ascontiguousarray(weights[f"{name}.3.weight"].T), weights[f"{name}.3.bias"],
-            )
-            for name in self.modules
-        }  # fmt: skip
-        info = {
-            "epochs": state.epoch,
-            "losses": state.losses,
-            "validation_losses": state.validation,
-            "temperature": float(self.log_temperature.detach().exp()),
-            "items": len(self.train_rows),
-        }
-        return JointModel(projections, info)
+        return self.network.to_model(
+            {
+                "epochs": state.epoch,
+                "losses": state.losses,
+                "validation_losses": state.validation,
+                "items": len(self.train_rows),
+            }
+        )
 
     def _save(self, folder: Path, state: State) -> None:
         from safetensors.torch import save
 
-        tensors = {f"model/{name}": value for name, value in self.modules.state_dict().items()}
+        tensors = {f"model/{name}": value for name, value in self.network.state_dict().items()}
         tensors |= {f"best/{name}": value for name, value in state.best.items()}
-        tensors["temperature"] = self.log_temperature.detach()
         for index, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{index}/{name}": value for name, value in moments.items()}
         blob = save({name: value.clone().contiguous() for name, value in tensors.items()})
@@ -245,15 +273,12 @@ class Trainer:
 
         numbers = storage.read_json(folder / "state.json")
         tensors = load_file(folder / numbers["tensors"])
-        self.modules.load_state_dict(_under(tensors, "model/"))
-        with self.torch.no_grad():
-            self.log_temperature.copy_(tensors["temperature"])
+        self.network.load_state_dict(_under(tensors, "model/"))
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in _under(tensors, "optimizer/").items():
             index, _, key = name.partition("/")
             moments.setdefault(int(index), {})[key] = value
-        restored = {**self.optimizer.state_dict(), "state": moments}
-        self.optimizer.load_state_dict(restored)
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
         return State(numbers["epoch"], numbers["losses"], numbers["validation"], _under(tensors, "best/"))
 
 

@@ -66,7 +66,8 @@ class Vocabulary:
     @property
     def time_field(self) -> str | None:
         """The field that says how new an item is; None where there is none."""
-        return next((name for name in self.numbers if _TIME.search(name) or name in self.dates), None)
+        fit = [name for name in self.numbers if _TIME.search(name) or name in self.dates]
+        return min(fit, key=lambda name: "year" not in name.lower(), default=None)
 
     def value(self, words: str) -> tuple[str, str] | None:
         """Field and value that words name, singular or plural; None where they name none."""

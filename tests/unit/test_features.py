@@ -77,7 +77,11 @@ def test_files_of_two_builds_do_not_mix(tmp_path):
         Features.load(tmp_path, "text")
 
 
-@given(hnp.arrays(np.float32, hnp.array_shapes(min_dims=1, max_dims=3), elements=st.floats(-(2.0**100), 2.0**100, width=32)))
+@given(
+    hnp.arrays(
+        np.float32, hnp.array_shapes(min_dims=1, max_dims=3), elements=st.floats(-(2.0**100), 2.0**100, width=32)
+    )
+)
 def test_unit_vectors_have_length_one_or_zero(vectors):
     """Very long and very short vectors too, whose squares float32 does not hold."""
     result = unit(vectors)

@@ -31,7 +31,9 @@ def slow_pair(a: Any, b: Any, temperature: float) -> float:
     return total / n
 
 
-def slow(projections: list[Any], masks: list[Any], pairs: list[tuple[int, int]], temperature: float, both: bool) -> float:
+def slow(
+    projections: list[Any], masks: list[Any], pairs: list[tuple[int, int]], temperature: float, both: bool
+) -> float:
     """The sum over pairs, each on the items that have both."""
     total = 0.0
     for i, j in pairs:

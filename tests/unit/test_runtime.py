@@ -21,7 +21,9 @@ def test_importing_antiphon_loads_no_heavy_package():
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it():
     """The top-level name, not the module that was asked for."""
-    with pytest.raises(MissingExtraError, match=r"reading minds needs the package 'telepathy_of_nobody'.*antiphon\[x\]"):
+    with pytest.raises(
+        MissingExtraError, match=r"reading minds needs the package 'telepathy_of_nobody'.*antiphon\[x\]"
+    ):
         runtime._load("telepathy_of_nobody.als", "x", "reading minds")
 
 

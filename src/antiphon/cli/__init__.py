@@ -14,6 +14,7 @@ from antiphon._version import __version__
 from antiphon.cli.build import build
 from antiphon.cli.data import data
 from antiphon.cli.demo import demo
+from antiphon.cli.evaluate import evaluate
 from antiphon.cli.inspect import inspect
 from antiphon.cli.mcp import mcp
 from antiphon.cli.playlist import playlist
@@ -35,7 +36,7 @@ def cli() -> None:
     """
 
 
-for command in (build, data, demo, inspect, mcp, playlist, recommend, search, serve, similar):
+for command in (build, data, demo, evaluate, inspect, mcp, playlist, recommend, search, serve, similar):
     cli.add_command(command)
 
 

@@ -15,6 +15,7 @@ from antiphon.errors import ConfigError, MissingExtraError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 DRAIN_SECONDS = 30
+BACKLOG = 2048
 
 
 @click.command(epilog="Example: antiphon serve runs/films --port 8765")
@@ -75,6 +76,7 @@ def run_service(
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen(BACKLOG)
     except OSError as error:
         raise ConfigError(f"cannot listen on {host}:{port} ({error.strerror}); choose another --port.") from error
     shown = "[::1]" if host in ("::", "::1") else "127.0.0.1" if host in ("0.0.0.0", "127.0.0.1") else host  # noqa: S104
@@ -89,7 +91,7 @@ def run_service(
 
     config = uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=DRAIN_SECONDS,
-        backlog=2048, limit_concurrency=2048,
+        backlog=BACKLOG, limit_concurrency=2048,
     )  # fmt: skip
     Server(config).run(sockets=[listening])
 

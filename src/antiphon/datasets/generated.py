@@ -53,6 +53,7 @@ def prepare(source: Path, out: Path, progress: Progress) -> Mapping[str, Any]:
             "interactions": {"file": "interactions.parquet"},
         },
         "describe": {"preset": "movies"},
+        "synthetic": {"noun": "films", "decades": ["year"], "phrases": {"country": "from {}"}},
         "modalities": [
             {"name": "text", "encoder": "sentence-transformers"},
             {"name": "image", "encoder": "precomputed", "file": "image.parquet"},

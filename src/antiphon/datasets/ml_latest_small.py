@@ -62,6 +62,7 @@ def prepare(source: Path, out: Path, progress: Progress) -> Mapping[str, Any]:
                 },
             ],
         },
+        "synthetic": {"noun": "films", "decades": ["year"]},
         "modalities": [{"name": "text", "encoder": "sentence-transformers"}, {"name": "cf", "encoder": "als"}],
     }  # fmt: skip
 

@@ -59,6 +59,11 @@ def prepare(source: Path, out: Path, progress: Progress) -> Mapping[str, Any]:
                 {"label": "Keywords", "column": "keywords", "max_values": 10},
             ],
         },
+        "synthetic": {
+            "noun": "films",
+            "decades": ["year"],
+            "phrases": {"director": "directed by {}", "country": "from {}"},
+        },
         "modalities": [
             {"name": "text", "encoder": "sentence-transformers"},
             {"name": "image", "encoder": "precomputed", "file": str(source / "image_efficientnet_lite0.parquet")},

@@ -48,9 +48,10 @@ def prepare(source: Path, out: Path, progress: Progress) -> Mapping[str, Any]:
                     "max_values": 30,
                     "stop": list(PERSONAL_TAGS),
                 },
-                {"label": "Genre", "column": "mb_tags", "max_values": 20},
+                {"label": "Genre", "column": "mb_tags", "max_values": 20, "stop": list(PERSONAL_TAGS)},
             ],
         },
+        "synthetic": {"noun": "artists"},
         "modalities": [
             {"name": "text", "encoder": "sentence-transformers"},
             {

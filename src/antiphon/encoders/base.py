@@ -83,6 +83,18 @@ class Encoder(ABC, Generic[O]):
         raise NotImplementedError(f"{cls.__name__} does not encode queries.")
 
 
+class RequestEncoder(Encoder[O]):
+    """An encoder that reads requests in plain words, so that a joint model can be trained on them."""
+
+    @abstractmethod
+    def request_identity(self) -> str:
+        """A hash of what the vectors of requests depend on beside their texts."""
+
+    @abstractmethod
+    def encode_requests(self, texts: Sequence[str], workspace: Path, progress: Progress) -> NDArray[np.float32]:
+        """Vectors of requests, (n, dim) float32, as the query side makes them."""
+
+
 def make_encoder(config: ModalityConfig) -> Encoder[Any]:
     """The encoder that a [[modalities]] entry names, with its options checked.
 

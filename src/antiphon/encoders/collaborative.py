@@ -8,7 +8,7 @@ those with the best kNN nDCG@200 on the validation users; test users are never r
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -160,19 +160,12 @@ class Collaborative(Encoder[CollaborativeOptions]):
         return source.catalog.interactions
 
     def _search(self, matrix: Any, check: HeldOut, table: Path, seed: int, progress: Progress) -> Setting:
+        def score(setting: Setting) -> float:
+            return knn_score(factorize(matrix, setting, seed).items, check)
+
         settings = draw_settings(self.options, seed)
-        if len(check.users) == 0:
-            return settings[0]
-        scores = _read_scores(table, settings)
-        with progress("searching collaborative filtering", len(settings)) as advance:
-            advance(len(scores))
-            for setting in settings[len(scores) :]:
-                score = knn_score(factorize(matrix, setting, seed).items, check)
-                scores.append(score)
-                rows = [{**asdict(tried), METRIC: got} for tried, got in zip(settings, scores, strict=False)]
-                storage.write_text(table, "".join(json.dumps(row) + "\n" for row in rows))
-                advance(1)
-        return settings[int(np.argmax(scores))]
+        name = f"searching {self.modality}"
+        return search_settings(settings, score, table, name=name, progress=progress, skip=not len(check.users))
 
 
 class CollaborativeQuerySide:
@@ -237,6 +230,32 @@ def draw_settings(options: CollaborativeOptions, seed: int) -> list[Setting]:
     return [usual, *drawn]
 
 
+def search_settings(
+    settings: Sequence[Setting],
+    score: Callable[[Setting], float],
+    table: Path,
+    *,
+    name: str,
+    progress: Progress,
+    skip: bool = False,
+) -> Setting:
+    """The setting with the best score; `table` keeps each score, so a killed search goes on with its next trial.
+
+    With `skip` (nobody to score on) it is the first one.
+    """
+    if skip:
+        return settings[0]
+    scores = _read_scores(table, settings)
+    with progress(name, len(settings)) as advance:
+        advance(len(scores))
+        for setting in settings[len(scores) :]:
+            scores.append(score(setting))
+            rows = [{**asdict(tried), METRIC: got} for tried, got in zip(settings, scores, strict=False)]
+            storage.write_text(table, "".join(json.dumps(row) + "\n" for row in rows))
+            advance(1)
+    return settings[int(np.argmax(scores))]
+
+
 def knn_score(items: Floats, check: HeldOut) -> float:
     """Mean nDCG@200 of nearest neighbours by cosine to the mean of a profile's items, over held-out users."""
     vectors = unit(items)
@@ -249,7 +268,7 @@ def knn_score(items: Floats, check: HeldOut) -> float:
     return mean_over_queries(values[METRIC])
 
 
-def _read_scores(table: Path, settings: list[Setting]) -> list[float]:
+def _read_scores(table: Path, settings: Sequence[Setting]) -> list[float]:
     if not table.is_file():
         return []
     rows = [json.loads(line) for line in table.read_text(encoding="utf-8").splitlines()]

@@ -29,6 +29,7 @@ class ExactIndex:
         *,
         allowed: NDArray[np.bool_] | None = None,
         exclude: Sequence[Rows] | None = None,
+        bias: Floats | None = None,
     ) -> tuple[Rows, Floats]:
         """The k best rows of each query; see `Index.search`.
 
@@ -45,6 +46,8 @@ class ExactIndex:
         for start in range(0, len(queries), step):
             part = slice(start, min(start + step, len(queries)))
             products = queries[part] @ vectors.T
+            if bias is not None:
+                products += bias[part] if rows is None else bias[part][:, rows]
             self._hide(products, rows, allowed, exclude[part] if exclude is not None else None)
             best, values = top_k(products, min(k, len(vectors)))
             found[part, : best.shape[1]] = np.where(best >= 0, best if rows is None else rows[best], -1)

@@ -22,6 +22,7 @@ Floats = NDArray[np.float32]
 GRID = 6
 N_COLOURS = 8
 MIN_REGION = 12
+MIN_LIFT = 2.0
 
 
 class Atlas:
@@ -107,7 +108,11 @@ class Atlas:
             overall = np.bincount(column.codes, minlength=len(column.vocabulary))
             share = inside / len(rows)
             lift = share / np.maximum(overall / self.space.n_items, 1e-9)
-            worth = np.where((inside >= 4) & (share >= 0.1), share * np.log(np.maximum(lift, 1e-9)), 0)
+            # What is spread over the whole map names no place in it.
+            typical = (inside >= 4) & (share >= 0.08) & (lift >= MIN_LIFT)
+            # A small vocabulary (genres) names regions better than one that anybody adds words to.
+            rarity = np.log2(2 + len(column.vocabulary))
+            worth = np.where(typical, share * np.log(np.maximum(lift, 1e-9)) / rarity, 0)
             for code in np.argsort(-worth)[:5]:
                 label = self.facets.names[field][code]
                 if worth[code] > best and label not in taken and not label.isdigit():

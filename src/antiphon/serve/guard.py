@@ -13,6 +13,8 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, cast
 
+from starlette.exceptions import HTTPException
+
 from antiphon.serve.metrics import Metrics
 from antiphon.serve.problems import problem
 from antiphon.serve.settings import Settings
@@ -35,10 +37,6 @@ HEADERS = [
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
 ]
-
-
-class TooLargeError(Exception):
-    """The body is longer than the limit."""
 
 
 class Guard:
@@ -79,9 +77,6 @@ class Guard:
         except TimeoutError:
             if not status[0]:
                 await problem(503, f"the request took longer than {limit:g} seconds.")(scope, receive, send)
-        except TooLargeError:
-            if not status[0]:
-                await self._too_large()(scope, receive, send)
 
     def _refusal(self, scope: Message) -> App | None:
         headers = dict(scope["headers"])
@@ -91,7 +86,7 @@ class Guard:
                 return problem(421, f"the service does not answer under the name {host!r}; see --allow-host.")
         length = headers.get(b"content-length", b"")
         if length.isdigit() and int(length) > self.settings.max_body:
-            return cast("App", self._too_large())
+            return cast("App", problem(413, self.too_large))
         if self.keys and _guarded(scope["path"]) and not self._has_key(headers):
             refusal = problem(401, "an API key is needed: send it as `Authorization: Bearer KEY`.")
             refusal.headers["WWW-Authenticate"] = "Bearer"
@@ -104,8 +99,10 @@ class Guard:
         # Every key is compared, each in constant time: how long it takes says nothing about which one is near.
         return sum(hmac.compare_digest(given, key) for key in self.keys) > 0
 
-    def _too_large(self) -> Any:
-        return problem(413, f"the body is longer than {self.settings.max_body:,} bytes.")
+    @property
+    def too_large(self) -> str:
+        """What is said of a body over the limit."""
+        return f"the body is longer than {self.settings.max_body:,} bytes."
 
     def _limited(self, receive: Receive) -> Receive:
         taken = 0
@@ -116,7 +113,7 @@ class Guard:
             if message["type"] == "http.request":
                 taken += len(message.get("body", b""))
                 if taken > self.settings.max_body:
-                    raise TooLargeError
+                    raise HTTPException(413, self.too_large)
             return message
 
         return receiving

@@ -12,7 +12,7 @@ Phrases = Annotated[list[Annotated[str, Field(min_length=1, max_length=500)]], F
 WhereText = Annotated[str, Field(max_length=10_000)]
 WhereJson = WhereText | Annotated[list[WhereText], Field(max_length=100)] | dict[str, Any]
 Number = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
-Weights = dict[Literal["text", "likes", "dislikes", "user", "taste"], Number]
+Weights = Annotated[dict[Annotated[str, Field(max_length=50)], Number], Field(max_length=20)]
 
 
 class Body(BaseModel):

@@ -30,7 +30,7 @@ def ask_of(body: Asking, settings: Settings, *, may_be_empty: bool = False) -> A
         )
     wish = Wish(
         text, tuple(body.more), tuple(body.less), tuple(body.likes), tuple(body.dislikes), tuple(body.exclude),
-        weights={str(name): weight for name, weight in body.weights.items()},
+        weights=dict(body.weights),
     )  # fmt: skip
     if not may_be_empty and wish.empty and body.user is None and not body.history:
         raise QueryError("the request is empty; give a text, likes, dislikes, a user or a history.")

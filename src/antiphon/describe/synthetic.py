@@ -1,0 +1,118 @@
+"""Synthetic queries: requests made of one to three facets of an item, to train on.
+
+The paper's method never sees a query while it trains. A request that names facets of an item (its genres, tags,
+country, decade) is one that the item answers, and so does every other item with the same facets.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antiphon.catalog import Catalog
+from antiphon.config import SyntheticConfig
+from antiphon.fields import words_of
+
+MAX_FACETS = 3
+N_FACETS = (0.4, 0.4, 0.2)
+"""Chances of one, two and three facets."""
+PHRASES = (
+    "{facets}", "{facets} {noun}", "something {facets}", "{noun}: {facets}", "Show me {facets} {noun}",
+    "Looking for {facets} {noun}, any suggestions?", "I'm in the mood for {facets}",
+    "Recommend some {facets} {noun} please",
+    "What are some good {facets} {noun}?", "Can you list {noun} that are {facets}?", "{noun} about {facets}",
+)  # fmt: skip
+JOINTS = (", ", " ", " and ")
+
+Facet = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class SyntheticQueries:
+    """Requests with the item that each was drawn from, and which facets they and the items have.
+
+    `owner`: (n_queries,) int32 item rows, ascending. `wanted`: (n_queries, 3) int32 facet numbers, -1 where fewer.
+    `bounds`, `facets`: item i has the sorted facet numbers facets[bounds[i]:bounds[i + 1]].
+    """
+
+    texts: tuple[str, ...]
+    owner: NDArray[np.int32]
+    wanted: NDArray[np.int32]
+    bounds: NDArray[np.int64]
+    facets: NDArray[np.int32]
+
+    def starts(self) -> NDArray[np.int64]:
+        """Where the queries of each item start, (n_items + 1,)."""
+        return np.searchsorted(self.owner, np.arange(len(self.bounds))).astype(np.int64)
+
+    def answered(self, queries: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of the items `rows` have all facets of which queries, (n_queries, n_rows) bool."""
+        wanted = self.wanted[queries]
+        numbers = np.unique(wanted[wanted >= 0])
+        lengths = self.bounds[rows + 1] - self.bounds[rows]
+        row = np.repeat(np.arange(len(rows)), lengths)
+        offset = np.arange(len(row)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        held = self.facets[self.bounds[rows][row] + offset]
+        place = np.minimum(np.searchsorted(numbers, held), len(numbers) - 1)
+        has = np.zeros((len(rows), len(numbers) + 1), dtype=bool)
+        real = numbers[place] == held
+        has[row[real], place[real]] = True
+        has[:, -1] = True  # where a query has fewer facets, every item has the one that is missing
+        columns = np.where(wanted >= 0, np.searchsorted(numbers, wanted), len(numbers))
+        return np.asarray(has[:, columns].all(axis=2).T)
+
+
+def make_queries(catalog: Catalog, config: SyntheticConfig, seed: int) -> SyntheticQueries:
+    """Draw `per_item` requests for each item with facets; the same seed gives the same requests."""
+    lists = _facets(catalog, config)
+    numbers = {facet: number for number, facet in enumerate(sorted({facet for facets in lists for facet in facets}))}
+    rng = np.random.default_rng([seed, 7])
+    texts, owner, wanted = [], [], []
+    for row, facets in enumerate(lists):
+        for _ in range(config.per_item if facets else 0):
+            n_facets = min(len(facets), int(rng.choice(MAX_FACETS, p=N_FACETS)) + 1)
+            chosen = [facets[place] for place in rng.choice(len(facets), n_facets, replace=False)]
+            texts.append(_phrase(chosen, config, rng))
+            owner.append(row)
+            wanted.append([numbers[facet] for facet in chosen] + [-1] * (MAX_FACETS - n_facets))
+    held = [sorted(numbers[facet] for facet in facets) for facets in lists]
+    return SyntheticQueries(
+        tuple(texts),
+        np.array(owner, dtype=np.int32),
+        np.array(wanted, dtype=np.int32).reshape(-1, MAX_FACETS),
+        np.concatenate([[0], np.cumsum([len(facets) for facets in held])]).astype(np.int64),
+        np.array([number for facets in held for number in facets], dtype=np.int32),
+    )
+
+
+def _facets(catalog: Catalog, config: SyntheticConfig) -> list[list[Facet]]:
+    """Facets of each item that at least `min_items` items share."""
+    spoken = [name for name, kind in catalog.field_types.items() if kind in ("string", "list")]
+    lists: list[list[Facet]] = [[] for _ in range(catalog.n_items)]
+    for name in config.fields if config.fields is not None else spoken:
+        for row, value in enumerate(catalog.fields[name].to_pylist()):
+            lists[row] += [(name, word.casefold()) for word in words_of(value) if word.strip()]
+    for name in config.decades:
+        for row, year in enumerate(catalog.fields[name].to_pylist()):
+            lists[row] += [] if year is None else [(name, str(int(year) // 10 * 10))]
+    lists = [list(dict.fromkeys(facets)) for facets in lists]
+    counts = Counter(facet for facets in lists for facet in facets)
+    return [[facet for facet in facets if counts[facet] >= config.min_items] for facets in lists]
+
+
+def _phrase(facets: Sequence[Facet], config: SyntheticConfig, rng: np.random.Generator) -> str:
+    words = [_words(facet, config, rng) for facet in facets]
+    joined = JOINTS[rng.integers(len(JOINTS))].join(words)
+    return PHRASES[rng.integers(len(PHRASES))].format(facets=joined, noun=config.noun).strip()
+
+
+def _words(facet: Facet, config: SyntheticConfig, rng: np.random.Generator) -> str:
+    name, value = facet
+    if name in config.decades:
+        forms = (f"from the {value}s", f"from the {value[2:]}s", f"{value}s")
+        return forms[rng.integers(len(forms))]
+    return config.phrases.get(name, "{}").replace("{}", value)

@@ -1,0 +1,165 @@
+"""Trials: runs that differ from a base run in their settings, their training seed, or their features.
+
+A trial starts as a copy of the base run's folder (hard links), so the build does again only what differs. It goes
+through the same stages as `antiphon build`, and is evaluated by the space that it publishes.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from antiphon import storage
+from antiphon.build import Builder
+from antiphon.config import Config, parse_config
+from antiphon.evaluate.rundata import RunData
+from antiphon.features import Features
+from antiphon.layout import RunLayout
+from antiphon.progress import Progress, silent
+
+Change = Callable[[Features], Features]
+COPIED = ("catalog", "features", "model", "descriptions.parquet", "manifest.json")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What differs from the base run.
+
+    `settings` is merged into the base's configuration. `modalities` names those that take part; all where None.
+    `seed` is the training's: who is held out stays the same. `training` changes features before the training,
+    `publishing` only those that are embedded afterwards: what is missing when the space is used.
+    """
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    modalities: Sequence[str] | None = None
+    seed: int = 0
+    training: Change | None = None
+    publishing: Change | None = None
+
+
+def run_trial(
+    base: Path, settings: Mapping[str, Any], trial: Trial, folder: Path, progress: Progress = silent
+) -> RunData:
+    """Build a trial in `folder` from the run `base`, whose configuration is `settings`; what is up to date stays."""
+    layout = RunLayout(folder)
+    if not layout.manifest.is_file():
+        _copy(base, folder)
+    builder = TrialBuilder(trial_config(settings, trial), layout, progress, trial)
+    builder.run(builder.check_inputs())
+    return RunData(folder)
+
+
+def trial_config(settings: Mapping[str, Any], trial: Trial) -> Config:
+    """The configuration of a trial.
+
+    Raises:
+        ConfigError: the settings name something that does not exist.
+    """
+    changed = merged(settings, trial.settings)
+    if trial.modalities is not None:
+        changed["modalities"] = [item for item in changed["modalities"] if item["name"] in trial.modalities]
+    return parse_config(changed, source=f"the trial {trial.name}")
+
+
+class TrialBuilder(Builder):
+    """A build with a training seed of its own, and features that are changed on their way."""
+
+    def __init__(self, config: Config, layout: RunLayout, progress: Progress, trial: Trial) -> None:
+        super().__init__(config, layout, progress, lambda _: None)
+        self.trial = trial
+
+    def _encode(self, *args: Any) -> Features:
+        features = super()._encode(*args)
+        return features if self.trial.training is None else self.trial.training(features)
+
+    def _train(self, *args: Any) -> Any:
+        whole = self.config
+        # Only the training: the seed of the run also decides who is held out.
+        self.config = whole.model_copy(update={"seed": self.trial.seed})
+        try:
+            return super()._train(*args)
+        finally:
+            self.config = whole
+
+    def _publish(self, *args: Any) -> Any:
+        change = self.trial.publishing
+        if change is not None:
+            args = tuple([change(item) for item in arg] if _are_features(arg) else arg for arg in args)
+        return super()._publish(*args)
+
+
+def drop(modality: str, share: float, seed: int = 0) -> Change:
+    """Take a modality away from a share of the items, the same ones first whatever the share."""
+
+    def change(features: Features) -> Features:
+        if features.modality != modality or share == 0:
+            return features
+        order = np.random.default_rng([seed, 10]).permutation(features.n_items)
+        gone = np.zeros(features.n_items, dtype=bool)
+        gone[order[: round(share * features.n_items)]] = True
+        matrix = np.where(gone[None, :, None], 0, features.matrix).astype(np.float32)
+        return Features(features.modality, features.views, matrix, features.mask & ~gone)
+
+    return change
+
+
+def shuffle(modality: str, seed: int = 0) -> Change:
+    """Give every item another item's vector of a modality: real vectors that say nothing of the item."""
+
+    def change(features: Features) -> Features:
+        if features.modality != modality:
+            return features
+        order = np.random.default_rng([seed, 11]).permutation(features.n_items)
+        return Features(features.modality, features.views, features.matrix[:, order], features.mask[:, order])
+
+    return change
+
+
+def replace_features(new: Features) -> Change:
+    """Put other features in place of a modality's."""
+    return lambda features: new if features.modality == new.modality else features
+
+
+def write_noise(folder: Path, item_ids: Sequence[str], dim: int = 128, seed: int = 0) -> dict[str, Any]:
+    """Write random vectors for all items; returns the [[modalities]] entry of the modality `noise`."""
+    vectors = np.random.default_rng([seed, 12]).standard_normal((len(item_ids), dim)).astype(np.float32)
+    storage.write_array(folder / "noise.npy", vectors)
+    storage.write_text(folder / "noise.txt", "\n".join(item_ids) + "\n")
+    files = {"file": str(folder / "noise.npy"), "ids": str(folder / "noise.txt")}
+    return {"name": "noise", "encoder": "precomputed", **files}
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `changes` merged into its tables; lists are replaced, None takes a key away."""
+    result = dict(base)
+    for key, value in changes.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
+            result[key] = merged(result[key], value)
+        else:
+            result[key] = value
+    return result
+
+
+def _copy(base: Path, folder: Path) -> None:
+    """The base run without what it published."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in COPIED:
+        source = base / name
+        if source.is_dir():
+            storage.copy_tree(source, folder / name)
+    (folder / "descriptions.parquet").write_bytes((base / "descriptions.parquet").read_bytes())
+    manifest = storage.read_json(base / "manifest.json")
+    manifest["stages"] = [stage for stage in manifest["stages"] if stage["name"] != "publish"]
+    storage.write_json(folder / "manifest.json", manifest)
+
+
+def _are_features(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, Features) for item in value)

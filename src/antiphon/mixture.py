@@ -1,0 +1,125 @@
+"""Mixture: how much each channel counts, so that the query decides what an answer is made of.
+
+An item's vector is a row of blocks: the joint vector, and the factors of taste. A query weighs the blocks, so one
+inner product gives any mixture. A channel's scores are brought to standard deviation 1 over the catalog first: for a
+block with the covariance C over the items, the scores of a query q have the variance q' C q, so dividing q by its
+root is exact and needs no scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antiphon import storage
+from antiphon.features import unit
+from antiphon.index.exact import top_k
+from antiphon.joint import Embedded
+from antiphon.metrics import Relevance, evaluate_ranking, mean_over_queries
+from antiphon.splits import HeldOut
+from antiphon.taste import Taste
+
+Floats = NDArray[np.float32]
+EASE_GRID = (0.0, 0.25, 0.5, 0.75, 1.0)
+JOINT_GRID = (0.0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8)
+K = 200
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Weights of the channels, each relative to a standard deviation of its scores.
+
+    `history`: of the blocks for a user or a history, chosen on the validation users. `likes`: of the blocks for items
+    that an answer should be like. `lexical`: of BM25 beside the joint vector for a text. `standardise`: False gives
+    the paper's use, where a query is a weighted sum of unit vectors in the joint space and nothing else.
+    """
+
+    standardise: bool = True
+    lexical: float = 1.0
+    history: Mapping[str, float] | None = None
+    likes: Mapping[str, float] | None = None
+
+    def save(self, path: Path) -> None:
+        """Write as JSON."""
+        storage.write_json(path, asdict(self))
+
+    @classmethod
+    def load(cls, path: Path) -> Mixture:
+        """Read what `save` wrote."""
+        return cls(**storage.read_json(path))
+
+
+LIKES: Mapping[str, float] = {"joint": 1.0, "ials": 0.3, "ease": 0.1}
+"""More like these: mostly what the items are, and some of who likes them."""
+
+
+def standardised(vectors: Floats, covariance: NDArray[np.float64]) -> Floats:
+    """Queries divided by the standard deviation of their scores, (n, dim); zeros stay zeros.
+
+    `covariance`: (dim, dim), of the block's vectors over the items.
+    """
+    variance = np.einsum("nd,de,ne->n", vectors, covariance, vectors)
+    scale = np.sqrt(np.maximum(variance, 0))
+    result = np.zeros_like(vectors, dtype=np.float32)
+    np.divide(vectors, scale[:, None], out=result, where=scale[:, None] > 1e-12, casting="same_kind")
+    return result
+
+
+def covariance_of(vectors: Floats, rows: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Covariance of a block over the searchable items, (dim, dim) float64."""
+    block = np.asarray(vectors[rows], dtype=np.float64)
+    centred = block - block.mean(axis=0)
+    result: NDArray[np.float64] = centred.T @ centred / max(1, len(block))
+    return result
+
+
+def choose_history(scores: Mapping[str, Floats], check: HeldOut) -> dict[str, float]:
+    """Weights of the blocks with the best nDCG@200 on the validation users.
+
+    `scores`: for each block, (n_users, n_items), standardised. iALS counts 1 where it is there; the others are tried
+    on a grid. Of equally good ones the first is taken, which has the least of the others.
+    """
+    if "ials" not in scores or not len(check.users):
+        return {"joint": 1.0}
+    relevance = Relevance.from_lists(check.truths)
+    best: tuple[float, dict[str, float]] = (-1.0, {"ials": 1.0})
+    for ease, joint in product(EASE_GRID if "ease" in scores else (0.0,), JOINT_GRID):
+        total = scores["ials"] + np.float32(joint) * scores["joint"]
+        if ease:
+            total = total + np.float32(ease) * scores["ease"]
+        value = _ndcg(total, check.profiles, relevance)
+        if value > best[0]:
+            best = (value, {"joint": joint, "ials": 1.0, "ease": ease})
+    return best[1]
+
+
+def fit_mixture(embedded: Embedded, taste: Taste, check: HeldOut) -> Mixture:
+    """The mixture of a space with taste: the weights of a history are chosen on the validation users."""
+    blocks = {"joint": embedded.vectors, **taste.blocks()}
+    histories = [(rows, np.ones(len(rows), dtype=np.float32)) for rows in check.profiles]
+    queries = {"joint": _means(embedded.vectors, check.profiles), **taste.embed(histories)}
+    scores = {}
+    for name, block in blocks.items():
+        covariance = covariance_of(block, embedded.searchable)
+        scores[name] = standardised(queries[name], covariance) @ block.T
+    likes = {name: weight for name, weight in LIKES.items() if name in blocks}
+    return Mixture(history=choose_history(scores, check), likes=likes)
+
+
+def _means(vectors: Floats, profiles: Sequence[NDArray[np.int32]]) -> Floats:
+    if not profiles:
+        return np.zeros((0, vectors.shape[1]), dtype=np.float32)
+    return unit(np.stack([vectors[rows].mean(axis=0) for rows in profiles]))
+
+
+def _ndcg(scores: Floats, profiles: Sequence[NDArray[np.int32]], relevance: Relevance) -> float:
+    for row, known in enumerate(profiles):
+        scores[row, known] = -np.inf
+    ranked, _ = top_k(scores, min(K, scores.shape[1]))
+    values = evaluate_ranking(ranked, relevance, [f"ndcg@{K}"], n_items=scores.shape[1])
+    return mean_over_queries(values[f"ndcg@{K}"])

@@ -1,0 +1,108 @@
+"""Network: the joint model while it learns (torch). `train.py` runs it; `to_model` gives what is kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from antiphon import runtime
+from antiphon.config import JointConfig, TrainConfig
+from antiphon.joint import JointModel, Projection
+
+runtime.torch()  # before torch is loaded anywhere: it sets how its threads wait
+import torch  # noqa: E402
+from torch import Tensor, nn  # noqa: E402
+from torch.nn.functional import normalize  # noqa: E402
+
+MIN_TEMPERATURE = 0.01
+WEIGHTS_RATE = 5.0
+"""The weights of the modalities are a handful of numbers that move on the scale of 1: at the layers' rate they would
+not arrive."""
+
+
+class Network(nn.Module):
+    """An encoder a modality, the temperature, and the weights of the modalities in an item's vector.
+
+    `owner` names the modality of each view. `reads` is the modality that encodes requests: with `residual` it has a
+    linear path around its layers, which keeps what the text encoder knows of words that no description has.
+    """
+
+    def __init__(
+        self, dims: Mapping[str, int], owner: Sequence[str], joint: JointConfig, config: TrainConfig, reads: str | None
+    ) -> None:
+        super().__init__()
+        self.names, self.owner = list(dims), list(owner)
+        self.layers = nn.ModuleDict({name: _encoder(dim, joint) for name, dim in dims.items()})
+        bypassed = {reads: dims[reads]} if joint.residual and reads is not None else {}
+        self.around = nn.ModuleDict({name: nn.Linear(dim, joint.dim, bias=False) for name, dim in bypassed.items()})
+        self.log_temperature = nn.Parameter(
+            torch.tensor(math.log(config.temperature)), requires_grad=config.learn_temperature
+        )
+        learned = joint.mixture == "learned" and reads is not None
+        self.log_weights = nn.Parameter(torch.zeros(len(dims)), requires_grad=learned)
+
+    def project(self, modality: str, inputs: Tensor) -> Tensor:
+        """Project (M, in) inputs of a modality to (M, dim), unit L2."""
+        output = self.layers[modality](inputs)
+        if modality in self.around:
+            output = output + self.around[modality](inputs)
+        return normalize(output, dim=1)
+
+    def temperature(self) -> Tensor:
+        """The temperature of the pair loss, never so small that the loss is all about one negative."""
+        return self.log_temperature.exp().clamp_min(MIN_TEMPERATURE)
+
+    def item_vectors(self, projections: Sequence[Tensor], masks: Sequence[Tensor | None]) -> Tensor:
+        """Item embeddings as `joint.embed_items` makes them, (M, dim), unit L2, of projections by view."""
+        weights = self.log_weights.softmax(dim=0)
+        total = torch.zeros_like(projections[0])
+        for number, name in enumerate(self.names):
+            views = [
+                projection if mask is None else projection * mask[:, None]
+                for projection, mask, owner in zip(projections, masks, self.owner, strict=True)
+                if owner == name
+            ]
+            part = views[0] if len(views) == 1 else normalize(torch.stack(views).sum(dim=0), dim=1)
+            total = total + weights[number] * part
+        return normalize(total, dim=1)
+
+    def groups(self, rate: float) -> list[dict[str, Any]]:
+        """Parameters by learning rate, for the optimizer."""
+        groups: list[dict[str, Any]] = [{"params": [*self.layers.parameters(), *self.around.parameters()], "lr": rate}]
+        if self.log_temperature.requires_grad:
+            groups.append({"params": [self.log_temperature], "lr": rate, "weight_decay": 0.0})
+        if self.log_weights.requires_grad:
+            groups.append({"params": [self.log_weights], "lr": WEIGHTS_RATE * rate, "weight_decay": 0.0})
+        return groups
+
+    def to_model(self, info: Mapping[str, Any]) -> JointModel:
+        """The projections and weights as numpy arrays."""
+        state = {name: value.detach().cpu().numpy() for name, value in self.state_dict().items()}
+
+        def transposed(name: str) -> Any:
+            return np.ascontiguousarray(state[name].T)
+
+        projections = {
+            name: Projection(
+                transposed(f"layers.{name}.0.weight"),
+                state[f"layers.{name}.0.bias"],
+                transposed(f"layers.{name}.3.weight"),
+                state[f"layers.{name}.3.bias"],
+                residual=transposed(f"around.{name}.weight") if name in self.around else None,
+            )
+            for name in self.names
+        }
+        weights = None
+        if self.log_weights.requires_grad:
+            shares = self.log_weights.detach().softmax(dim=0).tolist()
+            weights = dict(zip(self.names, shares, strict=True))
+        return JointModel(projections, {**info, "temperature": float(self.temperature().detach())}, weights)
+
+
+def _encoder(dim: int, joint: JointConfig) -> nn.Module:
+    return nn.Sequential(
+        nn.Linear(dim, joint.hidden), nn.ReLU(), nn.Dropout(joint.dropout), nn.Linear(joint.hidden, joint.dim)
+    )

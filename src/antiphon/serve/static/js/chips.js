@@ -1,0 +1,51 @@
+// Everything that shapes the answer, as chips that can be removed.
+import { $, h } from "./dom.js";
+import * as state from "./state.js";
+import { title, lookup } from "./space.js";
+
+const without = (list, place) => list.filter((_, other) => other !== place);
+
+function chip(kind, text, remove, { away = false, itemId = null } = {}) {
+  const shown = h("span", {}, text);
+  const button = h("button", { type: "button", "aria-label": `Remove ${kind ? `${kind}: ` : ""}${text}`, onclick: () => {
+    remove();
+    $("ask-box").focus({ preventScroll: true });
+  } }, "×");
+  if (itemId && !title(itemId)) {
+    lookup(itemId).then((item) => {
+      shown.textContent = item.title;
+      button.setAttribute("aria-label", `Remove ${kind}: ${item.title}`);
+    }).catch(() => { shown.textContent = `unknown item ${itemId}`; });
+  }
+  return h("li", { class: `chip${away ? " away" : ""}` }, kind && h("b", {}, `${kind}:`), shown, button);
+}
+
+// "genres any 'sci-fi', 'horror'" reads "genres: sci-fi or horror".
+export function readable(filter) {
+  const any = filter.match(/^(\w+) any (.+)$/);
+  const not = filter.match(/^not (\w+) any (.+)$/);
+  const plain = (values) => values.split(/,\s*/).map((word) => word.replace(/^['"]|['"]$/g, ""));
+  if (any) return plain(any[2]).join(" or ");
+  if (not) return `no ${plain(not[2]).join(", no ")}`;
+  const test = filter.match(/^(\w+)(>=|<=|>|<)(.+)$/);
+  if (!test) return filter;
+  const said = { ">=": "from", "<=": "to", ">": "after", "<": "before" }[test[2]];
+  return `${test[1]} ${said} ${test[3].replaceAll("'", "")}`;
+}
+
+export function draw(value) {
+  const chips = [];
+  if (value.text) chips.push(chip("", `“${value.text}”`, () => state.set({ text: "" })));
+  for (const [name, kind, away] of [["more", "more", false], ["less", "less", true]]) {
+    value[name].forEach((word, place) => chips.push(chip(kind, word, () => state.set({ [name]: without(value[name], place) }), { away })));
+  }
+  for (const [name, kind, away] of [["likes", "more like", false], ["dislikes", "less like", true], ["exclude", "not", true]]) {
+    value[name].forEach((id, place) => chips.push(chip(kind, title(id) || "…", () => state.set({ [name]: without(value[name], place) }), { away, itemId: id })));
+  }
+  value.where.forEach((part, place) => chips.push(chip("", readable(part), () => state.set({ where: without(value.where, place) }))));
+  $("chips").replaceChildren(...chips);
+  $("clear").hidden = chips.length === 0;
+  const both = Boolean((value.text || value.more.length) && (value.likes.length));
+  $("mix-box").hidden = !both;
+  $("mix").value = String(value.mix);
+}
