@@ -256,6 +256,9 @@ class Config(Section):
         for name in (*(self.synthetic.fields or ()), *self.synthetic.decades):
             if name not in self.catalog.fields:
                 raise ValueError(f"synthetic names the field {name!r}; {nearest(name, self.catalog.fields)}")
+        for name in self.synthetic.decades:
+            if (kind := self.catalog.fields[name].type) != "number":
+                raise ValueError(f"synthetic.decades takes fields with years as numbers, but {name!r} is a {kind}")
         return self
 
     @model_validator(mode="after")
@@ -315,7 +318,8 @@ def check_section(section: type[S], raw: Mapping[str, Any], source: str, prefix:
 
 
 def _sentence(error: ValidationError, section: type[BaseModel], source: str, prefix: str) -> str:
-    first = error.errors()[0]
+    # A key that is not known explains best why another is missing.
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     where = ".".join([prefix, *map(str, first["loc"])]) if prefix else ".".join(map(str, first["loc"]))
     more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
@@ -387,10 +391,15 @@ def _with_absolute_paths(config: Config, folder: Path) -> Config:
     return config.model_copy(update={"catalog": catalog.model_copy(update=update), "modalities": modalities})
 
 
+def _is_local_model(key: str, path: Path) -> bool:
+    # A model is a name, of the hub or of what comes with antiphon, or a folder.
+    return key == "model" and path.is_dir()
+
+
 def _with_absolute_file(modality: ModalityConfig, folder: Path) -> ModalityConfig:
     paths = {
         key: str(folder / value)
         for key, value in modality.options.items()
-        if key in ("file", "ids", "folder") and isinstance(value, str)
+        if isinstance(value, str) and (key in ("file", "ids", "folder") or _is_local_model(key, folder / value))
     }
     return ModalityConfig(name=modality.name, encoder=modality.encoder, **{**modality.options, **paths})

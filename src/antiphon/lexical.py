@@ -30,8 +30,15 @@ class Lexical:
         """Index the items' texts, in the order of the vectors."""
         bm25s = runtime.bm25s()
         model = bm25s.BM25(k1=1.5, b=0.75)
-        tokens = bm25s.tokenize(list(texts), stopwords="en", stemmer=runtime.stemmer(), show_progress=False)
-        model.index(tokens, show_progress=False)
+        tokens = bm25s.tokenize(
+            list(texts), stopwords="en", stemmer=runtime.stemmer(), show_progress=False, return_ids=False
+        )
+        # bm25s numbers words in the order of a set, which is another one in each process: the same texts would give
+        # other files, and so another space. The empty word, which no request has, stands in where there are none.
+        words = sorted({word for words in tokens for word in words}) or [""]
+        number = {word: place for place, word in enumerate(words)}
+        ids = [[number[word] for word in words] for words in tokens]
+        model.index((ids if any(ids) else [[0], *ids[1:]], number), show_progress=False)
         return cls(model, len(texts))
 
     def scores(self, texts: Sequence[str]) -> Floats:

@@ -163,8 +163,8 @@ def _write_manifest(layout: SpaceLayout, contents: Contents, blocks: Mapping[str
 
 
 def _move(beside: Path, target: Path) -> None:
-    for folder in [*(path for path in beside.rglob("*") if path.is_dir()), beside]:
-        storage.sync(folder)
+    for path in [*beside.rglob("*"), beside]:  # not every file was written by `storage`
+        storage.sync(path)
     beside.chmod(0o755)
     new, old = SpaceLayout(beside), SpaceLayout(target)
     if target.is_dir() and _intact(old):

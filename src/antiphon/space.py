@@ -61,7 +61,7 @@ class Space:
         self.blocks: Floats = storage.read_array(layout.vectors, mmap=True)
         self.vectors: Floats = self.blocks[:, slice(*manifest["blocks"]["joint"])]
         # A version in use is not removed: users and query encoders are read when they are asked for.
-        self._held = storage.hold(layout.vectors)
+        self._held = storage.Hold(layout.vectors)
         self.parts: Floats = storage.read_array(layout.parts, mmap=True)
         self.present: NDArray[np.bool_] = storage.read_array(layout.present)
         items = storage.read_table(layout.items)

@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import uuid
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -63,13 +64,15 @@ def sweep(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def hold(path: Path) -> Any:
-    """A handle that marks a file as in use until it is closed or forgotten; see `in_use`."""
-    file = path.open("rb")
-    if fcntl is not None:
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    return file
+class Hold:
+    """Marks a file as in use until it is closed or forgotten; see `in_use`."""
+
+    def __init__(self, path: Path) -> None:
+        descriptor = os.open(path, os.O_RDONLY)
+        self.close = weakref.finalize(self, os.close, descriptor)
+        if fcntl is not None:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 def in_use(path: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from antiphon import storage
 from antiphon.errors import DataError, nearest
 from antiphon.fields import is_text, normalise
 
-BOM = b"\xef\xbb\xbf"
 BLOCK = 1 << 24
 """Bytes that CSV and JSONL are read in at a time: a line must fit into it."""
 
@@ -40,7 +38,7 @@ def read_file(path: Path, text_columns: Sequence[str] = ()) -> pa.Table:
     try:
         table = storage.read_table(path) if suffix == ".parquet" else readers[suffix](path, text_columns)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+        raise DataError(f"{path} cannot be read: {str(error).partition(chr(10))[0]}") from error
     names = table.column_names
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -62,15 +60,14 @@ def _read_csv(path: Path, text_columns: Sequence[str]) -> pa.Table:
 
 
 def _read_jsonl(path: Path, text_columns: Sequence[str]) -> pa.Table:
-    data = path.read_bytes().removeprefix(BOM)
     options = pa_json.ReadOptions(block_size=BLOCK)
-    table = pa_json.read_json(io.BytesIO(data), read_options=options)
+    table = pa_json.read_json(path, options)
     # Text that looks like a date was taken for one; an id or a title is read again as it stands.
     dated = [field.name for field in table.schema if field.name in text_columns and pa.types.is_timestamp(field.type)]
     if not dated:
         return table
     schema = pa.schema([(name, pa.string()) for name in dated])
-    return pa_json.read_json(io.BytesIO(data), options, pa_json.ParseOptions(explicit_schema=schema))
+    return pa_json.read_json(path, options, pa_json.ParseOptions(explicit_schema=schema))
 
 
 def column_of(table: pa.Table, name: str, path: Path) -> pa.ChunkedArray:
@@ -80,7 +77,10 @@ def column_of(table: pa.Table, name: str, path: Path) -> pa.ChunkedArray:
         DataError: the file has no such column.
     """
     if name not in table.column_names:
-        raise DataError(f"{path} has no column {name!r}; {nearest(name, table.column_names)}")
+        names = table.column_names
+        joined = len(names) == 1 and next((sign for sign in (";", "\t") if sign in names[0]), None)
+        hint = f"its columns seem to be separated by {joined!r}, expected commas." if joined else nearest(name, names)
+        raise DataError(f"{path} has no column {name!r}; {hint}")
     return table[name]
 
 

@@ -30,6 +30,7 @@ def searches(draw: st.DrawFn) -> dict[str, Any]:
         "k": draw(st.integers(1, 50)),
         "allowed": allowed,
         "exclude": exclude,
+        "bias": rng.integers(-3, 4, size=(n_queries, n)).astype(np.float32) if draw(st.booleans()) else None,
     }
 
 
@@ -41,7 +42,8 @@ def naive(case: dict[str, Any]) -> tuple[list[list[int]], list[list[float]]]:
         for row, vector in enumerate(case["vectors"]):
             hidden = case["exclude"] is not None and row in case["exclude"][number]
             if not hidden and (case["allowed"] is None or case["allowed"][row]):
-                scored.append((-float(query @ vector), row))
+                bias = 0.0 if case["bias"] is None else float(case["bias"][number, row])
+                scored.append((-float(query @ vector) - bias, row))
         best = sorted(scored)[: case["k"]]
         missing = case["k"] - len(best)
         all_rows.append([row for _, row in best] + [-1] * missing)
@@ -52,7 +54,8 @@ def naive(case: dict[str, Any]) -> tuple[list[list[int]], list[list[float]]]:
 def search(name: str, case: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """What the index answers."""
     index = find("antiphon.indexes", name)(case["vectors"])
-    return index.search(case["queries"], case["k"], allowed=case["allowed"], exclude=case["exclude"])
+    options = {name: case[name] for name in ("allowed", "exclude", "bias")}
+    return index.search(case["queries"], case["k"], **options)
 
 
 @pytest.mark.parametrize("name", INDEXES)
@@ -74,7 +77,9 @@ def test_a_batch_answers_as_its_queries_do_alone(name: str, case: dict[str, Any]
     rows, scores = search(name, case)
     for number in range(len(case["queries"])):
         exclude = None if case["exclude"] is None else case["exclude"][number : number + 1]
-        alone = search(name, {**case, "queries": case["queries"][number : number + 1], "exclude": exclude})
+        bias = None if case["bias"] is None else case["bias"][number : number + 1]
+        one = case["queries"][number : number + 1]
+        alone = search(name, {**case, "queries": one, "exclude": exclude, "bias": bias})
         assert_array_equal(alone[0][0], rows[number])
         assert_array_equal(alone[1][0], scores[number])
 

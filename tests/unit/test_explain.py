@@ -2,53 +2,37 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.explain import matched_values, shares
-from antiphon.features import unit
 from antiphon.filters import parse_filter
 
 FIELDS = {"year": 1982.0, "genres": ["Sci-Fi", "Drama"], "country": "USA", "director": None, "tags": ["dark", "a"]}
 
 
-@given(st.integers(0, 10_000), st.integers(1, 4))
-def test_shares_are_exact(seed: int, n: int) -> None:
-    """A share times the score is that modality's part of the inner product with the normalised mean."""
-    rng = np.random.default_rng(seed)
-    parts = unit(rng.normal(size=(n, 6))) * (rng.random(n) < 0.8)[:, None]
-    query = unit(rng.normal(size=6))
-    total = parts.sum(axis=0)
-    norm = float(np.linalg.norm(total))
-    if norm < 1e-3 or abs(float(query @ total)) < 1e-3:
-        return
-    score = float(query @ total) / norm
-    names = [f"m{i}" for i in range(n)]
-    got = shares(query, parts.astype(np.float32), names)
-    assert list(got) == names
-    assert sum(got.values()) == pytest.approx(1, abs=1e-9)
-    for name, part in zip(names, parts, strict=True):
-        assert got[name] * score == pytest.approx(float(query @ part) / norm, abs=1e-5)
+@given(st.dictionaries(st.text(max_size=3), st.floats(-2, 2), min_size=1, max_size=5))
+def test_shares_sum_to_one_and_keep_proportions(contributions: dict[str, float]) -> None:
+    """A share is the contribution over the score, names in their order."""
+    got = shares(contributions)
+    assert list(got) == list(contributions)
+    assert sum(got.values()) == pytest.approx(1, abs=1e-6)
+    score = sum(contributions.values())
+    if abs(score) > 1e-6:
+        for name, value in contributions.items():
+            assert got[name] * score == pytest.approx(value, abs=1e-9)
 
 
-def test_a_missing_modality_has_no_share() -> None:
-    """A part of zeros is 0 of the score."""
-    got = shares(np.array([1, 0], np.float32), np.array([[0.6, 0.8], [0, 0]], np.float32), ["text", "cf"])
-    assert got == {"text": 1.0, "cf": 0.0}
+def test_a_contribution_may_speak_against_the_item() -> None:
+    """Shares sum to one although one is negative; what contributes nothing has no share."""
+    assert shares({"text": 0.75, "image": 0.0, "cf": -0.25}) == {"text": 1.5, "image": 0.0, "cf": -0.5}
 
 
-def test_a_modality_may_speak_against_the_item() -> None:
-    """Shares sum to one although one is negative."""
-    got = shares(np.array([1, 0], np.float32), np.array([[0.75, 0], [-0.25, 0]], np.float32), ["text", "cf"])
-    assert got == {"text": 1.5, "cf": -0.5}
-
-
-@pytest.mark.parametrize("parts", [[[1, 0], [-1, 0]], [[0, 1], [0, -1]], [[0, 0], [0, 0]]])
-def test_a_score_of_zero_still_has_shares(parts: list[list[int]]) -> None:
-    """Parts that cancel out are given by their size; nothing at all is divided evenly."""
-    assert shares(np.array([1, 0], np.float32), np.array(parts, np.float32), ["a", "b"]) == {"a": 0.5, "b": 0.5}
+@pytest.mark.parametrize("values", [(1.0, -1.0), (0.0, 0.0), (1e-12, -1e-12)])
+def test_a_score_of_zero_still_has_shares(values: tuple[float, float]) -> None:
+    """Contributions that cancel out count by their size; nothing at all is divided evenly."""
+    assert shares(dict(zip("ab", values, strict=True))) == {"a": 0.5, "b": 0.5}
 
 
 @pytest.mark.parametrize(

@@ -109,13 +109,32 @@ def test_the_same_model_gives_the_same_bytes(model: JointModel, tmp_path: Path) 
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
+def test_weights_and_linear_paths_come_back(tmp_path: Path) -> None:
+    """Learned weights of the modalities and the path around the layers survive the files, and they count."""
+    rng = np.random.default_rng(4)
+    shapes = [(5, 7), (7,), (7, 4), (4,), (5, 4)]
+    arrays = [rng.normal(size=shape).astype(np.float32) for shape in shapes]
+    straight, around = Projection(*arrays[:4]), Projection(*arrays)
+    vectors = rng.normal(size=(3, 5)).astype(np.float32)
+    hidden = np.maximum(vectors @ arrays[0] + arrays[1], 0) @ arrays[2] + arrays[3]
+    assert_allclose(around(vectors), unit(hidden + vectors @ arrays[4]), atol=1e-6)
+    model = JointModel({"text": around, "cf": straight}, {}, {"text": 0.8, "cf": 0.2})
+    model.save(tmp_path)
+    loaded = JointModel.load(tmp_path)
+    assert loaded.weights == {"text": 0.8, "cf": 0.2}
+    assert_array_equal(loaded.project("text", vectors), around(vectors))
+    features = [Features(name, ("item",), vectors[None], np.ones((1, 3), bool)) for name in ("text", "cf")]
+    expected = unit(np.float32(0.8) * around(vectors) + np.float32(0.2) * straight(vectors))
+    assert_allclose(embed_items(loaded, features).vectors, expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("cut", [0, 7, 200])
 def test_a_truncated_model_is_refused(model: JointModel, tmp_path: Path, cut: int) -> None:
     """A broken weights file is an IntegrityError that names it."""
     model.save(tmp_path)
     path = tmp_path / "model.safetensors"
     path.write_bytes(path.read_bytes()[:cut])
-    with pytest.raises(IntegrityError, match="model.safetensors"):
+    with pytest.raises(IntegrityError, match=r"model\.safetensors"):
         JointModel.load(tmp_path)
 
 

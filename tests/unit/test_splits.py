@@ -138,6 +138,13 @@ def test_a_profile_does_not_depend_on_who_else_is_held_out(catalog):
         np.testing.assert_array_equal(alone.profiles[0], together.profiles[place])
 
 
+def test_users_who_liked_the_same_have_profiles_of_their_own():
+    """Each is drawn apart: not the first half of the same shuffle for everybody."""
+    catalog = catalog_of({(user, item): True for user in range(20) for item in range(10)}, 10)
+    held = held_out(catalog.interactions, np.arange(20), 0.5, 0)
+    assert len({tuple(profile) for profile in held.profiles}) > 10
+
+
 def test_users_that_cannot_be_divided_are_left_out():
     """One positive is no profile and no truth."""
     catalog = catalog_of({(0, 0): True, (1, 0): True, (1, 1): True, (2, 0): False}, 2)

@@ -226,3 +226,14 @@ def test_a_text_column_in_another_encoding_is_refused(tmp_path):
     for columns in ([], ["item_id"]):
         with pytest.raises(DataError, match=r"a\.csv.*UTF-?8"):
             read_file(tmp_path / "a.csv", columns)
+
+
+@pytest.mark.parametrize("sign", [";", "\t"])
+def test_a_csv_with_other_separators_is_recognised(tmp_path, sign):
+    """Spreadsheets of many countries write semicolons."""
+    path = tmp_path / "a.csv"
+    path.write_text(f"item_id{sign}title\na{sign}A\n")
+    with pytest.raises(
+        DataError, match=r"no column 'item_id'; its columns seem to be separated by .*, expected commas"
+    ):
+        column_of(read_file(path), "item_id", path)

@@ -21,6 +21,7 @@ from antiphon.train import Trainer, train
 torch = pytest.importorskip("torch")
 
 JOINT = JointConfig(hidden=12, dim=6, dropout=0.3)
+"""Small. Without queries there is no linear path and no weight to learn: this is the paper's model."""
 N = 48
 
 
@@ -54,12 +55,14 @@ def make_features(seed: int = 0, *, views: int = 2, n_items: int = N) -> list[Fe
 
 def config(**changes: Any) -> TrainConfig:
     """A short training."""
-    return TrainConfig(**{"epochs": 7, "batch_size": 16, "checkpoint_every": 2, **changes})
+    usual = {"epochs": 7, "batch_size": 16, "checkpoint_every": 2, "schedule": "constant", "pair_weight": 1.0}
+    return TrainConfig(**{**usual, **changes})
 
 
 def weights(model: JointModel) -> list[np.ndarray]:
     """Every array of a model."""
-    return [array for projection in model.projections.values() for array in vars(projection).values()]
+    found = [array for projection in model.projections.values() for array in vars(projection).values()]
+    return [array for array in found if array is not None]
 
 
 def same(first: JointModel, second: JointModel) -> bool:
@@ -217,9 +220,9 @@ def test_dropout_is_active_in_training_only() -> None:
     assert_array_equal(dropped.project("cf", vectors), dropped.project("cf", vectors))
     trainer = Trainer(features, JOINT, config(validation_items=0.5), 0)
     rows = trainer.torch.from_numpy(trainer.watched_rows)
-    trainer.modules.train()
+    trainer.network.train()
     assert float(trainer.loss(rows).detach()) != float(trainer.loss(rows).detach())
-    trainer.modules.eval()
+    trainer.network.eval()
     assert float(trainer.loss(rows).detach()) == float(trainer.loss(rows).detach())
 
 

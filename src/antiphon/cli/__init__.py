@@ -18,6 +18,7 @@ from antiphon.cli.evaluate import evaluate
 from antiphon.cli.inspect import inspect
 from antiphon.cli.mcp import mcp
 from antiphon.cli.playlist import playlist
+from antiphon.cli.reproduce import reproduce
 from antiphon.cli.search import recommend, search, similar
 from antiphon.cli.serve import serve
 from antiphon.errors import AntiphonError
@@ -36,7 +37,7 @@ def cli() -> None:
     """
 
 
-for command in (build, data, demo, evaluate, inspect, mcp, playlist, recommend, search, serve, similar):
+for command in (build, data, demo, evaluate, inspect, mcp, playlist, recommend, reproduce, search, serve, similar):
     cli.add_command(command)
 
 

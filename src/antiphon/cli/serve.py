@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -93,6 +94,9 @@ def run_service(
         app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=DRAIN_SECONDS,
         backlog=BACKLOG, limit_concurrency=2048,
     )  # fmt: skip
+    # uvicorn gives the signal that stopped it back when all is answered: that is the end, not a failure.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
     Server(config).run(sockets=[listening])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,11 +136,17 @@ class TextEncoder(RequestEncoder[TextOptions]):
 
         path = Path(model_path(self.options.model, self.revision))
         exported = workspace / f"onnx-{self._identity()[:12]}"
+        sums = workspace / f"{exported.name}.json"
+        for left in workspace.glob(f".{exported.name}.*"):  # of an export that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        if exported.is_dir() and not _is_whole(exported, sums):
+            shutil.rmtree(exported)
         if not exported.is_dir() and path.is_dir():
             check_weights(self.options.model, path)
             # Not every model can be exported; sentence-transformers then runs it.
             with contextlib.suppress(ConfigError, MissingExtraError):
                 export_text_encoder(path, exported)
+                storage.write_json(sums, _sums(exported))
         return exported if exported.is_dir() else None
 
     def publish(self, workspace: Path, folder: Path) -> None:
@@ -228,6 +235,18 @@ def model_identity(name: str, revision: str) -> str:
         return storage.digest(name, revision)
     files = sorted(file for file in path.rglob("*") if file.suffix in WEIGHTS_AND_SETTINGS)
     return storage.digest([(file.relative_to(path).as_posix(), storage.cached_sha256(file)) for file in files])
+
+
+def _is_whole(folder: Path, sums: Path) -> bool:
+    try:
+        recorded: bool = storage.read_json(sums) == _sums(folder)
+    except IntegrityError:
+        return False
+    return recorded
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    return {file.name: storage.cached_sha256(file) for file in sorted(folder.iterdir())}
 
 
 def check_weights(name: str, path: Path) -> None:

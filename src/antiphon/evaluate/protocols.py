@@ -98,19 +98,29 @@ def cold_task(data: RunData, part: Part = "test", *, among: Literal["cold", "all
         raise ConfigError(
             "the run has no cold items; build one that hides some: antiphon build antiphon.toml --set split.cold=0.2"
         )
+    task = wanted_task(data, f"cold-{part}-{among}", part, hidden=cold, wanted=cold)
+    return task if among == "cold" else replace(task, allowed=None)
+
+
+def wanted_task(data: RunData, name: str, part: Part, *, hidden: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> Task:
+    """Held-out users, what they like of the items `wanted`, ranked among these; `hidden` ones are in no profile.
+
+    `hidden`, `wanted`: (n_items,) bool, `wanted` within `hidden`. Users without a profile or without a truth are left
+    out and counted.
+    """
     held = held_out(data.interactions, _users(data, part), data.config.split.profile, data.config.seed)
     names, profiles, weights, truths = [], [], [], []
     for user, profile, truth in zip(held.users, held.profiles, held.truths, strict=True):
         liked = np.concatenate([profile, truth])
-        warm, wanted = profile[~cold[profile]], np.sort(liked[cold[liked]])
-        if len(warm) and len(wanted):
+        known, asked = profile[~hidden[profile]], np.sort(liked[wanted[liked]])
+        if len(known) and len(asked):
             names.append(data.interactions.user_ids[user])
-            profiles.append(warm)
-            weights.append(data.weights(user, warm))
-            truths.append(wanted)
-    ignored = {"users without a warm profile or a cold truth": len(held.users) - len(names)}
-    task = _profile_task(data, f"cold-{part}-{among}", "cold", names, profiles, weights, truths)
-    return replace(task, allowed=cold if among == "cold" else None, ignored=ignored)
+            profiles.append(known)
+            weights.append(data.weights(user, known))
+            truths.append(asked)
+    task = _profile_task(data, name, "cold", names, profiles, weights, truths)
+    left = {"users without a warm profile or a cold truth": len(held.users) - len(names)}
+    return replace(task, allowed=wanted, ignored=left)
 
 
 def similar_task(data: RunData, path: Path, part: Part = "all") -> Task:

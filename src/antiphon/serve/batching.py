@@ -84,3 +84,4 @@ class Batcher(Generic[Item, Result]):
         while self._task is not None and not self._task.done():
             await asyncio.shield(self._task)
         self._pool.shutdown(wait=False)
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="antiphon-batch")  # a thread begins with its first work

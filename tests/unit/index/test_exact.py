@@ -16,7 +16,9 @@ from antiphon.index.exact import ExactIndex, top_k
 @given(
     st.integers(1, 4).flatmap(
         lambda n: st.integers(1, 12).flatmap(
-            lambda m: st.lists(st.lists(st.sampled_from([0, 1, 2, -np.inf]), min_size=m, max_size=m), min_size=n, max_size=n)
+            lambda m: st.lists(
+                st.lists(st.sampled_from([0, 1, 2, -np.inf]), min_size=m, max_size=m), min_size=n, max_size=n
+            )
         )
     ),
     st.integers(1, 15),
