@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,17 @@ COUNTRIES = ("France", "Italy", "Japan", "USA", None)
 NOUNS = ("Harbour", "Orchard", "Signal", "Garden", "Engine", "Letter", "Été", "東京", "Waltz 🎬", 'The "Mirror"')
 
 MakeCatalog = Callable[..., Path]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests neither read nor fill the user's cache; commands that they run share theirs."""
+    before = os.environ.get("ANTIPHON_CACHE")
+    os.environ["ANTIPHON_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    del os.environ["ANTIPHON_CACHE"]
+    if before is not None:
+        os.environ["ANTIPHON_CACHE"] = before
 
 
 @pytest.fixture

@@ -100,7 +100,8 @@ class Builder:
         """Run every stage that is not up to date."""
         fingerprint, fresh = catalog_stage
         self.stage("catalog", fingerprint, lambda: self._save_catalog(fresh), self._catalog_files)
-        catalog = fresh or Catalog.load(self.layout.catalog)
+        # Always as it was saved: a build that goes on later must see the same catalog as the one that read the files.
+        catalog = Catalog.load(self.layout.catalog)
         descriptions = self._describe(catalog)
         split = make_split(catalog, self.config.split, self.config.seed)
         source = Source(catalog, descriptions, split, self.config.split, self.config.seed)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from antiphon import storage
 
 FORMAT = 1
 
@@ -167,3 +170,8 @@ class RunLayout:
     def evaluation(self) -> Path:
         """Folder of what evaluations wrote."""
         return self.root / "eval"
+
+
+def space_id_of(files: Mapping[str, str]) -> str:
+    """The id of a space whose files have these checksums."""
+    return storage.digest("space", FORMAT, dict(files))[:16]

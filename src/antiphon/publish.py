@@ -21,7 +21,7 @@ from antiphon.catalog import Catalog
 from antiphon.encoders.base import Encoder
 from antiphon.errors import DataError, IntegrityError, RunError
 from antiphon.joint import Embedded, JointModel
-from antiphon.layout import FORMAT, RunLayout, SpaceLayout
+from antiphon.layout import FORMAT, RunLayout, SpaceLayout, space_id_of
 from antiphon.lexical import Lexical
 from antiphon.mixture import Mixture, covariance_of
 from antiphon.projection import project_2d
@@ -76,11 +76,6 @@ def publish(run: RunLayout, contents: Contents) -> str:
     storage.write_text(run.current, space_id + "\n")
     _forget_old(run, space_id)
     return space_id
-
-
-def space_id_of(files: Mapping[str, str]) -> str:
-    """The id of a space whose files have these checksums."""
-    return storage.digest("space", FORMAT, dict(files))[:16]
 
 
 def _write_items(layout: SpaceLayout, catalog: Catalog, embedded: Embedded) -> None:

@@ -12,6 +12,7 @@ import importlib.util
 import logging
 import os
 import warnings
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -83,15 +84,6 @@ def device() -> str:
     return chosen or ("cuda" if torch().cuda.is_available() else "cpu")
 
 
-def scipy_linalg() -> Any:
-    """The module `scipy.sparse.linalg`.
-
-    Raises:
-        MissingExtraError: scipy is not installed.
-    """
-    return _load("scipy.sparse.linalg", "build", "collaborative filtering")
-
-
 def bm25s() -> Any:
     """The module `bm25s`.
 
@@ -108,6 +100,13 @@ def stemmer() -> Any:
         MissingExtraError: PyStemmer is not installed.
     """
     return _load("Stemmer", "serve", "matching words").Stemmer("english")
+
+
+def cache_folder() -> Path:
+    """Where things are kept that every run can use: ANTIPHON_CACHE, else the user's cache folder."""
+    chosen = os.environ.get("ANTIPHON_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(chosen or f"{base}/antiphon").expanduser()
 
 
 def n_cores() -> int:

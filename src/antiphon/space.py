@@ -24,10 +24,9 @@ from antiphon.fields import Column, FieldType, field_table
 from antiphon.filters import Where, matches, parse_filter
 from antiphon.index.base import Index
 from antiphon.joint import JointModel
-from antiphon.layout import FORMAT, RunLayout, SpaceLayout
+from antiphon.layout import FORMAT, RunLayout, SpaceLayout, space_id_of
 from antiphon.lexical import Lexical
 from antiphon.mixture import Mixture
-from antiphon.publish import space_id_of
 from antiphon.query import Hit, Query
 from antiphon.registry import find
 from antiphon.taste import Taste

@@ -60,7 +60,9 @@ def test_it_is_registered_under_its_own_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_features_are_well_formed(name: str, make: Callable[[str], Encoder[Any]], source: Source, tmp_path: Path) -> None:
+def test_features_are_well_formed(
+    name: str, make: Callable[[str], Encoder[Any]], source: Source, tmp_path: Path
+) -> None:
     """Vectors are (n_views, n_items, dim) float32, finite, of unit length where the mask says so and zeros elsewhere."""
     features = make(name).encode(source, tmp_path / "work", silent)
     assert features.modality == "some"

@@ -44,7 +44,7 @@ def run_bash() -> RunBash:
 def demo_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `runs/demo`, made by the first command of the README."""
     folder = tmp_path_factory.mktemp("demo")
-    done = in_bash("antiphon demo --dataset generated --run runs/demo", folder)
+    done = in_bash("antiphon demo --dataset generated --run runs/demo --no-serve", folder)
     assert done.returncode == 0, done.stderr
     return folder
 

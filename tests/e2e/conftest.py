@@ -18,7 +18,8 @@ import pytest
 import tomli_w
 
 HERE = Path(__file__).parent
-tiny_text_model = runpy.run_path(str(HERE.parent / "support" / "tiny_text.py"))["tiny_text_model"]
+support = runpy.run_path(str(HERE.parent / "support" / "tiny_text.py"))
+tiny_text_model, exports_once = support["tiny_text_model"], support["exports_once"]
 films = runpy.run_path(str(HERE.parent / "conftest.py"))
 
 Called = tuple[int, str, str]
@@ -80,6 +81,18 @@ def tiny_run(tiny_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Bu
     done = antiphon("build", tiny_project, "--run", run)
     assert done.returncode == 0, done.stderr
     return Built(tiny_project, run)
+
+
+@pytest.fixture(scope="session")
+def paper_run(tiny_run: Built, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The same catalog with `preset = "paper"`: the paper's model and use, and nothing else."""
+    from antiphon.build import build
+    from antiphon.config import load_config
+
+    run = tmp_path_factory.mktemp("runs") / "paper"
+    shutil.copytree(tiny_run.run / "features", run / "features")  # nothing to encode or export again
+    build(load_config(tiny_run.project, ['preset="paper"']), run)
+    return Built(tiny_run.project, run)
 
 
 @pytest.fixture

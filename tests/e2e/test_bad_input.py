@@ -55,7 +55,7 @@ def refused(result: tuple[int, str, str], *words: str) -> str:
         (["recommend", "RUN"], "the request is empty"),
         (["recommend", "RUN", "--like", "😀"], "no item '😀'"),
         (["similar", "RUN", "no-such-item"], "no item 'no-such-item'"),
-        (["similar", "RUN", "film-01"], "did you mean 'film-01"),
+        (["similar", "RUN", "film-01"], "did you mean 'film-"),
         (["search", "runs/there-is-no-such-run", "dark"], "there is no run at"),
         (["inspect", "runs/there-is-no-such-run"], "there is no run at"),
     ],
@@ -77,7 +77,10 @@ def test_requests(tiny_run: Any, call: Callable[..., Any], words: list[str], sen
         ("[catalog]\nitems = 'antiphon.toml'\n", [".parquet, .csv or .jsonl"]),
         ("seed = -1\n[catalog]\nitems = 'x.csv'\n", ["seed"]),
         ("[catalog]\nitems = 'x.csv'\n[train]\ntemperature = 0\n", ["train.temperature"]),
-        ("[catalog]\nitems = 'x.csv'\n[[modalities]]\nname = 'x'\nencoder = 'abc'\n", ["no encoder 'abc'", "known are"]),
+        (
+            "[catalog]\nitems = 'x.csv'\n[[modalities]]\nname = 'x'\nencoder = 'abc'\n",
+            ["no encoder 'abc'", "known are"],
+        ),
         ("[catalog]\nitems = 'x.csv'\n[[modalities]]\nname = 'cf'\nencoder = 'als'\n", ["'cf' needs interactions"]),
         ("\udcff", ["not valid TOML"]),
     ],
@@ -93,7 +96,9 @@ def test_configurations(tmp_path: Path, call: Callable[..., Any], text: str, wor
 @pytest.mark.parametrize("override", ["train.epochs", "=3", "train.epochs=many", "train=3", "train.epochs.x=3"])
 def test_overrides(project: Callable[..., Path], tmp_path: Path, call: Callable[..., Any], override: str) -> None:
     """A wrong --set is refused before anything is made."""
-    refused(call("build", project(), "--run", tmp_path / "run", "--set", override), "train" if "t" in override else "=3")
+    refused(
+        call("build", project(), "--run", tmp_path / "run", "--set", override), "train" if "t" in override else "=3"
+    )
     assert not (tmp_path / "run").exists()
 
 
@@ -110,7 +115,9 @@ def test_files(project: Callable[..., Path], tmp_path: Path, call: Callable[...,
     toml = project({"modalities": [IMAGE, CF]})
     path = toml.parent / name
     content = path.read_bytes()
-    path.write_bytes({"missing": b"", "truncated": content[: len(content) // 2], "empty": b"", "text": b"a,b\n"}[damage])
+    path.write_bytes(
+        {"missing": b"", "truncated": content[: len(content) // 2], "empty": b"", "text": b"a,b\n"}[damage]
+    )
     if damage == "missing":
         path.unlink()
     refused(call("build", toml, "--run", tmp_path / "run"), name)
@@ -156,7 +163,9 @@ def test_a_user_with_one_interaction(project: Callable[..., Path], tmp_path: Pat
     """Such a user is never held out, and is recommended to like anybody else."""
     toml = project({"modalities": [IMAGE, CF]})
     table = pq.read_table(toml.parent / "interactions.parquet")
-    lonely = pa.table({name: [value] for name, value in {**table.to_pylist()[0], "user_id": "lonely", "rating": 5.0}.items()})
+    lonely = pa.table(
+        {name: [value] for name, value in {**table.to_pylist()[0], "user_id": "lonely", "rating": 5.0}.items()}
+    )
     pq.write_table(pa.concat_tables([table, lonely.cast(table.schema)]), toml.parent / "interactions.parquet")
     assert call("build", toml, "--run", tmp_path / "run")[0] == 0
     code, out, _ = call("recommend", tmp_path / "run", "--user", "lonely", "--weight", "taste=1", "-k", "5", "--json")
@@ -194,6 +203,18 @@ def test_a_catalog_of_one_item(tmp_path: Path, tiny_text_model: Path, call: Call
     refused(call("build", toml, "--run", tmp_path / "two"), "only 1 items")
 
 
+def test_descriptions_without_any_word(tmp_path: Path, tiny_text_model: Path, call: Callable[..., Any]) -> None:
+    """Texts of signs and stop words only have no lexical index to speak of, and are a space all the same."""
+    (tmp_path / "items.csv").write_text("item_id,title\n1,A\n2,!\n3,the\n", encoding="utf-8")
+    toml = tmp_path / "antiphon.toml"
+    text = f'[[modalities]]\nname = "text"\nencoder = "sentence-transformers"\nmodel = "{tiny_text_model}"\n'
+    toml.write_text('[catalog]\nitems = "items.csv"\ntitle = "title"\n' + text, encoding="utf-8")
+    assert call("build", toml, "--run", tmp_path / "run")[0] == 0
+    code, out, _ = call("search", tmp_path / "run", "the dark", "--json")
+    assert code == 0
+    assert len(json.loads(out)["hits"]) == 3
+
+
 def test_unicode_and_emoji(tiny_run: Any, call: Callable[..., Any]) -> None:
     """Any script is a request; titles come back as they are, also in JSON."""
     code, out, _ = call("search", tiny_run.run, "люблю 🎬 映画", "-k", "60", "--json")
@@ -220,8 +241,10 @@ def no_larger_than(n_bytes: int) -> Callable[[], None]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes")
-@pytest.mark.parametrize("n_bytes", [0, 3_000, 12_000])
-def test_a_full_disk(project: Callable[..., Path], tmp_path: Path, cli: Callable[..., Any], n_bytes: int) -> None:
+@pytest.mark.parametrize("n_bytes", [0, 12_000])
+def test_a_full_disk(
+    project: Callable[..., Path], tmp_path: Path, cli: Callable[..., Any], call: Callable[..., Any], n_bytes: int
+) -> None:
     """Whichever write fails first, it is one sentence, no temporary file stays, and the next build goes on from there."""
     toml = project({"modalities": [IMAGE, CF]}, n_items=200)
     done = cli("build", toml, "--run", tmp_path / "run", preexec_fn=no_larger_than(n_bytes))
@@ -229,19 +252,21 @@ def test_a_full_disk(project: Callable[..., Path], tmp_path: Path, cli: Callable
     assert "None" not in done.stderr
     assert not (tmp_path / "run" / "space" / "CURRENT").exists()
     assert [path.name for path in tmp_path.rglob(".*")] in ([".lock"], [])
-    assert cli("build", toml, "--run", tmp_path / "run").returncode == 0
-    assert cli("build", toml, "--run", tmp_path / "other").returncode == 0
+    assert call("build", toml, "--run", tmp_path / "run")[0] == 0
+    assert call("build", toml, "--run", tmp_path / "other")[0] == 0
     ids = [(tmp_path / run / "space" / "CURRENT").read_text(encoding="utf-8") for run in ("run", "other")]
     assert ids[0] == ids[1]
 
 
-def test_a_disk_that_fills_up_later(own_run: Any, cli: Callable[..., Any]) -> None:
+def test_a_disk_that_fills_up_later(own_run: Any, cli: Callable[..., Any], call: Callable[..., Any]) -> None:
     """A build that cannot write leaves the published space as it was, and it answers."""
-    done = cli("build", own_run.project, "--run", own_run.run, "--set", "joint.dim=64", preexec_fn=no_larger_than(8_000))
+    done = cli(
+        "build", own_run.project, "--run", own_run.run, "--set", "joint.dim=64", preexec_fn=no_larger_than(8_000)
+    )
     refused((done.returncode, done.stdout, done.stderr.splitlines()[-1]), "cannot write")
     before = own_run.space_id
     assert len(antiphon.load(own_run.run).search("dark", k=3)) == 3
-    assert cli("build", own_run.project, "--run", own_run.run).returncode == 0
+    assert call("build", own_run.project, "--run", own_run.run)[0] == 0
     assert own_run.space_id == before
 
 

@@ -17,7 +17,7 @@ import antiphon
 
 # Runs in a fresh process that loads the libraries once and computes nothing itself: every build is a fork. The child
 # kills itself with SIGKILL just before the n-th time that it would flush or rename a file.
-DRIVER = '''
+DRIVER = """
 import os, signal, sys
 from pathlib import Path
 
@@ -72,7 +72,7 @@ while True:
     assert not left, f"left after a kill at step {n}: {left}"
     n += stride
 print(killed, n)
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def without_text(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Callable
             {"name": "cf", "encoder": "als", "trials": 3, "factors": [4]},
         ]
         train = {"epochs": 3, "checkpoint_every": 1, "batch_size": 16}
-        return project({"modalities": modalities, "train": train}, n_items=30)
+        return project({"modalities": modalities, "train": train, "space": {"taste_trials": 2}}, n_items=30)
 
     return make
 

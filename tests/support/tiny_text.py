@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import string
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,14 @@ def make_model(folder: Path, *, seed: int = 7, words: tuple[str, ...] = ()) -> P
 def tiny_text_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a sentence-transformers model with vectors of length 16."""
     return make_model(tmp_path_factory.mktemp("model") / "tiny")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def exports_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Models are exported once for all tests, and not into the folder of whoever runs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANTIPHON_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 def _write(path: Path, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""antiphon demo: data -> build -> a few answers."""
+"""antiphon demo: data -> build -> the page, or a few answers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ from antiphon.cli.output import hit_lines, note, progress
 from antiphon.errors import DataError
 
 PREFERRED = ("movies", "ml-latest-small")
-REQUESTS = (
-    "a dark thriller with a twist",
-    "feel-good animation for the whole family",
-    "thought-provoking science fiction",
-)
+PORT = 8765
+SHOWN = 5
 
 
 @click.command(epilog="Example: antiphon demo --from ~/datasets")
@@ -25,25 +22,58 @@ REQUESTS = (
 @click.option(
     "--run", type=click.Path(path_type=Path), default=Path("runs/demo"), show_default=True, help="Folder of the run."
 )
-def demo(dataset: str | None, folder: Path | None, run: Path) -> None:
-    """Build a space from real data and ask it something."""
+@click.option("--no-serve", is_flag=True, help="Print three conversations, and end.")
+@click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="Of the page; 0: any.")
+def demo(dataset: str | None, folder: Path | None, run: Path, no_serve: bool, port: int) -> None:
+    """Build a space from real data, and open the page over it with three conversations to click."""
     from antiphon.build import build
     from antiphon.config import load_config
-    from antiphon.space import load
 
     project = _project(dataset, folder, run)
     build(load_config(project), run, progress=progress(), notify=note)
+    if no_serve:
+        _talk(run)
+    else:
+        _serve(run, port)
+
+
+def _talk(run: Path) -> None:
+    """Three conversations, each a request and what is said next, with the first answers to each."""
+    from antiphon.refine import Wish, answer, refine
+    from antiphon.serve.examples import conversations
+    from antiphon.space import load
+    from antiphon.vocabulary import Vocabulary
+
     space = load(run)
-    for text in REQUESTS:
-        click.echo(f"\n> {text}")
-        click.echo("\n".join(hit_lines(space.search(text, k=5, explain=True))))
-    liked = space.search(REQUESTS[0], k=1)[0]
-    click.echo(f"\n> more like {liked.title}")
-    click.echo("\n".join(hit_lines(space.similar(liked.item_id, k=5, explain=True))))
-    click.echo(f"\n> {REQUESTS[0]}, year>=1990 and not genres=horror")
-    hits = space.search(REQUESTS[0], where="year>=1990 and not genres=horror", k=5, explain=True)
-    click.echo("\n".join(hit_lines(hits)))
+    words = Vocabulary.of(space)
+    for conversation in conversations(words):
+        wish, shown = Wish(), list[str]()
+        for said in (conversation["text"], *conversation["then"]):
+            wish = refine(space, wish, said, shown, vocabulary=words).wish
+            hits = answer(space, wish, k=SHOWN, explain=True)
+            shown = [hit.item_id for hit in hits]
+            click.echo(f"\n> {said}")
+            click.echo("\n".join(hit_lines(hits)))
+        click.echo("\n" + "-" * 72)
     click.echo(f'\nAsk it yourself: antiphon search {run} "something slow and beautiful" --where "year<1980"')
+    click.echo(f"With the page:   antiphon serve {run}")
+
+
+def _serve(run: Path, port: int) -> None:
+    import webbrowser
+
+    from antiphon.cli.serve import LOOPBACK, run_service
+    from antiphon.serve.settings import Settings, read_keys
+
+    def ready(address: str) -> None:
+        click.echo(f"\nThe page is at {address}  (Ctrl-C ends it). It has three conversations to click.")
+        try:
+            webbrowser.open(address)
+        except (OSError, webbrowser.Error):
+            note("no browser could be opened; open the address yourself.")
+
+    settings = Settings(keys=read_keys(None), hosts=LOOPBACK)
+    run_service(run, settings, "127.0.0.1", port, tools=False, quiet=True, ready=ready)
 
 
 def _project(dataset: str | None, folder: Path | None, run: Path) -> Path:

@@ -91,7 +91,8 @@ def make_queries(catalog: Catalog, config: SyntheticConfig, seed: int) -> Synthe
 
 def _facets(catalog: Catalog, config: SyntheticConfig) -> list[list[Facet]]:
     """Facets of each item that at least `min_items` items share."""
-    spoken = [name for name, kind in catalog.field_types.items() if kind in ("string", "list")]
+    # Sorted: a catalog that was read from files and one that was saved before have their fields in another order.
+    spoken = sorted(name for name, kind in catalog.field_types.items() if kind in ("string", "list"))
     lists: list[list[Facet]] = [[] for _ in range(catalog.n_items)]
     for name in config.fields if config.fields is not None else spoken:
         for row, value in enumerate(catalog.fields[name].to_pylist()):

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 from pydantic import Field
 
 from antiphon import runtime, storage
+from antiphon._version import __version__
 from antiphon.config import CatalogConfig, Section
 from antiphon.encoders.base import QueryKind, QuerySide, RequestEncoder, Source
 from antiphon.encoders.shards import encode_in_shards
@@ -110,7 +112,7 @@ class TextEncoder(RequestEncoder[TextOptions]):
     def _vectors(self, texts: Sequence[str], workspace: Path, kind: str, progress: Progress) -> NDArray[np.float32]:
         """Unit vectors of texts in shards; the model is loaded when there is something to encode."""
         keys = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
-        load = functools.cache(lambda: self._model(workspace))
+        load = functools.cache(self._model)
 
         def encode(positions: list[int]) -> NDArray[np.float32]:
             vectors: NDArray[np.float32] = load()([texts[position] for position in positions])
@@ -119,9 +121,9 @@ class TextEncoder(RequestEncoder[TextOptions]):
         folder = workspace / f"{kind}-{self._identity()[:12]}"
         return unit(encode_in_shards(keys, encode, folder, progress, name=f"encoding {self.modality}"))
 
-    def _model(self, workspace: Path) -> Callable[[Sequence[str]], NDArray[np.float32]]:
+    def _model(self) -> Callable[[Sequence[str]], NDArray[np.float32]]:
         """What encodes texts: the export, which takes half the time on a CPU, else the model itself."""
-        exported = self._export(workspace)
+        exported = self._export()
         if exported is not None and runtime.device() == "cpu":
             from antiphon.encoders.onnx_text import OnnxTextEncoder
 
@@ -130,28 +132,30 @@ class TextEncoder(RequestEncoder[TextOptions]):
         model = load_model(self.options.model, self.revision)
         return lambda texts: _encode(model, texts, self.options.batch_size)
 
-    def _export(self, workspace: Path) -> Path | None:
-        """The folder with an export that needs no torch; None where the model cannot be exported."""
+    def _export(self) -> Path | None:
+        """The folder with an export that needs no torch, made once a machine; None where that cannot be."""
         from antiphon.encoders.onnx_export import export_text_encoder
 
         path = Path(model_path(self.options.model, self.revision))
-        exported = workspace / f"onnx-{self._identity()[:12]}"
-        sums = workspace / f"{exported.name}.json"
-        for left in workspace.glob(f".{exported.name}.*"):  # of an export that was killed
-            shutil.rmtree(left, ignore_errors=True)
-        if exported.is_dir() and not _is_whole(exported, sums):
-            shutil.rmtree(exported)
-        if not exported.is_dir() and path.is_dir():
-            check_weights(self.options.model, path)
-            # Not every model can be exported; sentence-transformers then runs it.
-            with contextlib.suppress(ConfigError, MissingExtraError):
-                export_text_encoder(path, exported)
-                storage.write_json(sums, _sums(exported))
+        exported = runtime.cache_folder() / "onnx" / storage.digest(self._identity(), __version__)[:16]
+        sums = exported.with_suffix(".json")
+        if not path.is_dir():
+            return None
+        exported.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(exported.with_suffix(".lock")):  # another build may be exporting the same model
+            if exported.is_dir() and not _is_whole(exported, sums):
+                shutil.rmtree(exported, ignore_errors=True)
+            if not exported.is_dir():
+                check_weights(self.options.model, path)
+                # Not every model can be exported; sentence-transformers then runs it.
+                with contextlib.suppress(ConfigError, MissingExtraError):
+                    export_text_encoder(path, exported)
+                    storage.write_json(sums, _sums(exported))
         return exported if exported.is_dir() else None
 
     def publish(self, workspace: Path, folder: Path) -> None:
         """Write the model's name, revision and query prompt, and an export that answers without torch."""
-        exported = self._export(workspace)
+        exported = self._export()
         if exported is not None:
             storage.copy_tree(exported, folder / "onnx")
         storage.write_json(

@@ -14,9 +14,7 @@ from antiphon.describe.synthetic import MAX_FACETS, SyntheticQueries, make_queri
 from antiphon.fields import words_of
 from antiphon.reading import read_catalog
 
-CONFIG = SyntheticConfig(
-    per_item=6, noun="films", decades=("year",), phrases={"country": "made in {}"}, min_items=3
-)
+CONFIG = SyntheticConfig(per_item=6, noun="films", decades=("year",), phrases={"country": "made in {}"}, min_items=3)
 
 
 @pytest.fixture

@@ -59,7 +59,9 @@ def make_source(interactions: Interactions | None, seed: int = 0, split: SplitCo
 
 def encoder(**options: Any) -> Collaborative:
     """The encoder with a short search."""
-    return Collaborative("cf", CollaborativeOptions(**{"trials": 4, "factors": (4, 8), "iterations": (3, 8), **options}))
+    return Collaborative(
+        "cf", CollaborativeOptions(**{"trials": 4, "factors": (4, 8), "iterations": (3, 8), **options})
+    )
 
 
 def objective(matrix: np.ndarray, users: np.ndarray, items: np.ndarray, setting: Setting) -> float:

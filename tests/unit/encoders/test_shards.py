@@ -99,9 +99,7 @@ def test_a_damaged_shard_is_encoded_again(tmp_path: Path, damage: bytes, ending:
     assert got.tobytes() == whole.tobytes()
 
 
-@given(
-    st.lists(st.integers(0, 30), unique=True, max_size=20), st.lists(st.integers(0, 30), unique=True, max_size=20)
-)
+@given(st.lists(st.integers(0, 30), unique=True, max_size=20), st.lists(st.integers(0, 30), unique=True, max_size=20))
 def test_only_new_inputs_are_encoded(tmp_path_factory: pytest.TempPathFactory, old: list[int], new: list[int]) -> None:
     """Whatever changes between two runs, what is known is kept, and what nobody uses any more is removed."""
     folder = tmp_path_factory.mktemp("shards")

@@ -32,6 +32,12 @@ GEN = ("a quiet film", "a tender film", None, None, "a comedy of the family")
 NOBODY = np.empty(0, dtype=np.int64)
 
 
+@pytest.fixture(autouse=True)
+def fresh_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test finds an export that another one made."""
+    monkeypatch.setenv("ANTIPHON_CACHE", str(tmp_path / "cache"))
+
+
 def make_source(**views: tuple[str | None, ...]) -> Source:
     """Five items with these texts."""
     ids = [f"i{number}" for number in range(5)]
@@ -65,15 +71,13 @@ def test_vectors_are_those_of_the_model(tiny_text_model: Path, tmp_path: Path) -
             assert features.mask[view, row] == (text is not None)
 
 
-def test_only_changed_texts_are_encoded(
-    tiny_text_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_changed_texts_are_encoded(tiny_text_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A text that was encoded before is not encoded again, in whichever item or view it stands."""
     seen: list[str] = []
     real = TextEncoder._model
 
-    def counting(self: TextEncoder, workspace: Path) -> Any:
-        encode = real(self, workspace)
+    def counting(self: TextEncoder) -> Any:
+        encode = real(self)
         return lambda texts: seen.extend(texts) or encode(texts)
 
     monkeypatch.setattr(TextEncoder, "_model", counting)
@@ -101,6 +105,7 @@ def test_prompts_go_before_documents_and_requests(
 ) -> None:
     """document_prompt goes before descriptions, query_prompt before requests; also where a model has no export."""
 
+    monkeypatch.setenv("ANTIPHON_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(onnx_export, "export_text_encoder", cannot_export)
     source = make_source(template=TEMPLATE)
     plain = encoder(tiny_text_model)
@@ -135,6 +140,7 @@ def test_a_query_side_whose_model_changed_is_refused(
     """Vectors of another model would be nonsense beside the items': the side checks before it answers."""
     folder = tmp_path / "model"
     shutil.copytree(tiny_text_model, folder)
+    monkeypatch.setenv("ANTIPHON_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(onnx_export, "export_text_encoder", cannot_export)
     encoder(folder).publish(tmp_path / "work", tmp_path / "side")
     assert not (tmp_path / "side" / "onnx").exists()
@@ -157,18 +163,19 @@ def test_the_identity_is_that_of_the_files(tiny_text_model: Path, tmp_path: Path
     assert model_identity(str(folder), "") != identity
 
 
-def test_an_export_that_was_damaged_is_made_again(tiny_text_model: Path, tmp_path: Path) -> None:
-    """What is published is what was exported, whatever happened to the workspace in between."""
+def test_an_export_that_was_damaged_is_made_again(
+    tiny_text_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is published is what was exported, whatever happened to the cache in between."""
+    monkeypatch.setenv("ANTIPHON_CACHE", str(tmp_path / "cache"))
     one = encoder(tiny_text_model)
     one.publish(tmp_path / "work", tmp_path / "first")
     expected = (tmp_path / "first" / "onnx" / "model.onnx").read_bytes()
-    (folder,) = (path for path in (tmp_path / "work").iterdir() if path.is_dir())
-    (folder / "model.onnx").unlink()
-    (folder / "model.onnx").write_bytes(expected[:1000])
-    (tmp_path / "work" / f".{folder.name}.0123").mkdir()  # of an export that was killed
+    (file,) = (tmp_path / "cache").rglob("model.onnx")
+    file.unlink()
+    file.write_bytes(expected[:1000])
     one.publish(tmp_path / "work", tmp_path / "second")
     assert (tmp_path / "second" / "onnx" / "model.onnx").read_bytes() == expected
-    assert not list((tmp_path / "work").glob(".*"))
 
 
 def test_requests_are_encoded_as_the_query_side_does(tiny_text_model: Path, tmp_path: Path) -> None:

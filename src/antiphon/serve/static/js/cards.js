@@ -46,9 +46,9 @@ function make(hit) {
     h("div", { class: "face" }, face(hit, 320)), h("h3", { title: hit.title }, hit.title), h("p", { class: "meta" }, meta(hit.fields)),
     h("div", { class: "whyslot" }),
     h("div", { class: "acts" },
-      h("button", { type: "button", "data-tool": "more", "aria-label": `More like ${hit.title}`, title: "More like this" }, "+ more"),
-      h("button", { type: "button", "data-tool": "less", "aria-label": `Less like ${hit.title}`, title: "Less like this" }, "− less"),
-      h("button", { type: "button", "data-tool": "list", "aria-pressed": "false", "aria-label": `Put ${hit.title} on the playlist`, title: "On the playlist" }, "+ list")));
+      h("button", { type: "button", "data-tool": "more", "aria-label": `+ more like ${hit.title}`, title: "More like this" }, "+ more"),
+      h("button", { type: "button", "data-tool": "less", "aria-label": `− less like ${hit.title}`, title: "Less like this" }, "− less"),
+      h("button", { type: "button", "data-tool": "list", "aria-pressed": "false", "aria-label": `+ list: ${hit.title}`, title: "On the playlist" }, "+ list")));
   card.addEventListener("click", (event) => act(event, hit.item_id));
   return card;
 }
@@ -69,11 +69,12 @@ function update(card, hit) {
 }
 
 export function mark() {
-  for (const [itemId, { card }] of shown) {
+  for (const [itemId, { card, hit }] of shown) {
     const listed = events.listed(itemId);
     const button = card.querySelector('[data-tool="list"]');
     button.setAttribute("aria-pressed", String(listed));
     button.textContent = listed ? "✓ list" : "+ list";
+    button.setAttribute("aria-label", `${button.textContent}: ${hit.title}`);
   }
 }
 

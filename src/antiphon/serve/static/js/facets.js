@@ -52,10 +52,11 @@ function words(facet) {
       const now = chosen(state.get().where, facet.field);
       choose(facet.field, event.target.checked ? [...now, one.value] : now.filter((value) => value.toLowerCase() !== one.value.toLowerCase()));
     } }), h("span", { title: one.value }, one.value), h("small", {}, count(one.count))));
-  const toggle = all.length > FEW && h("button", { type: "button", class: "quiet", "aria-label": `${opened.has(facet.field) ? "Fewer" : "More"} values of ${facet.field}`, onclick: () => {
+  const shownText = opened.has(facet.field) ? "fewer" : `${all.length - FEW} more`;
+  const toggle = all.length > FEW && h("button", { type: "button", class: "quiet", "aria-label": `${shownText} values of ${facet.field}`, onclick: () => {
     if (!opened.delete(facet.field)) opened.add(facet.field);
     draw(last);
-  } }, opened.has(facet.field) ? "fewer" : `${Math.min(40, facet.n_values)} more`);
+  } }, shownText);
   return h("section", { class: "facet", "aria-label": facet.field }, h("h3", {}, facet.field, toggle || ""), rows.length ? rows : h("p", { class: "dim" }, "none here"));
 }
 
