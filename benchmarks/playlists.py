@@ -46,7 +46,8 @@ class Judge:
         config = load_config(run / "config.toml")
         catalog = Catalog.load(run / "catalog")
         users = make_split(catalog, config.split, config.seed).test
-        assert catalog.interactions is not None
+        if catalog.interactions is None:
+            raise SystemExit("the catalog has no interactions, so coherence by CF cannot be measured")
         held = catalog.interactions.select(catalog.interactions.positive).of_users(users)
         shape = (catalog.n_items, catalog.interactions.n_users)
         matrix = sp.csr_matrix((np.ones(len(held)), (held.item, held.user)), shape=shape)
@@ -83,14 +84,12 @@ def makers(run: Path, space: Space) -> dict[str, Maker]:
     """The systems: text and length -> rows in order."""
     import bm25s
 
-    texts = Descriptions.load(run / "descriptions.parquet").best
+    texts = Descriptions.load(run / "descriptions.parquet").best()
     features = Features.load(run / "features", "text")
-    view = min(1, features.matrix.shape[1] - 1) if features.matrix.ndim == 3 else 0
-    del view
-    matrix = unit(features.matrix.mean(axis=0) if features.matrix.shape[0] != space.n_items else features.matrix.mean(axis=1))
+    matrix = unit(features.matrix.mean(axis=0))  # (n_views, n_items, dim): the mean of an item's texts
     encode = space._sides["text"][1].encode  # noqa: SLF001  the same encoder for raw TEXT
     retriever = bm25s.BM25()
-    retriever.index(bm25s.tokenize(texts() if callable(texts) else texts, show_progress=False), show_progress=False)
+    retriever.index(bm25s.tokenize(texts, show_progress=False), show_progress=False)
 
     def raw(text: str, length: int) -> list[int]:
         return np.argsort(-(matrix @ encode([text])[0]), kind="stable")[:length].tolist()
@@ -137,10 +136,11 @@ def main() -> None:
     space = load(given.run)
     judge = Judge(given.run, space)
     queries = [json.loads(line) for line in given.queries.read_text(encoding="utf-8").splitlines() if line.strip()]
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    commit = asked.stdout.strip()
     print(
-        f"{space.manifest['name']}, {len(queries)} requests, length {given.length}, CF of {judge.n_users} held-out users, "
-        f"{platform.machine()}, {os.cpu_count()} cores, commit {commit}\n"
+        f"{space.manifest['name']}, {len(queries)} requests, length {given.length}, "
+        f"CF of {judge.n_users} held-out users, {platform.machine()}, {os.cpu_count()} cores, commit {commit}\n"
     )
     print("| system | satisfaction | coherence (CF) | diversity |\n|---|---|---|---|")
     rows = []
@@ -148,12 +148,15 @@ def main() -> None:
         lists = [make(query["text"], given.length) for query in queries]
         row = {
             "system": name,
-            "satisfaction": interval([judge.satisfaction(one, q["positives"]) for one, q in zip(lists, queries, strict=True)]),
+            "satisfaction": interval(
+                [judge.satisfaction(one, query["positives"]) for one, query in zip(lists, queries, strict=True)]
+            ),
             "coherence": interval([judge.coherence(one) for one in lists]),
             "diversity": interval([judge.diversity(one) for one in lists]),
         }
         rows.append(row)
-        cells = " | ".join("{:.3f} [{:.3f}, {:.3f}]".format(*row[key]) for key in ("satisfaction", "coherence", "diversity"))
+        measured = (row["satisfaction"], row["coherence"], row["diversity"])
+        cells = " | ".join("{:.3f} [{:.3f}, {:.3f}]".format(*one) for one in measured)
         print(f"| {name} | {cells} |", flush=True)
     out = Path(__file__).parent / "results" / "playlists.json"
     out.parent.mkdir(exist_ok=True)

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 DIM, K = 200, 20
-PLAIN = '''
+PLAIN = """
 import sys, numpy as np, faiss, json
 from fastapi import FastAPI
 from pydantic import BaseModel
@@ -61,7 +61,7 @@ def search(body: Body):
     scores, rows = index.search(query, body.k)
     return {"hits": [{"item_id": str(r), "title": titles[r], "score": float(s)} for r, s in zip(rows[0], scores[0])]}
 uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")
-'''
+"""
 
 
 def make_run(folder: Path, n_items: int) -> Path:
@@ -88,7 +88,8 @@ def make_run(folder: Path, n_items: int) -> Path:
     pq.write_table(pa.table({"item_id": ids, "embedding": embedding}), folder / "image.parquet")
     settings = {
         "name": "bench",
-        "catalog": {"items": "items.parquet", "title": "title", "fields": {"year": {"type": "number"}, "genres": {"type": "list"}}},
+        "catalog": {"items": "items.parquet", "title": "title",
+            "fields": {"year": {"type": "number"}, "genres": {"type": "list"}}},
         "describe": {"opening": "Film.", "categories": [{"label": "Genres", "column": "genres"}]},
         "modalities": [
             {"name": "text", "encoder": "sentence-transformers"},
@@ -140,13 +141,14 @@ async def client(port: int, bodies: list[bytes], until: float, seconds: list[flo
         turn += 1
         start = time.perf_counter()
         writer.write(
-            b"POST /v1/search HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
-            % (len(body), body)
+            b"POST /v1/search HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
         )
         head = await reader.readuntil(b"\r\n\r\n")
         if b" 200 " not in head.split(b"\r\n", 1)[0]:
             raise SystemExit(head.decode() + (await reader.read(500)).decode())
-        length = int(next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")).split(b":")[1])
+        lines = head.lower().split(b"\r\n")
+        length = int(next(line for line in lines if line.startswith(b"content-length")).split(b":")[1])
         await reader.readexactly(length)
         seconds.append(time.perf_counter() - start)
     writer.close()
@@ -172,10 +174,38 @@ def measure(port: int, bodies: list[list[bytes]], length: float) -> dict[str, fl
 def requests(n_clients: int, n_items: int) -> dict[str, list[list[bytes]]]:
     """Bodies for each client: texts that all differ, likes that all differ."""
     rng = np.random.default_rng(1)
-    words = (
-        "dark quiet funny slow tense space war love family robots sea winter city desert music crime dream small town "
-        "mountain train summer night island ghost doctor school letter garden king"
-    ).split()
+    words = [
+        "dark",
+        "quiet",
+        "funny",
+        "slow",
+        "tense",
+        "space",
+        "war",
+        "love",
+        "family",
+        "robots",
+        "sea",
+        "winter",
+        "city",
+        "desert",
+        "music",
+        "crime",
+        "dream",
+        "small",
+        "town",
+        "mountain",
+        "train",
+        "summer",
+        "night",
+        "island",
+        "ghost",
+        "doctor",
+        "school",
+        "letter",
+        "garden",
+        "king",
+    ]
 
     def text(number: int) -> dict[str, Any]:
         return {"text": f"a film about {' and '.join(rng.choice(words, 4))} {number}", "k": K}
@@ -216,18 +246,24 @@ def main() -> None:
 
 def show(rows: list[dict[str, Any]], given: argparse.Namespace) -> None:
     """The table, with the machine and the commit."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    commit = asked.stdout.strip()
     machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
     print(f"{given.items:,} items x {DIM}, k = {K}, {given.clients} clients, {machine}, commit {commit}\n")
     print("| service | query | requests/s | p50 ms | p99 ms | p99/p50 |\n|---|---|---|---|---|---|")
     for row in rows:
-        print(f"| {row['service']} | {row['query']} | {row['rps']:.0f} | {row['p50_ms']:.1f} | {row['p99_ms']:.1f} | {row['p99_over_p50']:.1f} |")
+        print(
+            f"| {row['service']} | {row['query']} | {row['rps']:.0f} | {row['p50_ms']:.1f} | {row['p99_ms']:.1f} | "
+            f"{row['p99_over_p50']:.1f} |"
+        )
     by = {(row["service"], row["query"]): row["rps"] for row in rows}
     for kind in ("text", "likes"):
         print(f"\n{kind}: {by['antiphon', kind] / by['plain', kind]:.2f} x the plain service")
     out = Path(__file__).parent / "results" / "service.json"
     out.parent.mkdir(exist_ok=True)
-    out.write_text(json.dumps({"machine": machine, "commit": commit, "items": given.items, "rows": rows}, indent=2) + "\n")
+    out.write_text(
+        json.dumps({"machine": machine, "commit": commit, "items": given.items, "rows": rows}, indent=2) + "\n"
+    )
 
 
 if __name__ == "__main__":

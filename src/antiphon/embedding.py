@@ -101,7 +101,9 @@ class QueryEmbedder:
 
     def known(self, query: Query) -> tuple[Rows, Floats]:
         """Item rows and weights of what the query's user and history have."""
-        rows, weights = self._listed(query.history)
+        # A history is what it is: items of it without vectors say nothing, and do not spoil the rest.
+        rows = self.rows(query.history)
+        weights = np.ones(len(rows), dtype=np.float32)
         if query.user is None:
             return rows, weights
         if self.users is None:

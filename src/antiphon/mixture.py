@@ -59,14 +59,13 @@ LIKES: Mapping[str, float] = {"joint": 1.0, "ials": 0.3, "ease": 0.1}
 
 
 def standardised(vectors: Floats, covariance: NDArray[np.float64]) -> Floats:
-    """Queries divided by the standard deviation of their scores, (n, dim); zeros stay zeros.
+    """Queries divided by the standard deviation of their scores, (n, dim), where they differ at all.
 
     `covariance`: (dim, dim), of the block's vectors over the items.
     """
     variance = np.einsum("nd,de,ne->n", vectors, covariance, vectors)
     scale = np.sqrt(np.maximum(variance, 0))
-    result = np.zeros_like(vectors, dtype=np.float32)
-    np.divide(vectors, scale[:, None], out=result, where=scale[:, None] > 1e-12, casting="same_kind")
+    result: Floats = (vectors / np.where(scale > 1e-12, scale, 1)[:, None]).astype(np.float32)
     return result
 
 

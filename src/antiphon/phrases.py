@@ -62,7 +62,7 @@ def _as_words(clause: str, has_text: bool) -> Change:
 
 
 def _read(clause: str, words: Vocabulary, shown: tuple[str, ...]) -> Change | None:
-    text = " ".join(clause.lower().replace("'s", "s").split()).strip(" ?:")
+    text = " ".join(clause.lower().replace("i've", "ive").replace("i'd", "id").split()).strip(" ?:")
     text = re.sub(r"^(?:please|now|ok|and|or|something|make it|show me|give me|i want|id like)\s+", "", text)
     for pattern, rule in RULES:
         match = re.fullmatch(pattern, text)
@@ -274,8 +274,8 @@ RULES: tuple[tuple[str, Rule], ...] = (
     (r"(?:between|from) (?P<low>\d{4}) (?:and|to|until) (?P<high>\d{4})", _years),
     (r"(?P<side>before|older than|until|since|from|after|newer than|in|of) (?P<year>\d{4})", _years),
     (r"(?:only|just|nothing but|by|with|from|directed by) (?P<what>.+)", _only),
-    (r"(?:no|without|not|exclude|nothing with|no more) (?P<what>.+)", _without),
     (rf"{_FAR}(?:less|fewer|not (?:so|too|as)) (?P<what>.+)", _less),
+    (r"(?:no|without|not|exclude|nothing with|no more) (?P<what>.+)", _without),
     (rf"{_FAR}more (?P<what>.+)", _more),
     (rf"{_FAR}(?P<what>[a-z]{{3,}}er)", _comparative),
 )  # fmt: skip

@@ -51,7 +51,7 @@ def address(request: pytest.FixtureRequest) -> Iterator[str]:
     service.process.kill()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop would stand in the way of other modules' tests
 def browser() -> Iterator[Any]:
     """A headless Chromium."""
     from playwright.sync_api import sync_playwright

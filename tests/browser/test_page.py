@@ -180,15 +180,25 @@ def test_the_map(open_page):
     page.wait_for_load_state("networkidle")
     page.wait_for_timeout(500)
     lit = page.evaluate(
-        """async () => { const image = await createImageBitmap(document.querySelector('#atlas canvas'));
-        const flat = new OffscreenCanvas(image.width, image.height).getContext('2d'); flat.drawImage(image, 0, 0);
-        return flat.getImageData(0, 0, image.width, image.height).data.filter((value, at) => at % 4 === 3 && value > 0).length; }"""
+        """async () => {
+            const image = await createImageBitmap(document.querySelector('#atlas canvas'));
+            const flat = new OffscreenCanvas(image.width, image.height).getContext('2d');
+            flat.drawImage(image, 0, 0);
+            const data = flat.getImageData(0, 0, image.width, image.height).data;
+            return data.filter((value, at) => at % 4 === 3 && value > 0).length;
+        }"""
     )
     assert lit > 300
     spot = page.evaluate(
-        """async () => { const map = await (await fetch('/v1/map')).json(); const box = document.querySelector('#atlas canvas').getBoundingClientRect();
-        let best = 0; map.y.forEach((value, row) => { if (Math.abs(value - 40000) < Math.abs(map.y[best] - 40000)) best = row; });
-        return [map.item_ids[best], box.left + map.x[best] / 65535 * box.width, box.top + map.y[best] / 65535 * box.height]; }"""
+        """async () => {
+            const map = await (await fetch('/v1/map')).json();
+            const box = document.querySelector('#atlas canvas').getBoundingClientRect();
+            let best = 0;
+            const far = (row) => Math.abs(map.y[row] - 40000);
+            map.y.forEach((_, row) => { if (far(row) < far(best)) best = row; });
+            return [map.item_ids[best], box.left + map.x[best] / 65535 * box.width,
+                box.top + map.y[best] / 65535 * box.height];
+        }"""
     )
     page.mouse.click(spot[1], spot[2])
     page.wait_for_function("() => location.search.includes('like=')")

@@ -53,7 +53,7 @@ def test_it_is_the_real_catalog(space: Space) -> None:
 def test_a_request_for_animation_gets_animation(space: Space) -> None:
     """Most of the first ten answers to 'animation for children' are animation or for children."""
     hits = space.search("animation for children", k=10)
-    fitting = [hit for hit in hits if {"Animation", "Children's", "Children"} & set(hit.fields["genres"])]
+    fitting = [hit for hit in hits if {"animation", "children's"} & set(hit.fields["genres"])]
     assert len(fitting) >= 6, [(hit.title, hit.fields["genres"]) for hit in hits]
 
 
@@ -61,8 +61,8 @@ def test_more_like_toy_story_2(space: Space) -> None:
     """Neighbours of an animated film share its kind more often than films do on the whole."""
     title = next(item for item in space.titles if item.startswith("Toy Story 2"))
     hits = space.similar(space.item_ids[space.titles.index(title)], k=10)
-    share = sum("Animation" in hit.fields["genres"] for hit in hits) / 10
-    everywhere = sum("Animation" in (genres or []) for genres in space.fields["genres"].to_pylist()) / space.n_items
+    share = sum("animation" in hit.fields["genres"] for hit in hits) / 10
+    everywhere = sum("animation" in (genres or []) for genres in space.fields["genres"].to_pylist()) / space.n_items
     assert share >= max(0.3, 3 * everywhere), [hit.title for hit in hits]
 
 
@@ -70,7 +70,7 @@ def test_filters_leave_200_of_200(space: Space) -> None:
     """Where 200 films pass there are 200 answers, all of which pass."""
     hits = space.search("a film to remember", where="year>=1999 and not genres=horror", k=200)
     assert len(hits) == 200
-    assert all(hit.fields["year"] >= 1999 and "Horror" not in hit.fields["genres"] for hit in hits)
+    assert all(hit.fields["year"] >= 1999 and "horror" not in hit.fields["genres"] for hit in hits)
 
 
 def test_a_user_gets_what_is_new_to_them(space: Space, data_dir: Path) -> None:

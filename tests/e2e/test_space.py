@@ -95,6 +95,8 @@ def test_parts_are_weighted_and_added(space: Space) -> None:
     both = unit(0.3 * words + 2.0 * vector(space, A))
     assert ids(space.search("dark", likes=[A], weights={"text": 0.3, "likes": 2}, k=9)) == naive(space, both, {A}, 9)
     assert ids(space.search("dark", likes=[A], weights={"likes": 0}, k=9)) == naive(space, words, {A}, 9)
+    with pytest.raises(QueryError, match=r"nothing is left.*cancel out"):
+        space.search(likes=[A], dislikes=[A], weights={"dislikes": 1})
     alone = space.search("dark", likes=[A], weights={"text": 0}, k=9)
     assert ids(alone) == ids(space.search(likes=[A], k=9))
 
@@ -189,7 +191,7 @@ def test_a_filter_that_nothing_passes_gives_nothing(either: Space) -> None:
 
 
 def test_a_batch_answers_as_its_queries_do_alone(either: Space) -> None:
-    """Evaluation ranks batches, service answers one: the rows are the same and the scores agree to 1e-6."""
+    """Evaluation ranks batches, service answers one: the rows are the same and the scores agree to rounding."""
     queries = [
         Query(text="dark"),
         Query(text="space robots", likes=(A,), weights={"text": 0.5}),
@@ -202,7 +204,7 @@ def test_a_batch_answers_as_its_queries_do_alone(either: Space) -> None:
     for query, row, score in zip(queries, rows, scores, strict=True):
         hits = either.answer(Query(**{**vars(query), "k": 15}))
         assert [either.item_ids[item] for item in row if item >= 0] == ids(hits)
-        assert_allclose(score[: len(hits)], [hit.score for hit in hits], atol=1e-6)
+        assert_allclose(score[: len(hits)], [hit.score for hit in hits], rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -246,7 +248,6 @@ def test_without_explain_nothing_is_explained(either: Space) -> None:
         ({"history": ["x"]}, UnknownIdError, "no item 'x'"),
         ({"user": "nobody"}, UnknownIdError, "no user 'nobody'"),
         ({"text": "dark", "weights": {"text": 0}}, QueryError, "nothing is left"),
-        ({"likes": [A], "dislikes": [A], "weights": {"dislikes": 1}}, QueryError, "nothing is left"),
         ({"likes": A}, QueryError, "write \\['film-001'\\]"),
         ({"text": "dark", "where": "yaer>=1980"}, QueryError, "no field 'yaer' to filter on; did you mean 'year'"),
         ({"text": "dark", "where": {"year": {"gte": "x"}}}, QueryError, "'year' holds numbers, got 'x'"),

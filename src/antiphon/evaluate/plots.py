@@ -70,7 +70,7 @@ def curve_plot(rows: Rows) -> str:
 
 def missing_plot(rows: Rows, reference: Mapping[str, float]) -> str:
     """NDCG over the share of items without a modality; whole lines: missing in training, dashed: in use only."""
-    kinds = list(dict.fromkeys(str(row["task"]) for row in rows))
+    kinds = [kind for kind in reference if any(row["task"] == kind for row in rows)]
     modalities = list(dict.fromkeys(str(row["modality"]) for row in rows))
     with _style() as plt:
         figure, axes = plt.subplots(1, len(kinds), figsize=(3.7 * len(kinds) + 1.2, 3.2), squeeze=False)
@@ -96,7 +96,7 @@ def missing_plot(rows: Rows, reference: Mapping[str, float]) -> str:
 
 def bias_plot(documents: Mapping[str, Mapping[str, Any]]) -> str:
     """Where each system finds what users like: recall by thirds of item popularity, and how much it shows."""
-    names = list(documents)
+    names = list(documents)[::-1]
     with _style() as plt:
         figure, (left, right) = plt.subplots(1, 2, figsize=(9.4, 0.8 + 0.3 * len(names)), sharey=True)
         for third, colour in zip(("low", "middle", "high"), ("#9cc3e6", "#4f8fc9", "#1d4f85"), strict=True):

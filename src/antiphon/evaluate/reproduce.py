@@ -122,6 +122,18 @@ class Reproduction:
         config = parse_config(merged(self.settings, {"train": {"epochs": 0}}), source="the base run")
         build(config, self.base, progress=self.progress, notify=self.notify)
 
+    def base_of(self, preset: str) -> Path:
+        """The run that trials of a preset start from.
+
+        That of the default preset has its synthetic requests and taste factors, so that they are made once.
+        """
+        if preset == "paper":
+            return self.base
+        trial = Trial(f"base-{preset}", {**MULTI["MULTI_TEMPLATE+GEN"], "train": {"epochs": 0}}, self.joined)
+        path = self.options.out / trial.name
+        run_trial(self.base, self.trial_settings(preset), trial, path, self.progress)
+        return path
+
     @cached_property
     def data(self) -> RunData:
         """The base run as an evaluation sees it."""
@@ -158,7 +170,7 @@ class Reproduction:
     def trial(self, trial: Trial, *, preset: str = "paper", base: Path | None = None, folder: str = "rows") -> RunData:
         """Build a trial."""
         path = self.options.out / folder / trial.name
-        return run_trial(base or self.base, self.trial_settings(preset), trial, path, self.progress)
+        return run_trial(base or self.base_of(preset), self.trial_settings(preset), trial, path, self.progress)
 
     def table(self) -> list[Row]:
         """Every row of the table: the paper's, ours, and the floors."""
@@ -237,6 +249,8 @@ class Reproduction:
         changes: dict[str, Any] = {}
         if self.options.epochs is not None:
             changes["train"] = {"epochs": self.options.epochs}
+            changes["synthetic"] = {"per_item": 1}
+        changes["space"] = {"taste_trials": self.options.trials}
         entries = [dict(entry) for entry in self.material.settings["modalities"]]
         for entry in entries:
             if entry["encoder"] == "als":

@@ -15,6 +15,7 @@ from antiphon.config import Config, load_config
 from antiphon.describe.descriptions import Descriptions
 from antiphon.encoders.collaborative import user_item_matrix
 from antiphon.errors import ConfigError, RunError, nearest
+from antiphon.evaluate.lsa import LSA
 from antiphon.features import Features
 from antiphon.layout import RunLayout
 from antiphon.registry import find
@@ -121,6 +122,11 @@ class RunData:
             texts = self.descriptions.best() if view is None else [text or "" for text in self.descriptions.views[view]]
             self._words[view] = tokens(texts)
         return self._words[view]
+
+    @cached_property
+    def lsa(self) -> LSA:
+        """A text encoder fitted on the items' descriptions."""
+        return LSA(self.descriptions.best(), self.config.seed)
 
     @cached_property
     def text_modality(self) -> str:

@@ -23,6 +23,23 @@ class Outcome:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
+IRRELEVANT = (
+    "serve", "cli", "playlist", "_version.py", "__init__.py", "__main__.py", "documents.py", "errors.py", "explain.py",
+    "inspection.py", "network.py", "phrases.py", "progress.py", "projection.py", "refine.py", "runtime.py",
+    "vocabulary.py", "evaluate/comparisons.py", "evaluate/paper.py", "evaluate/plots.py", "evaluate/report.py",
+    "evaluate/report_studies.py", "evaluate/summary.py",
+)  # fmt: skip
+"""Source files that no number of a stage depends on."""
+
+
+def code_hash() -> str:
+    """A hash of the source files that numbers depend on: results of other code are not taken for those of this one."""
+    root = Path(__file__).parents[1]
+    files = sorted(path.relative_to(root) for path in root.rglob("*.py"))
+    kept = [path for path in files if not {path.as_posix(), path.parts[0]} & set(IRRELEVANT)]
+    return storage.digest("code", [(path.as_posix(), storage.cached_sha256(root / path)) for path in kept])
+
+
 class Stages:
     """A folder of outcomes, told apart by the fingerprint of what they depend on.
 

@@ -18,7 +18,7 @@ from antiphon.errors import QueryError
 from antiphon.evaluate.bias import DEPTH, bias_document
 from antiphon.evaluate.classic import IALS
 from antiphon.evaluate.protocols import Task, cold_task, wanted_task
-from antiphon.evaluate.reproduce import MULTI, OURS, Reproduction
+from antiphon.evaluate.reproduce import LABELS, MULTI, OURS, Reproduction
 from antiphon.evaluate.results import Result, evaluate, interval_document
 from antiphon.evaluate.rundata import RunData
 from antiphon.evaluate.significance import paired_randomisation_test
@@ -75,9 +75,9 @@ class Studies:
         if preset == "paper":
             content = self.all.joined[1]
             names = ("text", content, "text-projected", f"{content}-projected", "popularity", "random")
-            systems |= {name: raw[name]() for name in names}
+            systems |= {named(name): raw[name]() for name in names}
             table = self.all.options.out / "tuning" / "concat-content-cold.jsonl"
-            systems["concat-content"] = make_system(
+            systems[named("concat-content")] = make_system(
                 data, "concat-content", cold_task(data, "validation"), table=table, trials=self.all.options.trials
             )
         tasks = [cold_task(data, "test", among="cold"), cold_task(data, "test", among="all")]
@@ -101,7 +101,7 @@ class Studies:
         less = CappedData(data, capped)
         raw = raw_systems(data)
         systems: dict[str, System] = {REFERENCE: raw["joint"]()}
-        systems |= {name: raw[name]() for name in ("text", "text-projected", "random")}
+        systems |= {named(name): raw[name]() for name in ("text", "text-projected", "random")}
         systems |= {"popularity": raw_systems(less)["popularity"](), "iALS, fold-in": IALS(less, setting)}
         systems["iALS, fold-in"].known = np.ones(len(groups), dtype=bool)  # type: ignore[attr-defined]
         results = []
@@ -194,7 +194,7 @@ class Studies:
                 )
                 return self._bias(system, task)
 
-            documents[name] = self.all.stages.run(f"study.bias.{name}", None, floor).facts
+            documents[named(name)] = self.all.stages.run(f"study.bias.{name}", None, floor).facts
         return documents
 
     def _bias(self, system: System, task: Task) -> Outcome:
@@ -253,6 +253,12 @@ class CappedData(RunData):
     def training(self) -> Interactions:
         """What was left."""
         return self._training
+
+
+def named(system: str) -> str:
+    """A system as reports call it."""
+    plain, projected, _ = system.partition("-projected")
+    return LABELS.get(plain, plain) + (", projected" if projected else "")
 
 
 def cap_interactions(

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.errors import ConfigError
-from antiphon.evaluate.lsa import LSA
+from antiphon.errors import ConfigError, QueryError
 from antiphon.evaluate.protocols import Kind, Task
 from antiphon.evaluate.rundata import RunData
 from antiphon.features import Features, unit
@@ -93,16 +93,38 @@ class SpaceSystem:
         self.name, self.space = name, data.space
 
     def rank(self, task: Task, k: int) -> Rows:
-        """What `Space.rank` answers."""
-        return self.space.rank(task.queries, min(k, task.n_items))[0]
+        """What `Space.rank` answers; a query that it refuses, such as of items without a vector, gets nothing.
+
+        Raises:
+            QueryError: it refuses all of them.
+        """
+        return self._answers(task, min(k, task.n_items))[0]
 
     def scores(self, task: Task) -> Floats:
         """Scores of what `Space.rank` answers when it is asked for everything."""
-        rows, values = self.space.rank(task.queries, task.n_items)
+        rows, values = self._answers(task, task.n_items)
         result = np.full((len(task), task.n_items), -np.inf, dtype=np.float32)
         query, column = np.nonzero(rows >= 0)
         result[query, rows[query, column]] = values[query, column]
         return result
+
+    def _answers(self, task: Task, k: int) -> tuple[Rows, Floats]:
+        try:
+            return self.space.rank(task.queries, k)
+        except QueryError as error:
+            rows = np.full((len(task), k), -1, dtype=np.int64)
+            values = np.full((len(task), k), -np.inf, dtype=np.float32)
+            answered = 0
+            for place, query in enumerate(task.queries):
+                with suppress(QueryError):
+                    found, scores = self.space.rank([query], k)
+                    rows[place], values[place] = found[0], scores[0]
+                    answered += 1
+            if not answered:
+                raise QueryError(
+                    f"{self.name} answers none of the {len(task):,} queries of {task.name}: {error}"
+                ) from error
+            return rows, values
 
 
 class Neighbours(ScoringSystem):
@@ -199,7 +221,7 @@ def raw_systems(data: RunData) -> Mapping[str, Callable[[], System]]:
         "joint": lambda: SpaceSystem(data),
         "random": lambda: Random(data),
         "popularity": lambda: Popularity(data),
-        "text-lsa": lambda: _lsa_system(data),
+        "text-lsa": lambda: Neighbours("text-lsa", data.lsa.vectors, data.lsa.encode),
     }
     for modality in data.modalities:
         accepts = data.space.manifest["modalities"][modality]["accepts"]
@@ -214,11 +236,6 @@ def raw_systems(data: RunData) -> Mapping[str, Callable[[], System]]:
                 f"{m}-{v}", mean_of_views(data.features(m), [v]), data.encode_texts if t else None
             )
     return systems
-
-
-def _lsa_system(data: RunData) -> Neighbours:
-    fitted = LSA(data.descriptions.best(), data.config.seed)
-    return Neighbours("text-lsa", fitted.vectors, fitted.encode)
 
 
 def _projected_system(data: RunData, modality: str, is_text: bool) -> Neighbours:

@@ -18,12 +18,13 @@ from antiphon import storage
 from antiphon.build import Builder
 from antiphon.config import Config, parse_config
 from antiphon.evaluate.rundata import RunData
+from antiphon.evaluate.stages import code_hash
 from antiphon.features import Features
 from antiphon.layout import RunLayout
 from antiphon.progress import Progress, silent
 
 Change = Callable[[Features], Features]
-COPIED = ("catalog", "features", "model", "descriptions.parquet", "manifest.json")
+NOT_COPIED = ("space", "eval", "config.toml", "manifest.json", "trial.json", ".lock")
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,21 @@ class Trial:
     publishing: Change | None = None
 
 
+MARK = "trial.json"
+
+
 def run_trial(
     base: Path, settings: Mapping[str, Any], trial: Trial, folder: Path, progress: Progress = silent
 ) -> RunData:
     """Build a trial in `folder` from the run `base`, whose configuration is `settings`; what is up to date stays."""
     layout = RunLayout(folder)
-    if not layout.manifest.is_file():
+    mark = {
+        "base": storage.digest([{**stage, "seconds": 0, "status": ""} for stage in _stages(base)]),
+        "code": code_hash(),
+    }
+    if not (folder / MARK).is_file() or storage.read_json(folder / MARK) != mark:
         _copy(base, folder)
+        storage.write_json(folder / MARK, mark)
     builder = TrialBuilder(trial_config(settings, trial), layout, progress, trial)
     builder.run(builder.check_inputs())
     return RunData(folder)
@@ -148,14 +157,22 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     return result
 
 
+def _stages(run: Path) -> list[dict[str, Any]]:
+    stages: list[dict[str, Any]] = storage.read_json(run / "manifest.json")["stages"]
+    return stages
+
+
 def _copy(base: Path, folder: Path) -> None:
-    """The base run without what it published."""
+    """The base run without what it published, as hard links: a file is replaced by a new one, never written into."""
     shutil.rmtree(folder, ignore_errors=True)
-    for name in COPIED:
-        source = base / name
+    folder.mkdir(parents=True)
+    for source in base.iterdir():
+        if source.name in NOT_COPIED:
+            continue
         if source.is_dir():
-            storage.copy_tree(source, folder / name)
-    (folder / "descriptions.parquet").write_bytes((base / "descriptions.parquet").read_bytes())
+            storage.copy_tree(source, folder / source.name)
+        else:
+            (folder / source.name).write_bytes(source.read_bytes())
     manifest = storage.read_json(base / "manifest.json")
     manifest["stages"] = [stage for stage in manifest["stages"] if stage["name"] != "publish"]
     storage.write_json(folder / "manifest.json", manifest)

@@ -173,14 +173,12 @@ def _fields(fields: Any) -> dict[str, Any]:
     """Fields with the first few of many values: a model reads every word."""
     shown: dict[str, Any] = {}
     for name, value in fields.items():
-        value = plain(value)
         if isinstance(value, list):
             words = words_of(value)
-            value = ", ".join(words[:MAX_WORDS]) + (
-                f" and {len(words) - MAX_WORDS} more" if len(words) > MAX_WORDS else ""
-            )
-        if value not in (None, ""):
-            shown[name] = value
+            more = f" and {len(words) - MAX_WORDS} more" if len(words) > MAX_WORDS else ""
+            shown[name] = ", ".join(words[:MAX_WORDS]) + more
+        else:
+            shown[name] = plain(value)
     return {name: value for name, value in shown.items() if value not in (None, "")}
 
 

@@ -11,7 +11,8 @@ function hash(text) {
 export function hue(item) {
   if (!item.place) return hash(item.item_id) % 360;
   const [x, y] = item.place;
-  return (Math.atan2(y - 0.5, x - 0.5) * 180 / Math.PI + 360) % 360;
+  const turn = hash(item.item_id) % 50 - 25; // neighbours are akin, not the same
+  return (Math.atan2(y - 0.5, x - 0.5) * 180 / Math.PI + turn + 360) % 360;
 }
 
 export function cover(item) {
