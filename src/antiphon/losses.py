@@ -36,8 +36,9 @@ def multimodal_loss(
     temperature: Tensor | float,
     *,
     symmetric: bool = False,
+    factors: Sequence[float] | None = None,
 ) -> Tensor:
-    """Sum of the losses of pairs of projections.
+    """Sum of the losses of pairs of projections, each times its factor; factors of 1 are the paper's.
 
     `projections`: each (M, dim), unit L2. `masks`: each (M,) bool, the items that have the modality, or None for all;
     an item that lacks one of a pair takes no part in that pair's loss, not even as a negative.
@@ -45,7 +46,7 @@ def multimodal_loss(
     # The block of a_i . a_k is the same in every pair of a where no item is missing: computed once.
     within: dict[int, Tensor] = {}
     total = projections[0].new_zeros(())
-    for first, second in pairs:
+    for (first, second), factor in zip(pairs, factors or [1.0] * len(pairs), strict=True):
         shared = _both(masks[first], masks[second])
         n_items = len(projections[first]) if shared is None else int(shared.sum())
         if n_items < 2:
@@ -58,7 +59,7 @@ def multimodal_loss(
             else:
                 block = within[anchor] if anchor in within else within.setdefault(anchor, _within(a, temperature))
             loss = _one_way(a, b, block, temperature)
-            total = total + (loss / 2 if symmetric else loss)
+            total = total + factor * (loss / 2 if symmetric else loss)
     return total
 
 

@@ -18,20 +18,25 @@ from torch import Tensor, nn  # noqa: E402
 from torch.nn.functional import normalize  # noqa: E402
 
 MIN_TEMPERATURE = 0.01
-WEIGHTS_RATE = 5.0
-"""The weights of the modalities are a handful of numbers that move on the scale of 1: at the layers' rate they would
-not arrive."""
+MIN_WEIGHT = 1e-6
 
 
 class Network(nn.Module):
     """An encoder a modality, the temperature, and the weights of the modalities in an item's vector.
 
-    `owner` names the modality of each view. `reads` is the modality that encodes requests: with `residual` it has a
-    linear path around its layers, which keeps what the text encoder knows of words that no description has.
+    `owner` names the modality of each view. `weights` are those of the modalities, equal where not given. `reads` is
+    the modality that encodes requests: with `residual` it has a linear path around its layers, which keeps what the
+    text encoder knows of words that no description has.
     """
 
     def __init__(
-        self, dims: Mapping[str, int], owner: Sequence[str], joint: JointConfig, config: TrainConfig, reads: str | None
+        self,
+        dims: Mapping[str, int],
+        owner: Sequence[str],
+        joint: JointConfig,
+        config: TrainConfig,
+        reads: str | None,
+        weights: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
         self.names, self.owner = list(dims), list(owner)
@@ -41,8 +46,9 @@ class Network(nn.Module):
         self.log_temperature = nn.Parameter(
             torch.tensor(math.log(config.temperature)), requires_grad=config.learn_temperature
         )
-        learned = joint.mixture == "learned" and reads is not None
-        self.log_weights = nn.Parameter(torch.zeros(len(dims)), requires_grad=learned)
+        self.weights = weights
+        shares = [1.0 if weights is None else max(weights[name], MIN_WEIGHT) for name in dims]
+        self.log_weights = nn.Parameter(torch.tensor(shares).log(), requires_grad=False)
 
     def project(self, modality: str, inputs: Tensor) -> Tensor:
         """Project (M, in) inputs of a modality to (M, dim), unit L2."""
@@ -74,8 +80,6 @@ class Network(nn.Module):
         groups: list[dict[str, Any]] = [{"params": [*self.layers.parameters(), *self.around.parameters()], "lr": rate}]
         if self.log_temperature.requires_grad:
             groups.append({"params": [self.log_temperature], "lr": rate, "weight_decay": 0.0})
-        if self.log_weights.requires_grad:
-            groups.append({"params": [self.log_weights], "lr": WEIGHTS_RATE * rate, "weight_decay": 0.0})
         return groups
 
     def to_model(self, info: Mapping[str, Any]) -> JointModel:
@@ -95,11 +99,7 @@ class Network(nn.Module):
             )
             for name in self.names
         }
-        weights = None
-        if self.log_weights.requires_grad:
-            shares = self.log_weights.detach().softmax(dim=0).tolist()
-            weights = dict(zip(self.names, shares, strict=True))
-        return JointModel(projections, {**info, "temperature": float(self.temperature().detach())}, weights)
+        return JointModel(projections, {**info, "temperature": float(self.temperature().detach())}, self.weights)
 
 
 class Dropout(nn.Module):

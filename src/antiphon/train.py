@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from antiphon.features import Features
 from antiphon.joint import Identity, JointModel
 from antiphon.losses import all_pairs, multimodal_loss, query_loss
 from antiphon.progress import Progress, silent
+from antiphon.weights import pair_factors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,7 +70,37 @@ def train(
     """
     if len(features) == 1:
         return JointModel({features[0].modality: Identity(features[0].dim)}, {"epochs": 0, "losses": []})
-    return Trainer(features, joint, config, seed, queries).run(checkpoint, progress)
+    weights = None
+    if joint.mixture == "learned" and _usable(queries, config):
+        weights = _weights(features, joint, config, queries, seed=seed, checkpoint=checkpoint, progress=progress)
+    return Trainer(features, joint, config, seed, queries, weights).run(checkpoint, progress)
+
+
+def _usable(queries: QueryData | None, config: TrainConfig) -> TypeGuard[QueryData]:
+    return queries is not None and config.query_weight > 0 and len(queries.queries.texts) > 0
+
+
+def _weights(
+    features: Sequence[Features],
+    joint: JointConfig,
+    config: TrainConfig,
+    queries: QueryData,
+    *,
+    seed: int,
+    checkpoint: Path | None,
+    progress: Progress,
+) -> dict[str, float]:
+    """The weights of the modalities, kept beside the checkpoints so that they are learned once."""
+    from antiphon.weights import learn_weights
+
+    kept = None if checkpoint is None else checkpoint / "weights.json"
+    if kept is not None and kept.is_file():
+        known: dict[str, float] = storage.read_json(kept)
+        return known
+    weights = learn_weights(features, joint, config, queries, seed=seed, progress=progress)
+    if kept is not None:
+        storage.write_json(kept, weights)
+    return weights
 
 
 class Trainer:
@@ -82,15 +113,16 @@ class Trainer:
         config: TrainConfig,
         seed: int,
         queries: QueryData | None = None,
+        weights: Mapping[str, float] | None = None,
     ) -> None:
         self.torch = runtime.torch()
-        self.config, self.seed = config, seed
-        usable = queries is not None and config.query_weight > 0 and len(queries.queries.texts) > 0
-        self.queries = queries if usable else None
+        self.config, self.seed, self.weights = config, seed, weights
+        self.queries = queries if _usable(queries, config) else None
         self.device = runtime.device()
         self.inputs, self.masks, self.owner = self._tensors(features)
         views = {item.modality: [i for i, name in enumerate(self.owner) if name == item.modality] for item in features}
         self.pairs = all_pairs(views, config.pairs)
+        self.factors = pair_factors(weights, [(self.owner[first], self.owner[second]) for first, second in self.pairs])
         self.train_rows, self.watched_rows = self._divide(features)
         self.network = self._network({item.modality: item.dim for item in features}, joint)
         if self.queries is not None:
@@ -123,7 +155,7 @@ class Trainer:
         order = self.train_rows[np.random.default_rng([self.seed, 5, number]).permutation(len(self.train_rows))]
         self._set_learning_rate(number)
         self.network.train()
-        return float(np.mean([self.step(batch) for batch in self._batches(order)]))
+        return float(np.mean([self.step(batch) for batch in self.batches(order)]))
 
     def step(self, rows: Tensor) -> float:
         """One batch: loss, gradients, update; returns the loss."""
@@ -137,19 +169,28 @@ class Trainer:
 
     def loss(self, rows: Tensor) -> Tensor:
         """The loss of the items `rows`, (M,) int64."""
-        projections = [
-            self.network.project(name, inputs.index_select(0, rows))
-            for name, inputs in zip(self.owner, self.inputs, strict=True)
-        ]
-        masks = [None if mask is None else mask.index_select(0, rows) for mask in self.masks]
+        projections, masks = self._projected(rows)
         temperature = self.network.temperature()
         total: Tensor = projections[0].new_zeros(())
         if self.config.pair_weight > 0:
-            pairs = multimodal_loss(projections, masks, self.pairs, temperature, symmetric=self.config.symmetric)
+            pairs = multimodal_loss(
+                projections, masks, self.pairs, temperature, symmetric=self.config.symmetric, factors=self.factors
+            )
             total = total + self.config.pair_weight * pairs
         if self.queries is not None:
             total = total + self.config.query_weight * self._query_loss(rows, projections, masks)
         return total
+
+    def query_loss(self, rows: Tensor) -> Tensor:
+        """The part of the loss of the items `rows` that synthetic queries have."""
+        return self._query_loss(rows, *self._projected(rows))
+
+    def _projected(self, rows: Tensor) -> tuple[list[Tensor], list[Tensor | None]]:
+        projections = [
+            self.network.project(name, inputs.index_select(0, rows))
+            for name, inputs in zip(self.owner, self.inputs, strict=True)
+        ]
+        return projections, [None if mask is None else mask.index_select(0, rows) for mask in self.masks]
 
     def _query_loss(self, rows: Tensor, projections: Sequence[Tensor], masks: Sequence[Tensor | None]) -> Tensor:
         """One synthetic query for each item that has some, against the items of the batch."""
@@ -197,7 +238,7 @@ class Trainer:
 
         self.torch.manual_seed(self.seed)
         reads = None if self.queries is None else self.queries.modality
-        return Network(dims, self.owner, joint, self.config, reads).to(self.device)
+        return Network(dims, self.owner, joint, self.config, reads, self.weights).to(self.device)
 
     def _optimizer(self) -> Any:
         groups = self.network.groups(self.config.learning_rate)
@@ -205,7 +246,8 @@ class Trainer:
             group["full_lr"] = group["lr"]
         return self.torch.optim.AdamW(groups, weight_decay=self.config.weight_decay, fused=True)
 
-    def _batches(self, rows: NDArray[np.int64]) -> list[Tensor]:
+    def batches(self, rows: NDArray[np.int64]) -> list[Tensor]:
+        """Rows in batches, each (M,) int64; the last one may be smaller."""
         size = self.config.batch_size
         parts = [rows[start : start + size] for start in range(0, len(rows), size)]
         # A last batch of one item has no negatives.
@@ -223,7 +265,7 @@ class Trainer:
             return
         self.network.eval()
         with self.torch.no_grad():
-            losses = [float(self.loss(batch)) for batch in self._batches(self.watched_rows)]
+            losses = [float(self.loss(batch)) for batch in self.batches(self.watched_rows)]
         state.validation.append(float(np.mean(losses)))
         if self.config.patience is not None and state.validation[-1] <= min(state.validation):
             state.best = {name: value.clone() for name, value in self.network.state_dict().items()}

@@ -124,7 +124,7 @@ def test_why(open_page):
 
 def test_the_playlist(open_page):
     """Generate, reorder by keys and by dragging, remove, undo, extend, and export a file."""
-    page = open_page("/?q=drama")
+    page = open_page("/?q=drama", reduced_motion="reduce")
     settled(page)
     names = lambda: page.locator("#playlist .entry .name").all_text_contents()  # noqa: E731
     page.get_by_role("button", name="Generate").click()

@@ -106,7 +106,7 @@ def test_a_build_that_is_killed_at_any_write_ends_at_the_same_space(
 def test_a_build_that_is_killed_at_random_times_ends_at_the_same_space(tiny_run: Any, tmp_path: Path) -> None:
     """The whole build, killed three times at moments of chance and gone on with each time."""
     run = tmp_path / "run"
-    chance = random.Random()  # noqa: S311  the moments are to differ from run to run
+    chance = random.Random()
     command = [sys.executable, "-m", "antiphon", "build", str(tiny_run.project), "--run", str(run)]
     moments = []
     for _ in range(3):

@@ -146,7 +146,7 @@ def test_pages_continue_each_other(either: Space) -> None:
 
 
 def test_more_than_there_is_gives_all_there_is(either: Space) -> None:
-    """k beyond the catalog gives every item once."""
+    """K beyond the catalog gives every item once."""
     hits = either.search("dark", k=10_000)
     assert sorted(ids(hits)) == either.item_ids
     assert len(either.search(likes=[A], exclude=[B, C], k=10_000)) == 57

@@ -57,7 +57,7 @@ def run_trial(
         "code": code_hash(),
     }
     if not (folder / MARK).is_file() or storage.read_json(folder / MARK) != mark:
-        _copy(base, folder)
+        _copy(base, folder, again=("publish",) if trial.training is None else ("train", "publish"))
         storage.write_json(folder / MARK, mark)
     builder = TrialBuilder(trial_config(settings, trial), layout, progress, trial)
     builder.run(builder.check_inputs())
@@ -162,8 +162,11 @@ def _stages(run: Path) -> list[dict[str, Any]]:
     return stages
 
 
-def _copy(base: Path, folder: Path) -> None:
-    """The base run without what it published, as hard links: a file is replaced by a new one, never written into."""
+def _copy(base: Path, folder: Path, again: Sequence[str]) -> None:
+    """The base run without what it published, as hard links: a file is replaced by a new one, never written into.
+
+    `again` names the stages that are done again, whatever their fingerprints: those do not see changed features.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for source in base.iterdir():
@@ -174,7 +177,7 @@ def _copy(base: Path, folder: Path) -> None:
         else:
             (folder / source.name).write_bytes(source.read_bytes())
     manifest = storage.read_json(base / "manifest.json")
-    manifest["stages"] = [stage for stage in manifest["stages"] if stage["name"] != "publish"]
+    manifest["stages"] = [stage for stage in manifest["stages"] if stage["name"] not in again]
     storage.write_json(folder / "manifest.json", manifest)
 
 

@@ -65,7 +65,7 @@ def encoder(**options: Any) -> Collaborative:
 
 
 def objective(matrix: np.ndarray, users: np.ndarray, items: np.ndarray, setting: Setting) -> float:
-    """sum c (p - x.y)^2 + reg (|x|^2 + |y|^2), written out densely (Hu et al. 2008, equation 3)."""
+    """Sum c (p - x.y)^2 + reg (|x|^2 + |y|^2), written out densely (Hu et al. 2008, equation 3)."""
     confidence = 1 + setting.alpha * matrix
     residual = (matrix > 0) - users @ items.T
     penalty = setting.regularization * (np.square(users).sum() + np.square(items).sum())

@@ -104,7 +104,6 @@ def test_prompts_go_before_documents_and_requests(
     tiny_text_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """document_prompt goes before descriptions, query_prompt before requests; also where a model has no export."""
-
     monkeypatch.setenv("ANTIPHON_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(onnx_export, "export_text_encoder", cannot_export)
     source = make_source(template=TEMPLATE)

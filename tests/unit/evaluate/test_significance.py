@@ -48,7 +48,7 @@ class TestBootstrapInterval:
         assert interval.high == pytest.approx(values.mean() + 1.96 * error, abs=0.1 * error)
 
     def test_it_agrees_with_scipy_on_skewed_values(self) -> None:
-        """scipy's percentile bootstrap of the mean gives the same ends, up to the noise of resampling."""
+        """Scipy's percentile bootstrap of the mean gives the same ends, up to the noise of resampling."""
         values = np.random.default_rng(2).exponential(size=40)
         ours = bootstrap_interval(values, level=0.9, n_resamples=20000, seed=3)
         theirs = stats.bootstrap(

@@ -23,7 +23,7 @@ function details(found) {
   const parts = Object.entries(found.why || {});
   const largest = Math.max(0.01, ...parts.map(([, share]) => Math.abs(share)));
   const fields = Object.entries(found.fields).filter(([, value]) => value !== null && value.length !== 0);
-  const rank = found.rank ? `Answer ${count(found.rank)}, cosine ${found.score.toFixed(3)}.` : state.asks(state.get()) ? "Not among the best 500 answers." : "";
+  const rank = found.rank ? `Answer ${count(found.rank)}, score ${found.score.toFixed(3)}.` : state.asks(state.get()) ? "Not among the best 500 answers." : "";
   return [
     h("p", {}, rank),
     parts.length && h("h3", {}, "Why"),

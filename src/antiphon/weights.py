@@ -1,0 +1,98 @@
+"""Weights of the modalities in an item's vector, learned on items that the layers have not seen.
+
+On the items that it trains on, a network makes any modality look good: vectors of pure noise tell items apart, and are
+learned by heart. So a short training leaves some items out, and the weights follow the loss of queries over those. A
+modality without which the unseen items are found just as well gets almost no weight, and then has almost no part in
+the training proper either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from antiphon import runtime
+from antiphon.config import JointConfig, TrainConfig
+from antiphon.features import Features
+from antiphon.progress import Progress
+
+if TYPE_CHECKING:
+    from antiphon.train import QueryData, Trainer
+
+EPOCHS = 25
+HELD_OUT = 0.25
+MIN_HELD_OUT = 16
+STEPS = 4
+"""Steps of the weights over the held-out items after each epoch of the layers."""
+RATE = 0.05
+MIN_GAIN = 0.005
+"""A modality without which the loss of queries rises by less than this share is left out."""
+LEFT_OUT = 1e-3
+"""Not 0: an item that has no other modality still has a place."""
+LOOKS = 16
+
+
+def learn_weights(
+    features: Sequence[Features],
+    joint: JointConfig,
+    config: TrainConfig,
+    queries: QueryData,
+    *,
+    seed: int,
+    progress: Progress,
+) -> dict[str, float]:
+    """Weight of each modality, summing to 1; equal ones where there are too few items to hold any out."""
+    from antiphon.train import Trainer
+
+    short = config.model_copy(
+        update={"epochs": min(EPOCHS, config.epochs), "validation_items": HELD_OUT, "patience": None}
+    )
+    trainer = Trainer(features, joint, short, seed, queries)
+    if len(trainer.watched_rows) < MIN_HELD_OUT:
+        return {item.modality: 1 / len(features) for item in features}
+    log_weights = trainer.network.log_weights.requires_grad_()
+    optimizer = runtime.torch().optim.Adam([log_weights], lr=RATE)
+    with progress("weighing the modalities", short.epochs) as advance:
+        for epoch in range(short.epochs):
+            trainer.epoch(epoch)
+            trainer.network.eval()
+            for batch in trainer.batches(trainer.watched_rows) * STEPS:
+                loss = trainer.query_loss(batch)
+                if loss.requires_grad:
+                    optimizer.zero_grad(set_to_none=True)
+                    loss.backward()  # type: ignore[no-untyped-call]
+                    optimizer.step()
+            advance(1)
+    useful = _useful(trainer, queries.modality)
+    shares = log_weights.detach().softmax(dim=0) * runtime.torch().tensor(useful).clamp_min(LEFT_OUT)
+    return dict(zip(trainer.network.names, (shares / shares.sum()).tolist(), strict=True))
+
+
+def _useful(trainer: Trainer, reads: str) -> list[float]:
+    """1 for each modality that the held-out items are found worse without, 0 for the others."""
+    names, log_weights = trainer.network.names, trainer.network.log_weights
+    whole = _loss(trainer)
+    found = []
+    for number, name in enumerate(names):
+        before = float(log_weights[number].detach())
+        log_weights.data[number] = -1e9
+        found.append(1.0 if name == reads or _loss(trainer) > whole * (1 + MIN_GAIN) else 0.0)
+        log_weights.data[number] = before
+    return found
+
+
+def _loss(trainer: Trainer) -> float:
+    """Mean loss of queries over the held-out items, on the same queries each time."""
+    torch = runtime.torch()
+    torch.manual_seed(trainer.seed)
+    with torch.no_grad():
+        losses = [float(trainer.query_loss(batch)) for batch in trainer.batches(trainer.watched_rows) * LOOKS]
+    return sum(losses) / len(losses)
+
+
+def pair_factors(weights: Mapping[str, float] | None, pairs: Sequence[tuple[str, str]]) -> list[float]:
+    """How much each pair of modalities counts in the pair loss: the smaller weight of the two, the best pair 1."""
+    if weights is None or not pairs:
+        return [1.0] * len(pairs)
+    smaller = [min(weights[first], weights[second]) for first, second in pairs]
+    return [value / max(smaller) for value in smaller]

@@ -1,0 +1,93 @@
+"""antiphon reproduce on a small slice of the real data, from raw files to a report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from antiphon.evaluate.report import Block, as_html, as_markdown
+from antiphon.evaluate.results import load_results
+
+Call = Callable[..., tuple[int, str, str]]
+SMALL = ("--items", "150", "--users", "300", "--queries", "100", "--epochs", "2", "--seeds", "1", "--trials", "2")
+ROWS = {"MULTI_TEMPLATE", "MULTI_GEN", "MULTI_TEMPLATE+GEN", "ANTIPHON", "CF", "popularity", "random", "EASE"}
+
+
+def reproduce(call: Call, dataset: str, source: Path, out: Path, *words: str) -> dict[str, Any]:
+    """The document that `antiphon reproduce --json` prints."""
+    code, printed, err = call("reproduce", dataset, "--from", source, "--out", out, *SMALL, *words, "--json")
+    assert code == 0, err
+    return json.loads(printed)
+
+
+@pytest.mark.data
+def test_music_from_raw_files_to_a_report(call: Call, data_dir: Path, tmp_path: Path) -> None:
+    """Every row of every column with its interval, tests, hashes, a table of all queries, and a page of its own.
+
+    Done again, nothing but the report is made, and it is the same.
+    """
+    found = reproduce(call, "music", data_dir, tmp_path, "--no-studies")
+    assert found.keys() == {"dataset", "rows", "tests", "config_hash", "data_hash"}
+    tasks = {row["task"] for row in found["rows"]}
+    assert tasks == {"recommend", "retrieve", "similar"}
+    for task in tasks:
+        names = {row["system"] for row in found["rows"] if row["task"] == task}
+        assert names >= ({"MULTI_TEMPLATE+GEN", "BM25", "TEXT + BM25, scores"} if task == "retrieve" else ROWS)
+    for row in found["rows"]:
+        value = row["metrics"]["ndcg@200"]
+        assert 0 <= value["low"] <= value["mean"] <= value["high"] <= 1
+    assert all(test["p_holm"] >= test["p"] for test in found["tests"])
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<svg" in page
+    assert "src=" not in page
+    assert str(tmp_path) not in page
+    assert len({result.system for result in load_results(tmp_path / "per_query.parquet")}) >= len(ROWS)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "stages").iterdir()}
+    assert reproduce(call, "music", data_dir, tmp_path, "--no-studies") == found
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "stages").iterdir()} == before
+
+
+@pytest.mark.data
+def test_movies_with_all_studies(call: Call, data_dir: Path, tmp_path: Path) -> None:
+    """Cold items, the curve, missing modalities, noise, ablations and bias are in the document and in the report."""
+    reproduce(call, "movies", data_dir, tmp_path)
+    document = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
+    assert document["studies"].keys() == {"cold", "curve", "missing", "noise", "ablations", "bias"}
+    assert all(document["studies"].values())
+    assert {row["modality"] for row in document["studies"]["missing"]} == {"text", "image", "cf"}
+    assert {row["when"] for row in document["studies"]["missing"]} == {"training", "use"}
+    assert {row["change"] for row in document["studies"]["noise"]} >= {"random modality added", "image shuffled"}
+    report = (tmp_path / "report.md").read_text(encoding="utf-8")
+    for heading in ("Cold items", "Missing modalities", "What noise costs", "Ablations", "Popularity and other bias"):
+        assert f"## {heading}" in report
+    assert not any((tmp_path / "studies").iterdir())
+
+
+def test_an_unknown_table_is_refused(call: Call, tmp_path: Path) -> None:
+    """There are two; a misspelt one gets the nearest."""
+    code, _, err = call("reproduce", "movie", "--out", tmp_path / "out")
+    assert code == 2
+    assert "did you mean 'movies'" in err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("words", [("--seeds", "0"), ("--encoders", "minilm,bert"), ("--from", "nowhere")])
+def test_bad_options_are_refused(call: Call, tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Exit code 2 and a sentence, before anything is written."""
+    code, _, err = call("reproduce", "music", "--out", tmp_path / "out", *words)
+    assert code == 2
+    assert err.startswith("antiphon: ")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_report_escapes_what_it_shows() -> None:
+    """Signs that mean something to a browser are shown, not run; tables keep their cells."""
+    blocks = [Block("p", "<script>&"), Block("table", rows=[["a", "b"], ["*<i>*", "2"]])]
+    page = as_html(blocks, "t")
+    assert "<script>" not in page
+    assert "<b>&lt;i&gt;</b>" in page
+    assert "| *<i>* | 2 |" in as_markdown(blocks)

@@ -1,0 +1,10 @@
+"""Fixtures of the reference tests: the run that evaluations are tried on."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+_evaluate = runpy.run_path(str(Path(__file__).parents[1] / "unit" / "evaluate" / "conftest.py"))
+tiny_text_model, exports_once = _evaluate["tiny_text_model"], _evaluate["exports_once"]
+built, data = _evaluate["built"], _evaluate["data"]
