@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon import runtime, storage
+from antiphon import storage
 from antiphon.config import SpaceConfig
 from antiphon.encoders.collaborative import (
     CollaborativeOptions,

@@ -169,7 +169,7 @@ class Trainer:
 
     def loss(self, rows: Tensor) -> Tensor:
         """The loss of the items `rows`, (M,) int64."""
-        projections, masks = self._projected(rows)
+        projections, masks = self.projected(rows)
         temperature = self.network.temperature()
         total: Tensor = projections[0].new_zeros(())
         if self.config.pair_weight > 0:
@@ -183,29 +183,40 @@ class Trainer:
 
     def query_loss(self, rows: Tensor) -> Tensor:
         """The part of the loss of the items `rows` that synthetic queries have."""
-        return self._query_loss(rows, *self._projected(rows))
+        return self._query_loss(rows, *self.projected(rows))
 
-    def _projected(self, rows: Tensor) -> tuple[list[Tensor], list[Tensor | None]]:
+    def projected(self, rows: Tensor) -> tuple[list[Tensor], list[Tensor | None]]:
+        """Projections of the items `rows` by view, each (M, dim), and their masks."""
         projections = [
             self.network.project(name, inputs.index_select(0, rows))
             for name, inputs in zip(self.owner, self.inputs, strict=True)
         ]
         return projections, [None if mask is None else mask.index_select(0, rows) for mask in self.masks]
 
-    def _query_loss(self, rows: Tensor, projections: Sequence[Tensor], masks: Sequence[Tensor | None]) -> Tensor:
-        """One synthetic query for each item that has some, against the items of the batch."""
+    def ask(
+        self, rows: Tensor, projections: Sequence[Tensor], masks: Sequence[Tensor | None]
+    ) -> tuple[Tensor, Tensor, Tensor] | None:
+        """One synthetic query for each of the items that has some; None where none has.
+
+        Returns the queries (Q, dim), the items (M, dim), and which items answer which queries, (Q, M) bool.
+        """
         assert self.queries is not None  # noqa: S101  the caller asked
         places = rows.cpu().numpy()
         counts = self.query_starts[places + 1] - self.query_starts[places]
         drawn = (self.torch.rand(len(places)).numpy() * counts).astype(np.int64)
         chosen = (self.query_starts[places] + drawn)[counts > 0]
         if not len(chosen):
-            return projections[0].new_zeros(())
+            return None
         answered = self.torch.from_numpy(self.queries.queries.answered(chosen, places)).to(self.device)
         vectors = self.query_vectors.index_select(0, self.torch.from_numpy(chosen).to(self.device))
         asked = self.network.project(self.queries.modality, vectors)
-        items = self.network.item_vectors(projections, masks)
-        return query_loss(asked, items, answered, self.config.query_temperature)
+        return asked, self.network.item_vectors(projections, masks), answered
+
+    def _query_loss(self, rows: Tensor, projections: Sequence[Tensor], masks: Sequence[Tensor | None]) -> Tensor:
+        asked = self.ask(rows, projections, masks)
+        if asked is None:
+            return projections[0].new_zeros(())
+        return query_loss(*asked, self.config.query_temperature)
 
     def _tensors(self, features: Sequence[Features]) -> tuple[list[Tensor], list[Tensor | None], list[str]]:
         inputs, masks, owner = [], [], []

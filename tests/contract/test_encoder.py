@@ -63,7 +63,7 @@ def test_it_is_registered_under_its_own_name(name: str) -> None:
 def test_features_are_well_formed(
     name: str, make: Callable[[str], Encoder[Any]], source: Source, tmp_path: Path
 ) -> None:
-    """Vectors are (n_views, n_items, dim) float32, finite, of unit length where the mask says so and zeros elsewhere."""
+    """Vectors are (n_views, n_items, dim) float32, finite, of unit length where there are some, else zeros."""
     features = make(name).encode(source, tmp_path / "work", silent)
     assert features.modality == "some"
     assert features.matrix.dtype == np.float32

@@ -245,7 +245,7 @@ def no_larger_than(n_bytes: int) -> Callable[[], None]:
 def test_a_full_disk(
     project: Callable[..., Path], tmp_path: Path, cli: Callable[..., Any], call: Callable[..., Any], n_bytes: int
 ) -> None:
-    """Whichever write fails first, it is one sentence, no temporary file stays, and the next build goes on from there."""
+    """Whichever write fails first, it is one sentence, no temporary file stays, and the next build goes on."""
     toml = project({"modalities": [IMAGE, CF]}, n_items=200)
     done = cli("build", toml, "--run", tmp_path / "run", preexec_fn=no_larger_than(n_bytes))
     refused((done.returncode, done.stdout, done.stderr.splitlines()[-1]), "cannot write", "free space")

@@ -10,7 +10,48 @@ from typing import Any
 
 import pytest
 
-WORDS = ["movie", "year", "genres", "country", "tags", "drama", "comedy", "thriller", "horror", "sci", "fi", "romance", "quiet", "family", "small", "town", "witty", "absurd", "feel", "good", "tense", "dark", "conspiracy", "eerie", "gory", "space", "robots", "dystopia", "tender", "bittersweet", "france", "italy", "japan", "usa", "film", "a", "and", "the", "of", "something"]
+WORDS = [
+    "movie",
+    "year",
+    "genres",
+    "country",
+    "tags",
+    "drama",
+    "comedy",
+    "thriller",
+    "horror",
+    "sci",
+    "fi",
+    "romance",
+    "quiet",
+    "family",
+    "small",
+    "town",
+    "witty",
+    "absurd",
+    "feel",
+    "good",
+    "tense",
+    "dark",
+    "conspiracy",
+    "eerie",
+    "gory",
+    "space",
+    "robots",
+    "dystopia",
+    "tender",
+    "bittersweet",
+    "france",
+    "italy",
+    "japan",
+    "usa",
+    "film",
+    "a",
+    "and",
+    "the",
+    "of",
+    "something",
+]
 DIM = 16
 
 

@@ -99,7 +99,7 @@ def test_the_matrix_holds_every_weight() -> None:
 
 
 def test_factors_solve_the_normal_equations() -> None:
-    """At the end, items are the least squares solution given the users that they fold in to, and the other way round."""
+    """At the end, items are the least squares solution given the users that they fold in to."""
     interactions = make_interactions()
     items = factorize(user_item_matrix(interactions, N_ITEMS), SETTING, 0).items.astype(np.float64)
     matrix = dense(interactions)
@@ -294,5 +294,5 @@ def test_a_catalog_without_interactions_is_refused() -> None:
 )
 def test_wrong_options_are_refused(options: dict[str, Any]) -> None:
     """Ranges are ordered and positive, and there is something to choose from."""
-    with pytest.raises(ValueError, match="range|1 or more|at least 1"):
+    with pytest.raises(ValueError, match=r"range|1 or more|at least 1"):
         encoder(**options)

@@ -29,6 +29,7 @@ class Encoder:
         self.calls: list[list[str]] = []
 
     def __call__(self, positions: list[int]) -> np.ndarray:
+        """Vectors of the keys at these positions."""
         if self.dies_after == len(self.calls):
             raise Killed
         batch = [self.keys[position] for position in positions]
