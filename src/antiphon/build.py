@@ -18,7 +18,7 @@ from typing import Any
 import tomli_w
 from filelock import FileLock, Timeout
 
-from antiphon import storage
+from antiphon import runtime, storage
 from antiphon._version import __version__
 from antiphon.catalog import Catalog
 from antiphon.config import Config
@@ -69,7 +69,10 @@ def build(config: Config, run: Path, *, progress: Progress = silent, notify: Not
             catalog_stage = builder.check_inputs()
         try:
             storage.sweep(layout.root)
-            builder.run(catalog_stage)
+            # The last bits of a product depend on the number of BLAS threads, which processes differ in; with one
+            # they are the same, and so is the space.
+            with runtime.one_blas_thread():
+                builder.run(catalog_stage)
         except OSError as error:
             raise RunError(
                 f"cannot write {run}: {error.strerror or error}. Check permissions and free space."

@@ -26,13 +26,16 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Space:
         pytest.skip("ANTIPHON_DATA does not name the folder of data sets")
     out = tmp_path_factory.mktemp("movies")
     toml = find("antiphon.datasets", "movies").make_project(out, Path(folder), antiphon_silent)
-    reduced = ['catalog.keep="year>=1998 and core=true"', "train.epochs=30"]
+    reduced = [
+        'catalog.keep="year>=1998 and core=true"', "train.epochs=20", "synthetic.per_item=4",
+        "space.taste_trials=1", "space.ease_rank=32",
+    ]  # fmt: skip
     config = load_config(toml, reduced)
     modalities = [
         item.model_copy(update={"trials": 1, "factors": [32]}) if item.name == "cf" else item
         for item in config.modalities
     ]
-    build(config.model_copy(update={"modalities": modalities}), out / "run")
+    build(config.model_copy(update={"modalities": modalities}), out / "run", notify=print)
     return antiphon.load(out / "run")
 
 

@@ -24,7 +24,7 @@ from antiphon.evaluate.protocols import Task, recommend_task, retrieve_task, sim
 from antiphon.evaluate.results import Result, evaluate
 from antiphon.evaluate.rundata import RunData
 from antiphon.evaluate.slices import NAMES, Material, gather
-from antiphon.evaluate.stages import Outcome, Stages
+from antiphon.evaluate.stages import Outcome, Stages, code_hash
 from antiphon.evaluate.systems import raw_systems
 from antiphon.evaluate.trials import Trial, merged, run_trial
 from antiphon.evaluate.tuning import make_system, tunable_systems
@@ -110,7 +110,7 @@ class Reproduction:
         self.settings = merged(self.material.settings, self._small())
         self.data_hash = storage.digest("data", dict(self.material.hashes))
         self.config_hash = storage.digest("config", self._config_document(), options.settings(), __version__)
-        self.stages = Stages(options.out / "stages", [self.config_hash, self.data_hash], notify)
+        self.stages = Stages(options.out / "stages", [self.config_hash, self.data_hash, code_hash()], notify)
 
     @property
     def base(self) -> Path:

@@ -31,7 +31,7 @@ from antiphon.features import Features, unit
 METRIC = "ndcg@200"
 REFERENCE = "MULTI_TEMPLATE+GEN"
 PRESETS: Mapping[str, str] = {REFERENCE: "paper", OURS: "default"}
-SHARES = (0.25, 0.5, 0.75, 1.0)
+SHARES = (0.4, 0.8, 1.0)
 LEVELS = (0, 1, 2, 5, 10, 20)
 """Interactions left to the items of each group of the cold-start curve."""
 Document = list[dict[str, Any]]
@@ -120,11 +120,9 @@ class Studies:
         rows: Document = []
         for modality in self.all.joined:
             for share in SHARES:
-                others = [name for name in self.all.joined if name != modality]
-                gone = share == 1
-                trained = Trial(
-                    f"missing-{modality}-{share:g}-training", MULTI[REFERENCE], others if gone else self.all.joined,
-                    training=None if gone else drop(modality, share),
+                trained = self._without(modality) if share == 1 else Trial(
+                    f"missing-{modality}-{share:g}-training", MULTI[REFERENCE], self.all.joined,
+                    training=drop(modality, share),
                 )  # fmt: skip
                 used = Trial(
                     f"missing-{modality}-{share:g}-use", MULTI[REFERENCE], self.all.joined,
@@ -150,9 +148,7 @@ class Studies:
                 f"{content} shuffled": Trial(
                     f"shuffled-{label}", MULTI[REFERENCE], self.all.joined, training=shuffle(content)
                 ),
-                f"without {content}": Trial(
-                    f"without-{label}", MULTI[REFERENCE], [name for name in self.all.joined if name != content]
-                ),
+                f"without {content}": self._without(content, label),
             }
             for change, trial in trials.items():
                 found = self._measure(trial, preset=preset)
@@ -196,6 +192,10 @@ class Studies:
 
             documents[named(name)] = self.all.stages.run(f"study.bias.{name}", None, floor).facts
         return documents
+
+    def _without(self, modality: str, label: str = REFERENCE) -> Trial:
+        """A row without one of its modalities."""
+        return Trial(f"without-{modality}-{label}", MULTI[REFERENCE], [m for m in self.all.joined if m != modality])
 
     def _bias(self, system: System, task: Task) -> Outcome:
         return Outcome(facts=bias_document(rank(system, task, min(DEPTH, task.n_items)), task, self.all.data))
