@@ -35,7 +35,7 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Space:
         item.model_copy(update={"trials": 1, "factors": [32]}) if item.name == "cf" else item
         for item in config.modalities
     ]
-    build(config.model_copy(update={"modalities": modalities}), out / "run", notify=print)
+    build(config.model_copy(update={"modalities": modalities}), out / "run")
     return antiphon.load(out / "run")
 
 

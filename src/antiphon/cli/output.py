@@ -42,6 +42,6 @@ def hit_lines(hits: Sequence[Hit]) -> list[str]:
 def _why(hit: Hit) -> str:
     if hit.why is None:
         return ""
-    shares = " ".join(f"{name} {share:.0%}" for name, share in hit.why.items())
+    shares = " ".join(f"{name} {round(100 * share)}%" for name, share in hit.why.items())
     matched = "; ".join(f"{name}: {', '.join(words)}" for name, words in (hit.matched or {}).items())
     return f"   {shares}{'   ' + matched if matched else ''}"

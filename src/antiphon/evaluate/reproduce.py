@@ -47,6 +47,8 @@ LABELS: Mapping[str, str] = {
     "popularity": "popularity", "random": "random", "ials": "iALS, fold-in", "ease": "EASE", "item-knn": "item kNN",
     "concat": "concatenation, untrained", "concat-content": "concatenation without CF, untrained",
     "text+bm25-rrf": "TEXT + BM25, reciprocal ranks", "text+bm25": "TEXT + BM25, scores",
+    "text-template+bm25-rrf": "TEXT + BM25, TEMPLATE, reciprocal ranks",
+    "text-template+bm25": "TEXT + BM25, TEMPLATE, scores",
 }  # fmt: skip
 
 

@@ -57,8 +57,11 @@ def tunable_systems(data: RunData) -> dict[str, Tunable]:
     if 1 < len(content) < len(data.modalities):
         found.append(_concatenation("concat-content", data, content))
     text = next((name for name in data.modalities if data.space.manifest["modalities"][name]["accepts"] == "text"), "")
-    for name in filter(None, (text, "joint")):
-        found += [_fused(name, raw[name], data), _mixed(name, raw[name], data)]
+    views = data.descriptions.views if len(data.descriptions.views) > 1 else ()
+    pairs: list[tuple[str, str | None]] = [(name, None) for name in (text, "joint") if name]
+    pairs += [(f"{text}-{view}", view) for view in views if text]
+    for name, view in pairs:
+        found += [_fused(name, raw[name], data, view), _mixed(name, raw[name], data, view)]
     return {item.name: item for item in found}
 
 
@@ -175,16 +178,16 @@ def _concatenation(name: str, data: RunData, modalities: list[str]) -> Tunable:
     )  # fmt: skip
 
 
-def _fused(name: str, make: Callable[[], System], data: RunData) -> Tunable:
-    parts, fused = cache(lambda: [make(), BM25(data.words())]), f"{name}+bm25-rrf"
+def _fused(name: str, make: Callable[[], System], data: RunData, view: str | None) -> Tunable:
+    parts, fused = cache(lambda: [make(), BM25(data.words(view))]), f"{name}+bm25-rrf"
     return Tunable(
         fused, ("retrieve",), {"k": 60.0}, lambda rng: {"k": _log(rng, 1, 500)},
         lambda values: RankFusion(fused, parts(), values["k"]),
     )  # fmt: skip
 
 
-def _mixed(name: str, make: Callable[[], System], data: RunData) -> Tunable:
-    parts, mixed = cache(lambda: [make(), BM25(data.words())]), f"{name}+bm25"
+def _mixed(name: str, make: Callable[[], System], data: RunData, view: str | None) -> Tunable:
+    parts, mixed = cache(lambda: [make(), BM25(data.words(view))]), f"{name}+bm25"
     return Tunable(
         mixed, ("retrieve",), {"dense": 0.5}, lambda rng: {"dense": round(float(rng.uniform(0, 1)), 4)},
         lambda values: ScoreFusion(mixed, parts(), [values["dense"], 1 - values["dense"]]),
