@@ -15,12 +15,15 @@ from antiphon.evaluate.paper import COLUMNS, DIFFERENCES, TABLE_4
 Document = Mapping[str, Any]
 KINDS = {"recommend": "user recommendation", "similar": "item to item", "retrieve": "retrieval"}
 METRICS = ("ndcg@200", "recall@20", "recall@200", "mrr@200")
+LONG = 44
+"""Cells with more characters are words, not numbers: they stand on the left."""
 CSS = """
 body{font:16px/1.55 system-ui,sans-serif;color:#22252b;max-width:1080px;margin:3rem auto;padding:0 1.2rem}
 h1{font-size:1.7rem}h2{margin-top:2.6rem;font-size:1.25rem}p,li{max-width:46rem}
 table{border-collapse:collapse;font-size:.86rem;margin:1rem 0;font-variant-numeric:tabular-nums}
 th,td{text-align:right;padding:.25rem .7rem;border-bottom:1px solid #e6e8ec}
 th:first-child,td:first-child{text-align:left}
+td.words{text-align:left;min-width:14rem;vertical-align:top}
 th{border-bottom:2px solid #9aa1ac}.wide{overflow-x:auto}svg{max-width:100%;height:auto}pre{overflow-x:auto;
 background:#f5f6f8;padding:1rem;font-size:.8rem}b{color:#b4432f}
 """
@@ -232,13 +235,14 @@ def as_html(blocks: Sequence[Block], title: str) -> str:
 def _html_table(rows: Sequence[Sequence[str]]) -> str:
     head, *lines = rows
     top = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
-    body = "".join("<tr>" + "".join(f"<td>{_cell(cell)}</td>" for cell in line) + "</tr>" for line in lines)
+    body = "".join("<tr>" + "".join(map(_cell, line)) + "</tr>" for line in lines)
     return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _cell(text: str) -> str:
     escaped = html.escape(text)
-    return f"<b>{escaped.strip('*')}</b>" if text.startswith("*") and text.endswith("*") and text else escaped
+    shown = f"<b>{escaped.strip('*')}</b>" if text and text.startswith("*") and text.endswith("*") else escaped
+    return f'<td class="words">{shown}</td>' if len(text) > LONG else f"<td>{shown}</td>"
 
 
 def number(value: float | None, digits: int = 3) -> str:
