@@ -75,7 +75,10 @@ class Query:
 
 @dataclass(frozen=True)
 class Hit:
-    """An answer: an item, its score (cosine), and why.
+    """An answer: an item, its score, and why.
+
+    `score` orders the answers of one query and is not comparable between queries: a cosine with `preset = "paper"`,
+    else a weighted sum of scores of which each has the standard deviation 1 over the catalog.
 
     `why`: the share of each modality in the score; they sum to 1. A share is negative where a modality spoke
     against the item. `matched`: values of the item's fields that the filter asked for or the text names.

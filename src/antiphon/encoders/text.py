@@ -141,7 +141,10 @@ class TextEncoder(RequestEncoder[TextOptions]):
         sums = exported.with_suffix(".json")
         if not path.is_dir():
             return None
-        exported.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            exported.parent.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            return None  # no cache, no export: the model itself answers
         with FileLock(exported.with_suffix(".lock")):  # another build may be exporting the same model
             if exported.is_dir() and not _is_whole(exported, sums):
                 shutil.rmtree(exported, ignore_errors=True)
