@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import re
 import subprocess
 import tomllib
@@ -16,7 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PRINTS = ("text", "")
-RUNS = ("python", "bash", "console", "toml")
+RUNS = ("python", "bash", "console", "toml", "json")
 MARK = re.compile(r"<!-- not run: (?P<reason>.*?) -->")
 FENCE = re.compile(r"^(?P<before>[^\n]*)\n```(?P<language>\w*)\n(?P<code>.*?)^```$", re.DOTALL | re.MULTILINE)
 RunBash = Callable[[str, Path], "subprocess.CompletedProcess[str]"]
@@ -54,6 +55,8 @@ def run(block: Block, folder: Path, names: dict[str, object], run_bash: RunBash)
     """Run one block; returns what it printed."""
     if block.language == "toml":
         return str(tomllib.loads(block.code))
+    if block.language == "json":
+        return str(json.loads(block.code))
     if block.language == "python":
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from antiphon import storage
+from antiphon import runtime, storage
 from antiphon.build import Builder
 from antiphon.config import Config, parse_config
 from antiphon.evaluate.rundata import RunData
@@ -60,7 +60,9 @@ def run_trial(
         _copy(base, folder, again=("publish",) if trial.training is None else ("train", "publish"))
         storage.write_json(folder / MARK, mark)
     builder = TrialBuilder(trial_config(settings, trial), layout, progress, trial)
-    builder.run(builder.check_inputs())
+    # As in a build: with one BLAS thread a product is the same to the last bit, wherever it is computed.
+    with runtime.one_blas_thread():
+        builder.run(builder.check_inputs())
     return RunData(folder)
 
 

@@ -48,7 +48,7 @@ def test_sigterm_drains(service):
             for turn in range(200):
                 try:
                     got = client.post("/v1/search", json={"text": f"space {number} {turn}", "k": 5})
-                except (httpx.ConnectError, httpx.RemoteProtocolError) as error:
+                except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
                     return answered, str(error)
                 if got.status_code == 503:
                     return answered, "503"
