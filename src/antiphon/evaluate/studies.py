@@ -103,7 +103,6 @@ class Studies:
         systems: dict[str, System] = {REFERENCE: raw["joint"]()}
         systems |= {named(name): raw[name]() for name in ("text", "text-projected", "random")}
         systems |= {"popularity": raw_systems(less)["popularity"](), "iALS, fold-in": IALS(less, setting)}
-        systems["iALS, fold-in"].known = np.ones(len(groups), dtype=bool)  # type: ignore[attr-defined]
         results = []
         for level in LEVELS:
             wanted = groups == level
