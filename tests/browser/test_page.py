@@ -60,6 +60,11 @@ def test_the_back_button_and_the_address(open_page):
     assert len(chips(page)) == 2
     page.locator("#cards .card").nth(1).locator("[data-tool=more]").click()
     page.wait_for_function("() => location.search.includes('like=')")
+    # The address changes before the answer comes: wait for the answer itself.
+    page.wait_for_function(
+        "ids => JSON.stringify([...document.querySelectorAll('#cards .card')].map(c => c.dataset.key)) !== ids",
+        arg=_json(before),
+    )
     settled(page)
     assert cards(page) != before
     page.go_back()
