@@ -17,17 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon import storage
+from antiphon.encoders.collaborative import held_out_score
 from antiphon.features import unit
-from antiphon.index.exact import top_k
 from antiphon.joint import Embedded
-from antiphon.metrics import Relevance, evaluate_ranking, mean_over_queries
 from antiphon.splits import HeldOut
 from antiphon.taste import Taste
 
 Floats = NDArray[np.float32]
 EASE_GRID = (0.0, 0.25, 0.5, 0.75, 1.0)
 JOINT_GRID = (0.0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8)
-K = 200
 
 
 @dataclass(frozen=True)
@@ -85,13 +83,12 @@ def choose_history(scores: Mapping[str, Floats], check: HeldOut) -> dict[str, fl
     """
     if "ials" not in scores or not len(check.users):
         return {"joint": 1.0}
-    relevance = Relevance.from_lists(check.truths)
     best: tuple[float, dict[str, float]] = (-1.0, {"ials": 1.0})
     for ease, joint in product(EASE_GRID if "ease" in scores else (0.0,), JOINT_GRID):
         total = scores["ials"] + np.float32(joint) * scores["joint"]
         if ease:
             total = total + np.float32(ease) * scores["ease"]
-        value = _ndcg(total, check.profiles, relevance)
+        value = held_out_score(total, check)
         if value > best[0]:
             best = (value, {"joint": joint, "ials": 1.0, "ease": ease})
     return best[1]
@@ -114,11 +111,3 @@ def _means(vectors: Floats, profiles: Sequence[NDArray[np.int32]]) -> Floats:
     if not profiles:
         return np.zeros((0, vectors.shape[1]), dtype=np.float32)
     return unit(np.stack([vectors[rows].mean(axis=0) for rows in profiles]))
-
-
-def _ndcg(scores: Floats, profiles: Sequence[NDArray[np.int32]], relevance: Relevance) -> float:
-    for row, known in enumerate(profiles):
-        scores[row, known] = -np.inf
-    ranked, _ = top_k(scores, min(K, scores.shape[1]))
-    values = evaluate_ranking(ranked, relevance, [f"ndcg@{K}"], n_items=scores.shape[1])
-    return mean_over_queries(values[f"ndcg@{K}"])

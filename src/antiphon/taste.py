@@ -30,23 +30,19 @@ from antiphon.encoders.collaborative import (
     draw_settings,
     factorize,
     fold_in,
+    held_out_score,
     search_settings,
     user_item_matrix,
 )
-from antiphon.index.exact import top_k
-from antiphon.metrics import Relevance, evaluate_ranking, mean_over_queries
 from antiphon.progress import Progress
 from antiphon.splits import HeldOut
 
 Floats = NDArray[np.float32]
-K = 200
-METRIC = f"ndcg@{K}"
 EASE_PENALTIES = (50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 4000.0)
 OVERSAMPLING, POWER_STEPS = 32, 4
 """Of the truncated singular value decomposition: columns beyond the rank, and passes that sharpen the subspace."""
 EASE_ITEMS = 8_000
 """EASE inverts a dense matrix over the items: it is fitted on this many of the most used ones."""
-BLOCKS = ("ials", "ease")
 ARRAYS = ("ials", "ease", "ease_left")
 
 
@@ -71,10 +67,12 @@ class Taste:
 
     def embed(self, histories: Sequence[History]) -> dict[str, Floats]:
         """Vectors of histories by block, each (n, length of the block) float32."""
-        gram = self.gram
         left = [np.asarray(self.ease_left[rows]).sum(axis=0) for rows, _ in histories]
         ease = np.stack(left) if left else np.zeros((0, self.ease.shape[1]), dtype=np.float32)
-        return {"ials": fold_in(np.asarray(self.ials), gram, self.setting, histories), "ease": ease.astype(np.float32)}
+        return {
+            "ials": fold_in(np.asarray(self.ials), self.gram, self.setting, histories),
+            "ease": ease.astype(np.float32),
+        }
 
     def save(self, folder: Path) -> list[Path]:
         """Write the factors and the setting; returns the paths."""
@@ -109,7 +107,7 @@ def fit_taste(
 
     def score(setting: Setting) -> float:
         items = factorize(matrix, setting, seed).items
-        return _score(fold_in(items, items.T @ items, setting, _histories(check)) @ items.T, check)
+        return held_out_score(fold_in(items, items.T @ items, setting, _histories(check)) @ items.T, check)
 
     settings = draw_settings(CollaborativeOptions(trials=config.taste_trials, factors=(32, 64, 128)), seed)
     best = search_settings(settings, score, table, name="searching taste", progress=progress, skip=not len(check.users))
@@ -177,16 +175,8 @@ def _score_ease(weights: NDArray[np.float64], check: HeldOut, place: NDArray[np.
     for row, profile in enumerate(check.profiles):
         known = place[profile]
         scores[row, used] = weights[known[known >= 0]].sum(axis=0)
-    return _score(scores, check)
+    return held_out_score(scores, check)
 
 
 def _histories(check: HeldOut) -> list[History]:
     return [(rows, np.ones(len(rows), dtype=np.float32)) for rows in check.profiles]
-
-
-def _score(scores: Floats, check: HeldOut) -> float:
-    for row, known in enumerate(check.profiles):
-        scores[row, known] = -np.inf
-    ranked, _ = top_k(scores, min(K, scores.shape[1]))
-    values = evaluate_ranking(ranked, Relevance.from_lists(check.truths), [METRIC], n_items=scores.shape[1])
-    return mean_over_queries(values[METRIC])

@@ -260,11 +260,15 @@ def knn_score(items: Floats, check: HeldOut) -> float:
     """Mean nDCG@200 of nearest neighbours by cosine to the mean of a profile's items, over held-out users."""
     vectors = unit(items)
     profiles = unit(np.stack([vectors[rows].mean(axis=0) for rows in check.profiles]))
-    scores = profiles @ vectors.T
+    return held_out_score(profiles @ vectors.T, check)
+
+
+def held_out_score(scores: Floats, check: HeldOut) -> float:
+    """Mean nDCG@200 of scores, (n_users, n_items), over held-out users; `scores` is changed: profiles are hidden."""
     for row, known in enumerate(check.profiles):
         scores[row, known] = -np.inf
-    ranked, _ = top_k(scores, min(K, len(items)))
-    values = evaluate_ranking(ranked, Relevance.from_lists(check.truths), [METRIC], n_items=len(items))
+    ranked, _ = top_k(scores, min(K, scores.shape[1]))
+    values = evaluate_ranking(ranked, Relevance.from_lists(check.truths), [METRIC], n_items=scores.shape[1])
     return mean_over_queries(values[METRIC])
 
 
