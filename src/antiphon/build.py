@@ -11,32 +11,42 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tomli_w
 from filelock import FileLock, Timeout
+from numpy.typing import NDArray
 
 from antiphon import runtime, storage
 from antiphon._version import __version__
 from antiphon.catalog import Catalog
+from antiphon.cold import RIDGE, taste_vectors
 from antiphon.config import Config
-from antiphon.describe.descriptions import Descriptions, describe
-from antiphon.describe.synthetic import make_queries
+from antiphon.describe.descriptions import Descriptions, describe, gen_file_digest
+from antiphon.describe.synthetic import make_queries, plain_texts
 from antiphon.encoders.base import Encoder, RequestEncoder, Source, make_encoder
+from antiphon.encoders.files import read_findings
 from antiphon.errors import DataError, IntegrityError, RunError
+from antiphon.facet_training import fit_facets
+from antiphon.facets import Facets
 from antiphon.features import Features, feature_paths
 from antiphon.joint import Embedded, JointModel, embed_items
 from antiphon.layout import FORMAT, RunLayout
-from antiphon.mixture import Mixture, fit_mixture
+from antiphon.mixture import LIKES, Mixture, fit_mixture
 from antiphon.progress import Progress, silent
 from antiphon.publish import Contents, publish
 from antiphon.reading import read_catalog
 from antiphon.splits import Split, held_out, make_split, training_interactions
-from antiphon.taste import Taste, fit_taste
+from antiphon.taste import RANGES, USUAL, Taste, fit_taste
 from antiphon.train import QueryData, train
 
+RECIPE = [asdict(Mixture()), dict(LIKES), RIDGE]
+"""What `publish` does that no setting says."""
+GROWN = "grown:"
+"""Begins the fingerprint of a stage whose outputs `antiphon add` made larger: no build takes it for its own."""
 Notify = Callable[[str], None]
 
 
@@ -63,8 +73,8 @@ def build(config: Config, run: Path, *, progress: Progress = silent, notify: Not
     builder = Builder(config, layout, progress, notify)
     # Everything that can be refused without writing is refused before the folder is made.
     catalog_stage = builder.check_inputs()
-    with _locked(layout):
-        if _recorded(layout) != builder.before:  # another build ended between the look and the lock
+    with locked(layout):
+        if recorded(layout) != builder.before:  # another build ended between the look and the lock
             builder = Builder(config, layout, progress, notify)
             catalog_stage = builder.check_inputs()
         try:
@@ -86,8 +96,10 @@ class Builder:
     def __init__(self, config: Config, layout: RunLayout, progress: Progress, notify: Notify) -> None:
         self.config, self.layout, self.progress, self.notify = config, layout, progress, notify
         self.encoders: dict[str, Encoder[Any]] = {item.name: make_encoder(item) for item in config.modalities}
-        self.before = _recorded(layout)
+        self.before = recorded(layout)
         self.records: dict[str, StageRecord] = {}
+        self.sides: Mapping[str, Path] = {}
+        """Query sides that are published as they are."""
 
     def check_inputs(self) -> tuple[str, Catalog | None]:
         """Fingerprint of the catalog, and the catalog itself where it has to be read."""
@@ -111,8 +123,9 @@ class Builder:
         features = [self._encode(encoder, source) for encoder in self.encoders.values()]
         queries = self._synthetic(catalog)
         model = self._train(features, queries)
+        facets = self._facets(queries)
         taste = self._taste(catalog, split)
-        self._publish(catalog, descriptions, split, features, model, taste)
+        self._publish(catalog, descriptions, split, features, model, taste, facets)
         self._write_manifest()
 
     def stage(self, name: str, fingerprint: str, work: Callable[[], None], files: Callable[[], Iterable[Path]]) -> None:
@@ -139,7 +152,19 @@ class Builder:
         assert catalog is not None  # noqa: S101  check_inputs has read it where the stage is not up to date
         for finding in catalog.report:
             self.notify(finding.sentence())
+        self._tell_what_is_gone(catalog)
         catalog.save(self.layout.catalog)
+
+    def _tell_what_is_gone(self, catalog: Catalog) -> None:
+        """Items that were added to the run and are not in the files: `antiphon add` writes into a run only."""
+        if not str(self.before.get("catalog", {}).get("fingerprint", "")).startswith(GROWN):
+            return
+        gone = sorted(set(Catalog.load(self.layout.catalog).item_ids) - set(catalog.item_ids))
+        if gone:
+            self.notify(
+                f"{len(gone):,} items that were added before, such as {gone[0]!r}, are not in {self.config.catalog.items}: "
+                "this build has them no more. Put them into the file, or add them again."
+            )
 
     def _catalog_files(self) -> list[Path]:
         return sorted(self.layout.catalog.iterdir())
@@ -147,7 +172,8 @@ class Builder:
     def _describe(self, catalog: Catalog) -> Descriptions:
         path = self.layout.descriptions
         items = self.records["catalog"].files["catalog/items.parquet"]
-        fingerprint = storage.digest("describe", self.config.describe.model_dump(mode="json"), items)
+        written = gen_file_digest(self.config.describe)
+        fingerprint = storage.digest("describe", self.config.describe.model_dump(mode="json"), items, written)
         self.stage(
             "describe",
             fingerprint,
@@ -160,7 +186,10 @@ class Builder:
         folder, modality = self.layout.features, encoder.modality
 
         def work() -> None:
-            encoder.encode(source, self.layout.workspace(modality), self.progress).save(folder)
+            workspace = self.layout.workspace(modality)
+            encoder.encode(source, workspace, self.progress).save(folder)
+            for finding in read_findings(workspace):
+                self.notify(f"{modality}: {finding.sentence()}")
 
         def files() -> list[Path]:
             return [*feature_paths(folder, modality), *encoder.kept(self.layout.workspace(modality))]
@@ -174,7 +203,8 @@ class Builder:
     def _synthetic(self, catalog: Catalog) -> QueryData | None:
         """Synthetic queries and their vectors, by the modality that encodes requests."""
         reader = next((encoder for encoder in self.encoders.values() if isinstance(encoder, RequestEncoder)), None)
-        wanted = self.config.synthetic.per_item > 0 and self.config.train.query_weight > 0 and len(self.encoders) > 1
+        trained_on = self.config.train.query_weight > 0 and len(self.encoders) > 1
+        wanted = self.config.synthetic.per_item > 0 and (trained_on or self.config.space.facets)
         if reader is None or not wanted:
             return None
         queries = make_queries(catalog, self.config.synthetic, self.config.seed)
@@ -182,13 +212,34 @@ class Builder:
             self.notify("synthetic: the items have no facets that several share, so no queries are trained on")
             return None
 
+        texts = (*queries.texts, *queries.labels, *plain_texts(catalog, self.config.seed))
+
         def work() -> None:
             workspace = self.layout.workspace(reader.modality)
-            storage.write_array(self.layout.synthetic, reader.encode_requests(queries.texts, workspace, self.progress))
+            storage.write_array(self.layout.synthetic, reader.encode_requests(texts, workspace, self.progress))
 
-        fingerprint = storage.digest("synthetic", reader.request_identity(), queries.texts)
+        fingerprint = storage.digest("synthetic", reader.request_identity(), texts)
         self.stage("synthetic", fingerprint, work, lambda: [self.layout.synthetic])
-        return QueryData(reader.modality, queries, storage.read_array(self.layout.synthetic))
+        ends = np.cumsum([len(queries.texts), len(queries.labels)])
+        return QueryData(reader.modality, queries, *np.split(storage.read_array(self.layout.synthetic), ends))
+
+    def _facets(self, queries: QueryData | None) -> Facets | None:
+        if queries is None or not self.config.space.facets:
+            return None
+        drawn, folder = queries.queries, self.layout.facets
+        arrays = storage.array_digest(drawn.wanted, drawn.bounds, drawn.facets)
+        files = self.records["synthetic"].files
+        fingerprint = storage.digest("facets", files, arrays, drawn.names, self.config.seed)
+
+        def work() -> None:
+            seed = self.config.seed
+            fitted = fit_facets(
+                drawn, queries.vectors, queries.labels, queries.plain, seed=seed, progress=self.progress
+            )
+            fitted.save(folder)
+
+        self.stage("facets", fingerprint, work, lambda: Facets.paths(folder))
+        return Facets.load(folder)
 
     def _taste(self, catalog: Catalog, split: Split) -> Taste | None:
         if not self.config.space.taste or catalog.interactions is None:
@@ -197,7 +248,7 @@ class Builder:
         train_on = training_interactions(catalog.interactions, split)
         check = held_out(catalog.interactions, split.validation, self.config.split.profile, seed)
         arrays = [train_on.user, train_on.item, train_on.weight, *check.profiles, *check.truths]
-        settings = [config.taste_trials, config.ease_rank, seed, catalog.n_items]
+        settings = [config.taste_trials, config.ease_rank, seed, catalog.n_items, asdict(USUAL), RANGES]
         fingerprint = storage.digest("taste", settings, storage.array_digest(*arrays))
         table = folder / f"search-{fingerprint[:12]}.jsonl"
 
@@ -245,14 +296,17 @@ class Builder:
         features: list[Features],
         model: JointModel,
         taste: Taste | None,
+        facets: Facets | None,
     ) -> None:
         inputs = [record.files for record in self.records.values()]
         space = self.config.space.model_dump(mode="json")
-        names = [self.config.name, self.config.index.kind, FORMAT, [item.modality for item in features], space]
+        names = [self.config.name, self.config.index.kind, FORMAT, [item.modality for item in features], space, RECIPE]
         fingerprint = storage.digest("publish", inputs, names, self.config.split.model_dump(mode="json"))
 
         def work() -> None:
             embedded = embed_items(model, features)
+            content = [name for name, encoder in self.encoders.items() if encoder.accepts != "history"]
+            vectors = {} if taste is None else taste_vectors(taste, features, model, embedded, content)
             publish(
                 self.layout,
                 Contents(
@@ -263,20 +317,31 @@ class Builder:
                     model=model,
                     encoders=self.encoders,
                     taste=taste,
+                    taste_vectors=vectors,
+                    facets=facets,
+                    sides=self.sides,
                     texts=descriptions.best() if self.config.space.lexical else None,
-                    mixture=self._mixture(catalog, split, embedded, taste),
+                    mixture=self._mixture(catalog, split, embedded, taste, vectors),
                 ),
             )
 
         self.stage("publish", fingerprint, work, self._space_files)
 
-    def _mixture(self, catalog: Catalog, split: Split, embedded: Embedded, taste: Taste | None) -> Mixture:
-        if not self.config.space.taste and not self.config.space.lexical:
+    def _mixture(
+        self,
+        catalog: Catalog,
+        split: Split,
+        embedded: Embedded,
+        taste: Taste | None,
+        vectors: Mapping[str, NDArray[np.float32]],
+    ) -> Mixture:
+        space = self.config.space
+        if not space.taste and not space.lexical and not space.facets:
             return Mixture(standardise=False)
         if taste is None or catalog.interactions is None:
             return Mixture(history={"joint": 1.0}, likes={"joint": 1.0})
         check = held_out(catalog.interactions, split.validation, self.config.split.profile, self.config.seed)
-        return fit_mixture(embedded, taste, check)
+        return fit_mixture(embedded, taste, vectors, check)
 
     def _space_files(self) -> list[Path]:
         version = self.layout.spaces / self.layout.current.read_text(encoding="utf-8").strip()
@@ -312,17 +377,19 @@ def _listing(path: Path) -> list[Any]:
     return [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
 
 
-def _recorded(layout: RunLayout) -> dict[str, Any]:
+def recorded(layout: RunLayout) -> dict[str, Any]:
     try:
         manifest = storage.read_json(layout.manifest)
-        stages = manifest["stages"] if manifest["format"] == FORMAT else []
+        # What another version of antiphon made may be made in another way by this one.
+        same = manifest["format"] == FORMAT and manifest["antiphon"] == __version__
+        stages = manifest["stages"] if same else []
         return {stage["name"]: vars(StageRecord(**stage)) for stage in stages}
     except (IntegrityError, KeyError, TypeError):
         return {}  # no run yet, or a manifest that says nothing: everything is done again
 
 
 @contextmanager
-def _locked(layout: RunLayout) -> Any:
+def locked(layout: RunLayout) -> Any:
     try:
         layout.root.mkdir(parents=True, exist_ok=True)
         lock = FileLock(layout.lock)

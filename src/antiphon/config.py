@@ -130,11 +130,15 @@ class DescribeConfig(Section):
     opening: str | None = Field(None, description="first sentence, such as 'Movie: {title}.'")
     categories: Sequence[CategoryConfig] = ()
     gen_column: str | None = Field(None, description="column with ready-made descriptions")
+    gen_file: Path | None = Field(None, description="what `antiphon describe` wrote; goes before gen_column")
 
     @model_validator(mode="after")
-    def _gen_has_a_column(self) -> DescribeConfig:
-        if self.mode != "template" and self.gen_column is None:
-            raise ValueError(f"mode {self.mode!r} needs gen_column, the column with ready-made descriptions")
+    def _gen_has_a_source(self) -> DescribeConfig:
+        if self.mode != "template" and self.gen_column is None and self.gen_file is None:
+            raise ValueError(
+                f"mode {self.mode!r} needs gen_column, the column with ready-made descriptions, or gen_file, the file "
+                "that `antiphon describe` writes"
+            )
         return self
 
 
@@ -208,12 +212,13 @@ class SpaceConfig(Section):
     taste_trials: int = Field(12, ge=1, description="settings of the factorization that are tried")
     ease_rank: int = Field(128, ge=0, description="rank of the item-item model; 0 for none")
     lexical: bool = Field(True, description="BM25 over the descriptions, added to the scores of texts")
+    facets: bool = Field(True, description="texts are also read as facets of the catalog, added to their scores")
 
 
 PAPER: Mapping[str, Mapping[str, Any]] = {
     "joint": {"hidden": 256, "dim": 200, "dropout": 0.3, "residual": False, "mixture": "mean"},
     "train": {"query_weight": 0.0, "pair_weight": 1.0, "schedule": "constant"},
-    "space": {"taste": False, "lexical": False},
+    "space": {"taste": False, "lexical": False, "facets": False},
     "synthetic": {"per_item": 0},
 }
 """What `preset = "paper"` sets where the file does not: the paper's model and use, without additions."""
@@ -388,7 +393,11 @@ def _with_absolute_paths(config: Config, folder: Path) -> Config:
     media = {name: item.model_copy(update={"path": folder / item.path}) for name, item in catalog.media.items()}
     update = {"items": folder / catalog.items, "interactions": interactions, "media": media}
     modalities = tuple(_with_absolute_file(modality, folder) for modality in config.modalities)
-    return config.model_copy(update={"catalog": catalog.model_copy(update=update), "modalities": modalities})
+    described = config.describe
+    if described.gen_file is not None:
+        described = described.model_copy(update={"gen_file": folder / described.gen_file})
+    changed = {"catalog": catalog.model_copy(update=update), "describe": described, "modalities": modalities}
+    return config.model_copy(update=changed)
 
 
 def _is_local_model(key: str, path: Path) -> bool:

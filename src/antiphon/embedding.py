@@ -13,12 +13,13 @@ from antiphon.errors import QueryError, UnknownIdError, nearest
 from antiphon.features import unit
 from antiphon.joint import JointModel
 from antiphon.mixture import Mixture, standardised
-from antiphon.query import Query
+from antiphon.query import MediaFile, Query
 from antiphon.taste import Taste
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int32]
 JOINT = "joint"
+_A = {"text": "a text", "history": "a history", "image": "an image", "audio": "an audio"}
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,18 @@ class QueryEmbedder:
     blocks: Mapping[str, Block]
     mixture: Mixture
 
-    def embed(self, queries: Sequence[Query]) -> Floats:
-        """The weighted sum of the parts of each query.
+    def encode_texts(self, queries: Sequence[Query]) -> Floats | None:
+        """The texts by the text encoder alone, (n_queries, in) float32, zeros where there is none; None without any."""
+        rows = [row for row, query in enumerate(queries) if query.text is not None and query.weight("text") > 0]
+        if not rows:
+            return None
+        encoded: Floats = self.side("text")[1].encode([str(queries[row].text) for row in rows])
+        result = np.zeros((len(queries), encoded.shape[1]), dtype=np.float32)
+        result[rows] = encoded
+        return result
+
+    def embed(self, queries: Sequence[Query], encoded: Floats | None = None) -> Floats:
+        """The weighted sum of the parts of each query; `encoded` is what `encode_texts` gave, where it was asked.
 
         With a standardised mixture each part's scores have the standard deviation 1 over the catalog; else each part
         has unit length in the joint space, and so has the sum (the paper's use).
@@ -83,7 +94,12 @@ class QueryEmbedder:
             QueryError: a part that the space cannot embed, unknown ids, or parts that cancel out.
         """
         total = np.zeros((len(queries), max(block.columns.stop for block in self.blocks.values())), dtype=np.float32)
-        self._add(total, queries, "text", JOINT, self._texts(queries))
+        texts = [query.text for query in queries]
+        self._add(total, queries, "text", JOINT, self._texts(queries, encoded))
+        self._add(total, queries, "look", JOINT, self._read(queries, "look", "image", texts))
+        for kind in ("image", "audio"):
+            files = [getattr(query, kind) for query in queries]
+            self._add(total, queries, kind, JOINT, self._read(queries, kind, kind, files))
         self._add(total, queries, "taste", JOINT, self._projected_tastes(queries))
         self._add(total, queries, "dislikes", JOINT, self._means([query.dislikes for query in queries]), sign=-1.0)
         self._add_items(total, queries, "likes", [self._listed(query.likes) for query in queries])
@@ -130,7 +146,7 @@ class QueryEmbedder:
         """
         if kind not in self.sides:
             names = ", ".join(self.model.projections)
-            raise QueryError(f"this space cannot answer a {kind} query: none of its modalities ({names}) can.")
+            raise QueryError(f"this space cannot answer {_A[kind]} query: none of its modalities ({names}) can.")
         return self.sides[kind]
 
     def _add(
@@ -162,12 +178,24 @@ class QueryEmbedder:
         covariance = self.blocks[block].covariance
         return vectors if covariance is None else standardised(vectors, covariance)
 
-    def _texts(self, queries: Sequence[Query]) -> Floats:
+    def _texts(self, queries: Sequence[Query], encoded: Floats | None) -> Floats:
+        encoded = self.encode_texts(queries) if encoded is None else encoded
+        if encoded is None:
+            return np.zeros((len(queries), self.model.dim), dtype=np.float32)
+        there = encoded.any(axis=1, keepdims=True)
+        return np.where(there, self.model.project(self.side("text")[0], encoded), 0).astype(np.float32)
+
+    def _read(self, queries: Sequence[Query], part: str, kind: str, inputs: Sequence[Any]) -> Floats:
+        """Projections of what a query side reads, (n_queries, dim) float32; zeros for queries without the part."""
         vectors = np.zeros((len(queries), self.model.dim), dtype=np.float32)
-        rows = [row for row, query in enumerate(queries) if query.text is not None and query.weight("text") > 0]
+        rows = [row for row, query in enumerate(queries) if inputs[row] is not None and query.weight(part) > 0]
         if rows:
-            modality, side = self.side("text")
-            vectors[rows] = self.model.project(modality, side.encode([str(queries[row].text) for row in rows]))
+            modality, side = self.side(kind)
+            encode = _encode_words(side) if part == "look" else side.encode
+            given = [
+                value.content if isinstance(value, MediaFile) else value for value in map(inputs.__getitem__, rows)
+            ]
+            vectors[rows] = self.model.project(modality, encode(given))
         return vectors
 
     def _projected_tastes(self, queries: Sequence[Query]) -> Floats:
@@ -198,6 +226,16 @@ class QueryEmbedder:
         if bare:
             raise QueryError(f"the item {bare[0]!r} has no vector of any modality, so nothing can be compared with it.")
         return rows, np.ones(len(rows), dtype=np.float32)
+
+
+def _encode_words(side: Any) -> Any:
+    """What reads texts in the space of a picture model."""
+    if not getattr(side, "reads_text", False):
+        raise QueryError(
+            'the pictures of this space cannot be asked in words: leave the weight "look" out, or build it with '
+            "`text_side = true` in the options of a CLIP or SigLIP encoder."
+        )
+    return side.encode_text
 
 
 def _hint(item_id: str, known: Mapping[str, int]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from antiphon.fields import words_of
 from antiphon.filters import Filter, conditions
@@ -25,18 +25,30 @@ def shares(contributions: Mapping[str, float]) -> dict[str, float]:
     return {name: value / total for name, value in values.items()}
 
 
-def matched_values(fields: Mapping[str, object], text: str | None, where: Filter | None) -> dict[str, list[str]]:
-    """Values of an item's fields that the filter tests or that the text names."""
+def matched_values(
+    fields: Mapping[str, object],
+    text: str | None,
+    where: Filter | None,
+    understood: Sequence[tuple[str, str]] = (),
+) -> dict[str, list[str]]:
+    """Values of an item's fields that the filter tests, that the text names, or that it was `understood` to ask for."""
     tested = {condition.field for condition in conditions(where)}
     asked = {
         condition.field: {str(value).casefold() for value in words_of(condition.value)}
         for condition in conditions(where)
         if condition.operator in ("eq", "in", "any", "all")
     }
+    meant = {value for _, value in understood}
     result: dict[str, list[str]] = {}
     for name, value in fields.items():
         words = words_of(value)
-        kept = [word for word in words if word.casefold() in asked.get(name, ()) or _named(word, text)]
+        kept = [
+            word
+            for word in words
+            if word.casefold() in asked.get(name, ()) or word.casefold() in meant or _named(word, text)
+        ]
+        if not kept and isinstance(value, int | float) and (name, str(int(value) // 10 * 10)) in understood:  # a decade
+            kept = words
         if not kept and name in tested and name not in asked:
             kept = words
         if kept:

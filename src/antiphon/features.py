@@ -48,6 +48,13 @@ class Features:
         """Items with at least one view, (n_items,) bool."""
         return np.asarray(self.mask.any(axis=0))
 
+    def placed(self, rows: NDArray[np.int64], n_items: int) -> Features:
+        """The features of a larger catalog that has these items at `rows`; the others are masked. Arrays are new."""
+        matrix = np.zeros((len(self.views), n_items, self.dim), dtype=np.float32)
+        mask = np.zeros((len(self.views), n_items), dtype=bool)
+        matrix[:, rows], mask[:, rows] = self.matrix, self.mask
+        return Features(self.modality, self.views, matrix, mask)
+
     def save(self, folder: Path) -> list[Path]:
         """Write <modality>.npy, <modality>.mask.npy and <modality>.json; returns the paths."""
         paths = _paths(folder, self.modality)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from antiphon import storage
 from antiphon.catalog import Finding
 from antiphon.describe.descriptions import Descriptions
+from antiphon.encoders.files import read_findings
 from antiphon.errors import RunError
 from antiphon.layout import RunLayout, SpaceLayout
 
@@ -58,6 +60,10 @@ def _findings(run: RunLayout, space: dict[str, Any]) -> list[Finding]:
         findings.append(
             Finding("items without a GEN description", policy, descriptions.fallbacks, run.descriptions.name)
         )
+    for name in space["order"]:
+        findings += [
+            replace(finding, kind=f"{finding.kind} ({name})") for finding in read_findings(run.workspace(name))
+        ]
     bare = space["n_items"] - space["n_searchable"]
     if bare:
         findings.append(Finding("items without any modality", "kept, but never an answer", bare, "features"))

@@ -68,6 +68,11 @@ class SpaceLayout:
         return self.root / "lexical"
 
     @property
+    def facets(self) -> Path:
+        """Folder of the facet channel."""
+        return self.root / "facets"
+
+    @property
     def mixture(self) -> Path:
         """How much each channel counts."""
         return self.root / "mixture.json"
@@ -148,8 +153,13 @@ class RunLayout:
 
     @property
     def synthetic(self) -> Path:
-        """(n_queries, dim) float32: vectors of the synthetic queries."""
+        """(n, dim) float32: vectors of the synthetic queries, the facets' words, and texts that ask for none."""
         return self.features / "synthetic.npy"
+
+    @property
+    def facets(self) -> Path:
+        """Folder of the facet channel."""
+        return self.root / "facets"
 
     @property
     def taste(self) -> Path:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+MIN_FUSED_TEMPERATURE = 0.025
+"""Below it exp(-2 / temperature) is 0 in float32, and with it the sums of the fused loss may be."""
+
+
 def pair_loss(a: Tensor, b: Tensor, temperature: Tensor | float, *, symmetric: bool = False) -> Tensor:
     """Loss of one pair, the mean over items; 0 for fewer than two.
 
@@ -43,23 +47,26 @@ def multimodal_loss(
     `projections`: each (M, dim), unit L2. `masks`: each (M,) bool, the items that have the modality, or None for all;
     an item that lacks one of a pair takes no part in that pair's loss, not even as a negative.
     """
-    # The block of a_i . a_k is the same in every pair of a where no item is missing: computed once.
-    within: dict[int, Tensor] = {}
     total = projections[0].new_zeros(())
-    for (first, second), factor in zip(pairs, factors or [1.0] * len(pairs), strict=True):
+    weighed = list(zip(pairs, factors or [1.0] * len(pairs), strict=True))
+    # The block of a_i . a_k is the same in every pair of a that no item is missing from: those go together.
+    whole: dict[int, list[tuple[int, float]]] = {}
+    for (first, second), factor in weighed:
         shared = _both(masks[first], masks[second])
         n_items = len(projections[first]) if shared is None else int(shared.sum())
         if n_items < 2:
             continue  # one item has nothing to be told apart from
+        share = factor / 2 if symmetric else factor
         for anchor, other in ((first, second), (second, first)) if symmetric else ((first, second),):
-            a, b = projections[anchor], projections[other]
-            if shared is not None:
-                a, b = a[shared], b[shared]
-                block = _within(a, temperature)
+            if shared is None:
+                whole.setdefault(anchor, []).append((other, share))
             else:
-                block = within[anchor] if anchor in within else within.setdefault(anchor, _within(a, temperature))
-            loss = _one_way(a, b, block, temperature)
-            total = total + factor * (loss / 2 if symmetric else loss)
+                total = total + _anchor_loss(
+                    projections[anchor][shared], [projections[other][shared]], [share], temperature
+                )
+    for anchor, others in whole.items():
+        opposite = [projections[other] for other, _ in others]
+        total = total + _anchor_loss(projections[anchor], opposite, [share for _, share in others], temperature)
     return total
 
 
@@ -89,20 +96,25 @@ def all_pairs(
     return [(i, j) for a, b in chosen for i in views[a] for j in views[b]]
 
 
-def _within(a: Tensor, temperature: Tensor | float) -> Tensor:
-    """Scores of the other anchors, (M, M); the anchor itself is not in its own denominator."""
-    scores: Tensor = (a / temperature) @ a.T
-    return scores.fill_diagonal_(float("-inf"))
+def _anchor_loss(a: Tensor, others: Sequence[Tensor], factors: Sequence[float], temperature: Tensor | float) -> Tensor:
+    """Sum of factor * L_ab over the others b of one anchor a."""
+    learned = not isinstance(temperature, float | int) and temperature.requires_grad
+    if not learned and float(temperature) >= MIN_FUSED_TEMPERATURE:
+        # A training step is measured against its bare matrix products (benchmarks/speed.py).
+        from antiphon.fused_loss import AnchorLoss
+
+        fused: Tensor = AnchorLoss.apply(float(temperature), tuple(factors), a, *others)  # type: ignore[no-untyped-call]
+        return fused
+    within = (a @ a.T / temperature).fill_diagonal_(float("-inf"))
+    losses = [factor * _one_way(a, b, within, temperature) for factor, b in zip(factors, others, strict=True)]
+    return runtime.torch().stack(losses).sum()  # type: ignore[no-any-return]
 
 
 def _one_way(a: Tensor, b: Tensor, within: Tensor, temperature: Tensor | float) -> Tensor:
     """Mean of -log softmax over [a; b] at the positive: b_i stands in column M + i of row i."""
     torch = runtime.torch()
-    scores = torch.cat([within, (a / temperature) @ b.T], dim=1)
-    n_items = len(a)
-    target = torch.arange(n_items, 2 * n_items, device=scores.device)
-    # The cross entropy is one fused pass; the same by logsumexp takes four, and a step is measured against its
-    # bare matrix products (benchmarks/speed.py).
+    scores = torch.cat([within, a @ b.T / temperature], dim=1)
+    target = torch.arange(len(a), 2 * len(a), device=scores.device)
     loss: Tensor = torch.nn.functional.cross_entropy(scores, target)
     return loss
 

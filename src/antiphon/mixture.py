@@ -33,12 +33,16 @@ class Mixture:
     """Weights of the channels, each relative to a standard deviation of its scores.
 
     `history`: of the blocks for a user or a history, chosen on the validation users. `likes`: of the blocks for items
-    that an answer should be like. `lexical`: of BM25 beside the joint vector for a text. `standardise`: False gives
-    the paper's use, where a query is a weighted sum of unit vectors in the joint space and nothing else.
+    that an answer should be like. `lexical`: of BM25 beside the joint vector for a text. `facets`: what an item gains
+    that surely has what a text asks for; not standardised, so that an unsure reading stays quiet. `alike`: of facets
+    that an item shares with liked ones. `standardise`: False gives the paper's use, where a query is a weighted sum of
+    unit vectors in the joint space and nothing else.
     """
 
     standardise: bool = True
-    lexical: float = 1.0
+    lexical: float = 0.5
+    facets: float = 16.0
+    alike: float = 0.5
     history: Mapping[str, float] | None = None
     likes: Mapping[str, float] | None = None
 
@@ -94,9 +98,12 @@ def choose_history(scores: Mapping[str, Floats], check: HeldOut) -> dict[str, fl
     return best[1]
 
 
-def fit_mixture(embedded: Embedded, taste: Taste, check: HeldOut) -> Mixture:
-    """The mixture of a space with taste: the weights of a history are chosen on the validation users."""
-    blocks = {"joint": embedded.vectors, **taste.blocks()}
+def fit_mixture(embedded: Embedded, taste: Taste, vectors: Mapping[str, Floats], check: HeldOut) -> Mixture:
+    """The mixture of a space with taste: the weights of a history are chosen on the validation users.
+
+    `vectors`: the items' in each block of taste, (n_items, length) float32.
+    """
+    blocks = {"joint": embedded.vectors, **vectors}
     histories = [(rows, np.ones(len(rows), dtype=np.float32)) for rows in check.profiles]
     queries = {"joint": _means(embedded.vectors, check.profiles), **taste.embed(histories)}
     scores = {}

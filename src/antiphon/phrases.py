@@ -46,8 +46,8 @@ def read_sentence(sentence: str, words: Vocabulary, shown: tuple[str, ...], *, h
     changes: list[Change] = []
     clauses = [part for part in _CLAUSES.split(sentence) if part.strip()]
     for clause in clauses:
-        pieces = [clause] if _read(clause, words, shown) else re.split(r"\band\b", clause)
-        read = [_read(piece, words, shown) for piece in pieces if piece.strip()]
+        pieces = [clause] if read_clause(clause, words, shown) else re.split(r"\band\b", clause)
+        read = [read_clause(piece, words, shown) for piece in pieces if piece.strip()]
         if all(read):
             changes += [change for change in read if change]
         else:
@@ -61,7 +61,8 @@ def _as_words(clause: str, has_text: bool) -> Change:
     return Change(f"added to the request: {clause}", more=(clause,), guessed=True)
 
 
-def _read(clause: str, words: Vocabulary, shown: tuple[str, ...]) -> Change | None:
+def read_clause(clause: str, words: Vocabulary, shown: tuple[str, ...]) -> Change | None:
+    """The change that one clause asks for; None where no rule fits it."""
     text = " ".join(clause.lower().replace("i've", "ive").replace("i'd", "id").split()).strip(" ?:")
     text = re.sub(r"^(?:please|now|ok|and|or|something|make it|show me|give me|i want|id like)\s+", "", text)
     for pattern, rule in RULES:

@@ -9,17 +9,19 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from antiphon import storage
 from antiphon.catalog import Catalog
 from antiphon.encoders.base import Encoder
 from antiphon.errors import DataError, IntegrityError, RunError
+from antiphon.facets import Facets
 from antiphon.joint import Embedded, JointModel
 from antiphon.layout import FORMAT, RunLayout, SpaceLayout, space_id_of
 from antiphon.lexical import Lexical
@@ -27,6 +29,7 @@ from antiphon.mixture import Mixture, covariance_of
 from antiphon.projection import project_2d
 from antiphon.taste import Taste
 
+Floats = NDArray[np.float32]
 KEPT_VERSIONS = 2
 """The current one and the one before; a version that a process has loaded is kept as well."""
 BESIDE = ".new-"
@@ -43,9 +46,14 @@ class Contents:
     model: JointModel
     encoders: Mapping[str, Encoder[Any]]
     taste: Taste | None
+    taste_vectors: Mapping[str, Floats]
+    """Item vectors of the blocks of taste."""
+    facets: Facets | None
     texts: Sequence[str] | None
     """Texts of the lexical index; None for a space without one."""
     mixture: Mixture
+    sides: Mapping[str, Path] = field(default_factory=dict)
+    """Folders of query sides that are published as they are."""
 
 
 def publish(run: RunLayout, contents: Contents) -> str:
@@ -70,11 +78,11 @@ def publish(run: RunLayout, contents: Contents) -> str:
         blocks = _write_vectors(layout, contents)
         _write_query_sides(run, layout, contents)
         space_id = _write_manifest(layout, contents, blocks)
-        _move(beside, run.spaces / space_id)
+        place(beside, run.spaces / space_id)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     storage.write_text(run.current, space_id + "\n")
-    _forget_old(run, space_id)
+    forget_old(run, space_id)
     return space_id
 
 
@@ -96,8 +104,7 @@ def _write_items(layout: SpaceLayout, catalog: Catalog, embedded: Embedded) -> N
 
 def _write_vectors(layout: SpaceLayout, contents: Contents) -> dict[str, list[int]]:
     """Write the item vectors and their covariances; returns the columns of each block, [start, stop)."""
-    taste = {} if contents.taste is None else contents.taste.blocks()
-    parts = {"joint": contents.embedded.vectors, **taste}
+    parts = {"joint": contents.embedded.vectors, **contents.taste_vectors}
     storage.write_array(layout.vectors, np.concatenate(list(parts.values()), axis=1).astype(np.float32))
     blocks, start = {}, 0
     for name, part in parts.items():
@@ -112,10 +119,14 @@ def _write_query_sides(run: RunLayout, layout: SpaceLayout, contents: Contents) 
     contents.model.save(layout.model)
     contents.mixture.save(layout.mixture)
     for modality, encoder in contents.encoders.items():
-        if encoder.accepts is not None:
+        if modality in contents.sides:
+            storage.copy_tree(contents.sides[modality], layout.query_side(modality))
+        elif encoder.accepts is not None:
             encoder.publish(run.workspace(modality), layout.query_side(modality))
     if contents.taste is not None:
         contents.taste.save(layout.taste)
+    if contents.facets is not None:
+        contents.facets.save(layout.facets)
     if contents.texts is not None:
         Lexical.fit(contents.texts).save(layout.lexical)
 
@@ -157,7 +168,8 @@ def _write_manifest(layout: SpaceLayout, contents: Contents, blocks: Mapping[str
     return space_id
 
 
-def _move(beside: Path, target: Path) -> None:
+def place(beside: Path, target: Path) -> None:
+    """Move a finished version to where versions are; one that is there already and whole is kept."""
     for path in [*beside.rglob("*"), beside]:  # not every file was written by `storage`
         storage.sync(path)
     beside.chmod(0o755)
@@ -183,7 +195,8 @@ def _intact(layout: SpaceLayout) -> bool:
     return all(path.is_file() and storage.sha256(path) == expected for path, expected in paths.items())
 
 
-def _forget_old(run: RunLayout, current: str) -> None:
+def forget_old(run: RunLayout, current: str) -> None:
+    """Remove versions but the current one and the one before, and those in use."""
     versions = sorted((path for path in run.spaces.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
     old = [path for path in versions if path.name != current]
     for path in old[: max(0, len(old) - (KEPT_VERSIONS - 1))]:

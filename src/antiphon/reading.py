@@ -282,7 +282,7 @@ def _merge_repeats(
 
 def _find_media(name: str, config: MediaConfig, item_ids: list[str], findings: list[Finding]) -> Media:
     path = config.path
-    sizes = _media_sizes(path)
+    sizes = media_sizes(path)
     wanted = [config.pattern.replace("{item_id}", item_id) for item_id in item_ids]
     present = np.array([sizes.get(file, 0) > 0 for file in wanted], dtype=bool)
     if not present.any():
@@ -298,7 +298,12 @@ def _find_media(name: str, config: MediaConfig, item_ids: list[str], findings: l
     return Media(path, config.pattern, present)
 
 
-def _media_sizes(path: Path) -> dict[str, int]:
+def media_sizes(path: Path) -> dict[str, int]:
+    """Size in bytes of each file in a folder or a zip, by its name there.
+
+    Raises:
+        DataError: there is no such folder, or no readable zip.
+    """
     if path.is_dir():
         return {file.relative_to(path).as_posix(): file.stat().st_size for file in path.rglob("*") if file.is_file()}
     if not path.exists():

@@ -17,9 +17,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from antiphon import storage
+from antiphon.channels import Channels, reads
 from antiphon.embedding import Block, QueryEmbedder, Users
 from antiphon.errors import IntegrityError, MismatchError, QueryError, RunError
 from antiphon.explain import matched_values, shares
+from antiphon.facets import Facets
 from antiphon.fields import Column, FieldType, field_table
 from antiphon.filters import Where, matches, parse_filter
 from antiphon.index.base import Index
@@ -27,7 +29,7 @@ from antiphon.joint import JointModel
 from antiphon.layout import FORMAT, RunLayout, SpaceLayout, space_id_of
 from antiphon.lexical import Lexical
 from antiphon.mixture import Mixture
-from antiphon.query import Hit, Query
+from antiphon.query import Hit, MediaFile, MediaInput, Query
 from antiphon.registry import find
 from antiphon.taste import Taste
 
@@ -41,6 +43,26 @@ class Embedding:
 
     space_id: str
     vector: Floats
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Queries made ready: vectors (n, width), encoded texts (n, in), and what each channel adds (n, n_items)."""
+
+    queries: Sequence[Query]
+    vectors: Floats
+    encoded: Floats | None
+    added: Mapping[str, Floats]
+
+    def bias(self, members: Sequence[int]) -> Floats | None:
+        """What the channels add to the scores of some of the queries."""
+        parts = list(self.added.values())
+        if not parts:
+            return None
+        total = parts[0][members]
+        for part in parts[1:]:
+            total = total + part[members]
+        return total
 
 
 class Space:
@@ -111,6 +133,16 @@ class Space:
         return Lexical.load(self.layout.lexical, self.n_items) if self.layout.lexical.is_dir() else None
 
     @cached_property
+    def facets(self) -> Facets | None:
+        """The facet channel; None for a space without one."""
+        return Facets.load(self.layout.facets) if self.layout.facets.is_dir() else None
+
+    @cached_property
+    def channels(self) -> Channels:
+        """What texts add beside their vectors."""
+        return Channels(self.lexical, self.facets, self.mixture, self.searchable)
+
+    @cached_property
     def embedder(self) -> QueryEmbedder:
         """What makes vectors of queries."""
         blocks = {
@@ -142,6 +174,10 @@ class Space:
                 sides[info["accepts"]] = (modality, side)
         return sides
 
+    def accepts(self, kind: str) -> bool:
+        """Whether the space answers queries of a kind: "text", "image", "audio" or "history"."""
+        return any(self.manifest["modalities"][name]["accepts"] == kind for name in self.modalities)
+
     def warm(self) -> None:
         """Load the query encoders now, not at the first request."""
         for _, side in self._sides.values():
@@ -149,11 +185,14 @@ class Space:
                 side.warm()
         if self.lexical is not None:
             self.lexical.scores(["warm"])
+        _ = self.facets
 
     def search(
         self,
         text: str | None = None,
         *,
+        image: MediaInput | None = None,
+        audio: MediaInput | None = None,
         likes: Sequence[str] = (),
         dislikes: Sequence[str] = (),
         user: str | None = None,
@@ -165,13 +204,15 @@ class Space:
         exclude: Sequence[str] = (),
         explain: bool = False,
     ) -> list[Hit]:
-        """Answers to a request, best first; see `Query` for what each part means.
+        """Answers to a request, best first; see `Query` for what each part means. `image`, `audio`: a path or bytes.
 
         Raises:
             QueryError: the request is empty, names unknown ids or fields, or asks for too many results.
         """
         query = Query(
             text=text,
+            image=None if image is None else MediaFile.of(image, "image"),
+            audio=None if audio is None else MediaFile.of(audio, "audio"),
             likes=_strings(likes, "likes"),
             dislikes=_strings(dislikes, "dislikes"),
             user=user,
@@ -195,16 +236,15 @@ class Space:
 
     def answer(self, query: Query) -> list[Hit]:
         """Answers to one query, best first."""
-        vectors = self.embed_many([query])
-        rows, scores = self._find(vectors, [query])
+        asked = self._ask([query])
+        rows, scores = self._find(asked, query.offset + query.k)
         wanted = slice(query.offset, query.offset + query.k)
         found = [(row, score) for row, score in zip(rows[0, wanted], scores[0, wanted], strict=True) if row >= 0]
-        return self._hits(query, vectors[0], found)
+        return self._hits(asked, found)
 
     def rank(self, queries: Sequence[Query], k: int) -> tuple[Rows, Floats]:
         """Rows and scores of the k best items for each query, (n_queries, k); -1 and -inf where there are fewer."""
-        rows, scores = self._find(self.embed_many(queries), queries, k)
-        return rows, scores
+        return self._find(self._ask(queries), k)
 
     def embed(self, query: Query) -> Embedding:
         """The query as a vector, to keep or to send."""
@@ -229,37 +269,29 @@ class Space:
         """Vectors of queries, (n_queries, width) float32; see `QueryEmbedder.embed`."""
         return self.embedder.embed(queries)
 
-    def _find(self, vectors: Floats, queries: Sequence[Query], k: int | None = None) -> tuple[Rows, Floats]:
+    def _ask(self, queries: Sequence[Query]) -> _Asked:
+        encoded = self.embedder.encode_texts(queries)
+        vectors = self.embedder.embed(queries, encoded)
+        liked = [self.embedder.rows(query.likes) for query in queries]
+        return _Asked(queries, vectors, encoded, self.channels.added(queries, encoded, liked))
+
+    def _find(self, asked: _Asked, k: int) -> tuple[Rows, Floats]:
         """Search groups of queries that share a filter."""
-        depth = k or max(query.k + query.offset for query in queries)
-        rows = np.full((len(queries), depth), -1, dtype=np.int64)
-        scores = np.full((len(queries), depth), -np.inf, dtype=np.float32)
+        rows = np.full((len(asked.queries), k), -1, dtype=np.int64)
+        scores = np.full((len(asked.queries), k), -np.inf, dtype=np.float32)
         groups: dict[tuple[str, bool], list[int]] = {}
-        for position, query in enumerate(queries):
-            groups.setdefault((repr(query.where), self._has_words(query)), []).append(position)
-        for (_, has_words), members in groups.items():
-            chosen = [queries[position] for position in members]
+        for position, query in enumerate(asked.queries):
+            groups.setdefault((repr(query.where), reads(query) or bool(query.likes)), []).append(position)
+        for (_, speaks), members in groups.items():
+            chosen = [asked.queries[position] for position in members]
             rows[members], scores[members] = self.index.search(
-                vectors[members],
-                depth,
+                asked.vectors[members],
+                k,
                 allowed=self._allowed(chosen[0].where),
                 exclude=[self._hidden(query) for query in chosen],
-                bias=self._words(chosen) if has_words else None,
+                bias=asked.bias(members) if speaks else None,
             )
         return rows, scores
-
-    def _has_words(self, query: Query) -> bool:
-        return query.text is not None and query.weight("text") > 0 and self.lexical is not None
-
-    def _words(self, queries: Sequence[Query]) -> Floats:
-        """What the words of each text add to the scores, (n_queries, n_items): BM25 in standard deviations."""
-        assert self.lexical is not None  # noqa: S101  _has_words asked
-        scores = self.lexical.scores([str(query.text) for query in queries])
-        spread = scores[:, self.searchable].std(axis=1, keepdims=True)
-        weights = np.array([self.mixture.lexical * query.weight("text") for query in queries], dtype=np.float32)
-        result: Floats = np.zeros_like(scores)
-        np.divide(weights[:, None] * scores, spread, out=result, where=spread > 0)
-        return result
 
     def _allowed(self, where: Any) -> NDArray[np.bool_] | None:
         if where is None:
@@ -270,20 +302,26 @@ class Space:
         named = self.embedder.rows((*query.likes, *query.dislikes, *query.exclude))
         return np.concatenate([named, self.embedder.known(query)[0]]).astype(np.int64)
 
-    def _hits(self, query: Query, vector: Floats, found: Sequence[tuple[int, float]]) -> list[Hit]:
-        words = self._words([query])[0] if query.explain and self._has_words(query) else None
-        hits = []
+    def _hits(self, asked: _Asked, found: Sequence[tuple[int, float]]) -> list[Hit]:
+        query, hits = asked.queries[0], []
+        understood: Sequence[tuple[str, str]] = ()
+        if query.explain and self.facets is not None and asked.encoded is not None:
+            understood = [self.facets.names[facet] for facet, _ in self.facets.understood(asked.encoded[0])]
         for rank, (row, score) in enumerate(found, query.offset + 1):
-            why = shares(self._contributions(vector, row, words)) if query.explain else None
-            hits.append(self._hit(rank, row, score, why, query if query.explain else None))
+            if not query.explain:
+                hits.append(self._hit(rank, row, score))
+                continue
+            fields = self._fields(row)
+            matched = matched_values(fields, query.text, query.where, understood)
+            hits.append(self._hit(rank, row, score, shares(self._contributions(asked, row)), matched))
         return hits
 
-    def _contributions(self, vector: Floats, row: int, words: Floats | None) -> dict[str, float]:
-        """What each modality, the taste and the words add to an item's score; they sum to it.
+    def _contributions(self, asked: _Asked, row: int) -> dict[str, float]:
+        """What each modality, the taste, the words and the facets add to an item's score; they sum to it.
 
         The joint vector is the normalised sum of its parts, so its inner product is the sum of theirs, up to a norm.
         """
-        blocks = self.manifest["blocks"]
+        vector, blocks = asked.vectors[0], self.manifest["blocks"]
         parts = np.asarray(self.parts[:, row], dtype=np.float64)
         norm = np.linalg.norm(parts.sum(axis=0)) or 1.0
         products = parts @ vector[slice(*blocks["joint"])] / norm
@@ -291,16 +329,20 @@ class Space:
         rest = slice(blocks["joint"][1], None)
         if vector[rest].any():
             result["taste"] = float(np.asarray(self.blocks[row, rest], dtype=np.float64) @ vector[rest])
-        if words is not None:
-            result["words"] = float(words[row])
-        return result
+        return result | {name: float(added[0, row]) for name, added in asked.added.items()}
+
+    def _fields(self, row: int) -> dict[str, object]:
+        return {name: self.fields[name][int(row)].as_py() for name in self.field_types}
 
     def _hit(
-        self, rank: int, row: int, score: float, why: Mapping[str, float] | None = None, query: Query | None = None
+        self,
+        rank: int,
+        row: int,
+        score: float,
+        why: Mapping[str, float] | None = None,
+        matched: Mapping[str, list[str]] | None = None,
     ) -> Hit:
-        fields = {name: self.fields[name][int(row)].as_py() for name in self.field_types}
-        matched = None if query is None else matched_values(fields, query.text, query.where)
-        return Hit(rank, self.item_ids[row], self.titles[row], float(score), fields, why, matched)
+        return Hit(rank, self.item_ids[row], self.titles[row], float(score), self._fields(row), why, matched)
 
     def _check_shapes(self) -> None:
         n_items, n_modalities = len(self.item_ids), len(self.modalities)

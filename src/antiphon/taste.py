@@ -12,7 +12,7 @@ Hyperparameters are chosen on the validation users.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -43,6 +43,9 @@ OVERSAMPLING, POWER_STEPS = 32, 4
 """Of the truncated singular value decomposition: columns beyond the rank, and passes that sharpen the subspace."""
 EASE_ITEMS = 8_000
 """EASE inverts a dense matrix over the items: it is fitted on this many of the most used ones."""
+USUAL = Setting(factors=128, alpha=12.0, regularization=100.0, iterations=15)
+RANGES: Mapping[str, Any] = {"factors": (64, 96, 128), "alpha": (2.0, 30.0), "regularization": (10.0, 200.0)}
+"""Scores that keep their norms want a stronger regularization than neighbours by cosine: the search is near it."""
 ARRAYS = ("ials", "ease", "ease_left")
 
 
@@ -109,7 +112,7 @@ def fit_taste(
         items = factorize(matrix, setting, seed).items
         return held_out_score(fold_in(items, items.T @ items, setting, _histories(check)) @ items.T, check)
 
-    settings = draw_settings(CollaborativeOptions(trials=config.taste_trials, factors=(32, 64, 128)), seed)
+    settings = [USUAL, *draw_settings(CollaborativeOptions(trials=config.taste_trials, **RANGES), seed)[1:]]
     best = search_settings(settings, score, table, name="searching taste", progress=progress, skip=not len(check.users))
     items = np.where(known[:, None], factorize(matrix, best, seed).items, 0).astype(np.float32)
     left, right = _fit_ease(matrix, check, config.ease_rank, progress)

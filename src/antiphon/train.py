@@ -33,11 +33,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class QueryData:
-    """Synthetic queries with their vectors, (n_queries, dim) float32, of the modality that encodes requests."""
+    """Synthetic queries with their vectors, of the modality that encodes requests.
+
+    `vectors`: (n_queries, dim) float32. `labels`: (n_facets, dim) float32, of the facets' own words. `plain`: (n, dim)
+    float32, of texts that ask for no facet.
+    """
 
     modality: str
     queries: SyntheticQueries
     vectors: NDArray[np.float32]
+    labels: NDArray[np.float32]
+    plain: NDArray[np.float32]
 
 
 @dataclass

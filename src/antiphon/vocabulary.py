@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.fields import NumberColumn, words_of
+from antiphon.wording import fold, fold_title
 
 if TYPE_CHECKING:
     from antiphon.space import Space
 
-_ARTICLE = re.compile(r"^(.*), (the|a|an|le|la|les|il|el|das|der|die)( \(\d{4}\))?$")
 _TIME = re.compile(r"year|date|released|published|issued", re.IGNORECASE)
 
 
@@ -93,16 +92,3 @@ class Vocabulary:
         if title.startswith((wanted, f"the {wanted}")):
             return 0
         return 1 if f" {wanted}" in title else 2
-
-
-def fold(text: str) -> str:
-    """Text for comparing: no case, no accents, single blanks."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return " ".join("".join(letter for letter in plain if not unicodedata.combining(letter)).split())
-
-
-def fold_title(title: str) -> str:
-    """A title for comparing: "Matrix, The (1999)" is also "the matrix (1999)"."""
-    folded = fold(title)
-    moved = _ARTICLE.match(folded)
-    return f"{moved[2]} {moved[1]}{moved[3] or ''}" if moved else folded

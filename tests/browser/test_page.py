@@ -52,6 +52,14 @@ def test_a_conversation(open_page):
     assert len(chips(page)) == 3
 
 
+def test_no_files_are_offered_where_nothing_reads_them(open_page):
+    """The buttons for pictures and sounds are there only where the space accepts such requests."""
+    page = open_page()
+    page.wait_for_selector(".talk")
+    assert not page.locator("#pick-image").is_visible()
+    assert not page.locator("#pick-audio").is_visible()
+
+
 def test_the_back_button_and_the_address(open_page):
     """The address can be shared, and going back restores the request before."""
     page = open_page("/?q=drama&where=year%3E%3D1980")
@@ -84,9 +92,11 @@ def test_more_less_and_the_mix(open_page):
     """A liked item leaves the answers and becomes a chip; the slider appears where words and likes meet."""
     page = open_page("/?q=drama")
     settled(page)
-    liked, disliked = cards(page)[:2]
+    liked = cards(page)[0]
     page.locator(f'.card[data-key="{liked}"] [data-tool=more]').click()
     page.wait_for_selector(f'.card[data-key="{liked}"]', state="detached")
+    settled(page)
+    disliked = cards(page)[0]
     page.locator(f'.card[data-key="{disliked}"] [data-tool=less]').click()
     page.wait_for_selector(f'.card[data-key="{disliked}"]', state="detached")
     assert page.locator("#mix-box").is_visible()

@@ -19,7 +19,8 @@ from antiphon.config import load_config
 from antiphon.errors import IntegrityError, MismatchError, RunError
 
 STAGES = [
-    "catalog", "describe", "features.text", "features.image", "features.cf", "synthetic", "train", "taste", "publish",
+    "catalog", "describe", "features.text", "features.image", "features.cf", "synthetic", "train", "facets", "taste",
+    "publish",
 ]  # fmt: skip
 
 
@@ -82,7 +83,7 @@ def test_a_second_build_does_nothing(own_run: Any, cli: Callable[..., Any]) -> N
         ("split.test=0.3", ["features.cf", "train", "taste", "publish"]),
         ("space.lexical=false", ["publish"]),
         ("space.taste_trials=2", ["taste", "publish"]),
-        ("synthetic.per_item=3", ["synthetic", "train", "publish"]),
+        ("synthetic.per_item=3", ["synthetic", "train", "facets", "publish"]),
         ('catalog.keep="year>=1960"', STAGES),
     ],
 )  # fmt: skip

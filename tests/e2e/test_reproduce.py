@@ -56,13 +56,18 @@ def test_movies_with_all_studies(call: Call, data_dir: Path, tmp_path: Path) -> 
     """Cold items, the curve, missing modalities, noise, ablations and bias are in the document and in the report."""
     reproduce(call, "movies", data_dir, tmp_path)
     document = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
-    assert document["studies"].keys() == {"cold", "curve", "missing", "noise", "ablations", "bias"}
+    studies = {"cold", "curve", "missing", "noise", "ablations", "bias", "ingredients", "personalised"}
+    assert document["studies"].keys() == studies
     assert all(document["studies"].values())
     assert {row["modality"] for row in document["studies"]["missing"]} == {"text", "image", "cf"}
     assert {row["when"] for row in document["studies"]["missing"]} == {"training", "use"}
+    parts = [row["part"] for row in document["studies"]["personalised"]]
+    assert parts == ["text and history", "text alone", "history alone"]
+    assert {row["change"] for row in document["studies"]["ingredients"]} >= {"without facets", "equal weights"}
     assert {row["change"] for row in document["studies"]["noise"]} >= {"random modality added", "image shuffled"}
     report = (tmp_path / "report.md").read_text(encoding="utf-8")
-    for heading in ("Cold items", "Missing modalities", "What noise costs", "Ablations", "Popularity and other bias"):
+    for heading in ("Cold items", "Missing modalities", "What noise costs", "Ablations", "Popularity and other bias",
+                    "What each ingredient is worth", "Personalised search"):  # fmt: skip
         assert f"## {heading}" in report
     assert not any((tmp_path / "studies").iterdir())
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from antiphon.errors import QueryError
-from antiphon.query import MAX_ITEMS, MAX_K, MAX_TEXT, PARTS, Query
+from antiphon.query import MAX_ITEMS, MAX_K, MAX_MEDIA, MAX_TEXT, PARTS, MediaFile, Query
 
 
 @pytest.mark.parametrize(
@@ -62,3 +63,30 @@ def test_weights_that_are_not_given_are_the_usual_ones() -> None:
     """Each part has a usual weight; a request changes the ones that it names."""
     query = Query(text="x", weights={"dislikes": 2})
     assert {part: query.weight(part) for part in PARTS} == {**PARTS, "dislikes": 2.0}
+
+
+def test_files_are_values_with_limits(tmp_path):
+    """A file comes from bytes or a path; empty and large ones are refused, and their bytes are in no message."""
+    (tmp_path / "p.jpg").write_bytes(b"abc")
+    for value in (tmp_path / "p.jpg", str(tmp_path / "p.jpg"), b"abc", bytearray(b"abc")):
+        file = MediaFile.of(value, "image")
+        assert file.content == b"abc"
+        assert Query(image=file).image == file
+        assert "abc" not in repr(file)
+    with pytest.raises(QueryError, match="is empty"):
+        Query(image=MediaFile(b""))
+    with pytest.raises(QueryError, match="at most 20,000,000 bytes"):
+        Query(image=MediaFile(bytes(MAX_MEDIA["image"] + 1)))
+    Query(audio=MediaFile(bytes(MAX_MEDIA["image"] + 1)))
+    for bad in (tmp_path, tmp_path / "nowhere", "bad\0name"):
+        with pytest.raises(QueryError, match="cannot be read"):
+            MediaFile.of(bad, "audio")
+
+
+def test_a_path_without_an_end_is_not_read_to_its_end():
+    """A device that gives bytes for ever is read up to the limit."""
+    endless = Path("/dev/zero")
+    if not endless.exists():
+        pytest.skip("there is no /dev/zero here")
+    with pytest.raises(QueryError, match="too large"):
+        Query(image=MediaFile.of(endless, "image"))

@@ -14,10 +14,12 @@ from antiphon._version import __version__
 from antiphon.cli.build import build
 from antiphon.cli.data import data
 from antiphon.cli.demo import demo
+from antiphon.cli.describe import describe
 from antiphon.cli.evaluate import evaluate
 from antiphon.cli.inspect import inspect
 from antiphon.cli.mcp import mcp
 from antiphon.cli.playlist import playlist
+from antiphon.cli.queries import queries
 from antiphon.cli.reproduce import reproduce
 from antiphon.cli.search import recommend, search, similar
 from antiphon.cli.serve import serve
@@ -37,7 +39,10 @@ def cli() -> None:
     """
 
 
-for command in (build, data, demo, evaluate, inspect, mcp, playlist, recommend, reproduce, search, serve, similar):
+for command in (
+    build, data, demo, describe, evaluate, inspect, mcp, playlist, queries, recommend, reproduce, search, serve,
+    similar,
+):  # fmt: skip
     cli.add_command(command)
 
 

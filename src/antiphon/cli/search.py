@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from antiphon.cli.output import document, hit_document, hit_lines
+from antiphon.cli.output import document, hit_document, hit_lines, note
 from antiphon.errors import ConfigError, QueryError
 
 Command = Callable[..., None]
@@ -43,7 +43,7 @@ def _taste_options(command: Command) -> Command:
                 "weights",
                 multiple=True,
                 metavar="PART=W",
-                help="Weight of text, likes, dislikes, user or taste.",
+                help="Weight of text, image, audio, look, likes, dislikes, user or taste.",
             ),
         )
     ):
@@ -55,11 +55,20 @@ def _taste_options(command: Command) -> Command:
     epilog="Example: antiphon search runs/films 'dark science fiction' --where 'year>=1980' --like 541 --explain"
 )
 @click.argument("run", type=click.Path(path_type=Path))
-@click.argument("text")
+@click.argument("text", required=False)
+@click.option("--image", type=click.Path(path_type=Path), metavar="FILE", help="A picture to search with.")
+@click.option("--audio", type=click.Path(path_type=Path), metavar="FILE", help="A sound to search with.")
+@click.option(
+    "--understand",
+    type=click.Choice(("rules", "model")),
+    help="Take TEXT apart into words, filters and items to be like: by rules, or by the model of ANTIPHON_MODEL.",
+)
 @_taste_options
 @_shared_options
-def search(run: Path, text: str, **options: Any) -> None:
-    """Answer a request in plain words, alone or together with likes, dislikes, a user and filters."""
+def search(run: Path, text: str | None, **options: Any) -> None:
+    """Answer a request in plain words, a picture or a sound, alone or with likes, dislikes, a user and filters."""
+    if text is None and options["image"] is None and options["audio"] is None:
+        raise QueryError("nothing to search by: give a text, --image or --audio, or use `antiphon recommend`.")
     _answer(run, text=text, **options)
 
 
@@ -81,20 +90,29 @@ def similar(run: Path, item_id: str, **options: Any) -> None:
     _answer(run, text=None, likes=(item_id,), **options)
 
 
-def _answer(run: Path, *, as_json: bool, where: tuple[str, ...], weights: tuple[str, ...] = (), **request: Any) -> None:
+def _answer(
+    run: Path, *, as_json: bool, where: tuple[str, ...], weights: tuple[str, ...] = (), understand: str | None = None,
+    **request: Any,
+) -> None:  # fmt: skip
     from antiphon.space import load
 
     if request["text"] is not None and not request["text"].strip():
         raise QueryError("the text of the request is empty; say what you are after, or use `antiphon recommend`.")
     space = load(run)
     start = time.perf_counter()
+    said: list[str] = []
+    if understand is not None and request["text"] is not None:
+        from antiphon.cli.understand import understood
+
+        said, where, request = understood(space, understand, where, request)
     hits = space.search(where=where or None, weights=dict(map(_weight, weights)), **request)
     took_ms = (time.perf_counter() - start) * 1000
     if as_json:
-        document(
-            {"space_id": space.space_id, "took_ms": round(took_ms, 2), "hits": [hit_document(hit) for hit in hits]}
-        )
+        answer = {"space_id": space.space_id, "took_ms": round(took_ms, 2), "hits": [hit_document(hit) for hit in hits]}
+        document(answer if understand is None else {**answer, "understood": said})
     else:
+        if understand is not None:
+            note(f"understood: {'; '.join(said) or 'only the words'}")
         click.echo("\n".join(hit_lines(hits)))
 
 

@@ -12,7 +12,7 @@ from antiphon import storage
 from antiphon.catalog import Catalog
 from antiphon.config import DescribeConfig
 from antiphon.describe.template import MAX_CHARACTERS, fill_template
-from antiphon.errors import ConfigError, nearest
+from antiphon.errors import ConfigError, DataError, nearest
 from antiphon.fields import normalise
 
 View = tuple[str | None, ...]
@@ -60,12 +60,12 @@ def describe(catalog: Catalog, config: DescribeConfig) -> Descriptions:
 
     Raises:
         ConfigError: a column is missing, or does not hold text.
-        DataError: the numbers of an item's values do not go with them.
+        DataError: the numbers of an item's values do not go with them, or the file of GEN texts is broken.
     """
     template: View = tuple(text.strip() or None for text in fill_template(catalog.items, config))
     if config.mode == "template":
         return Descriptions({"template": template})
-    gen = _gen(catalog, str(config.gen_column))
+    gen = _gen(catalog, str(config.gen_column)) if config.gen_file is None else _written(catalog, config.gen_file)
     missing = sum(text is None for text in gen)
     if config.mode == "gen":
         filled = tuple(text or fallback for text, fallback in zip(gen, template, strict=True))
@@ -85,3 +85,42 @@ def _gen(catalog: Catalog, column: str) -> View:
             f"describe: gen_column {column!r} holds {catalog.items[column].type}, expected text; name another column."
         ) from error
     return tuple((text or "").strip()[:MAX_CHARACTERS] or None for text in texts)
+
+
+def gen_file_digest(config: DescribeConfig) -> str | None:
+    """The SHA-256 of the file with GEN texts; None where it is not read.
+
+    Raises:
+        DataError: the file does not exist.
+    """
+    if config.mode == "template" or config.gen_file is None:
+        return None
+    if not config.gen_file.is_file():
+        raise DataError(
+            f"{config.gen_file} does not exist; describe.gen_file names it. Write it with: antiphon describe FILE "
+            f"--out {config.gen_file}"
+        )
+    return storage.cached_sha256(config.gen_file)
+
+
+def save_written(path: Path, item_ids: list[str], texts: list[str], reasons: list[str | None]) -> None:
+    """Write GEN texts as (item_id, description, source, reason); a text with a reason is the item's TEMPLATE."""
+    sources = ["model" if reason is None else "template" for reason in reasons]
+    columns = {"item_id": item_ids, "description": texts, "source": sources, "reason": reasons}
+    storage.write_table(path, pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}))
+
+
+def _written(catalog: Catalog, path: Path) -> View:
+    """GEN texts of the items from the file of `antiphon describe`; None where TEMPLATE stands in the file."""
+    table = storage.read_table(path)
+    for name in ("item_id", "description", "source"):
+        if name not in table.column_names:
+            raise DataError(
+                f"{path} has no column {name!r}; expected item_id, description and source, as `antiphon describe` "
+                "writes them."
+            )
+    columns = [table[name].to_pylist() for name in ("item_id", "description", "source")]
+    texts = {item_id: text for item_id, text, source in zip(*columns, strict=True) if source == "model"}
+    if catalog.n_items and not set(columns[0]) & set(catalog.item_ids):
+        raise DataError(f"{path} has none of the catalog's items; write it again with `antiphon describe`.")
+    return tuple((texts.get(item_id) or "").strip()[:MAX_CHARACTERS] or None for item_id in catalog.item_ids)

@@ -6,6 +6,7 @@ country, decade) is one that the item answers, and so does every other item with
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,10 @@ PHRASES = (
     "What are some good {facets} {noun}?", "Can you list {noun} that are {facets}?", "{noun} about {facets}",
 )  # fmt: skip
 JOINTS = (", ", " ", " and ")
+PLAIN = ("{}", "{}", "{}", "like {}", "something like {}", "more like {}")
+MAX_PLAIN = 20_000
+YEAR = re.compile(r"\s*\(\d{4}\)$")
+"""At the end of a title, as in "Alien (1979)"."""
 
 Facet = tuple[str, str]
 
@@ -36,7 +41,8 @@ class SyntheticQueries:
     """Requests with the item that each was drawn from, and which facets they and the items have.
 
     `owner`: (n_queries,) int32 item rows, ascending. `wanted`: (n_queries, 3) int32 facet numbers, -1 where fewer.
-    `bounds`, `facets`: item i has the sorted facet numbers facets[bounds[i]:bounds[i + 1]].
+    `bounds`, `facets`: item i has the sorted facet numbers facets[bounds[i]:bounds[i + 1]]. `names`: field and value
+    of each facet; `labels`: the words for it.
     """
 
     texts: tuple[str, ...]
@@ -44,6 +50,8 @@ class SyntheticQueries:
     wanted: NDArray[np.int32]
     bounds: NDArray[np.int64]
     facets: NDArray[np.int32]
+    names: tuple[Facet, ...]
+    labels: tuple[str, ...]
 
     def starts(self) -> NDArray[np.int64]:
         """Where the queries of each item start, (n_items + 1,)."""
@@ -68,8 +76,9 @@ class SyntheticQueries:
 
 def make_queries(catalog: Catalog, config: SyntheticConfig, seed: int) -> SyntheticQueries:
     """Draw `per_item` requests for each item with facets; the same seed gives the same requests."""
-    lists = _facets(catalog, config)
-    numbers = {facet: number for number, facet in enumerate(sorted({facet for facets in lists for facet in facets}))}
+    lists = facets_of(catalog, config)
+    names = sorted({facet for facets in lists for facet in facets})
+    numbers = {facet: number for number, facet in enumerate(names)}
     rng = np.random.default_rng([seed, 7])
     texts, owner, wanted = [], [], []
     for row, facets in enumerate(lists):
@@ -86,11 +95,28 @@ def make_queries(catalog: Catalog, config: SyntheticConfig, seed: int) -> Synthe
         np.array(wanted, dtype=np.int32).reshape(-1, MAX_FACETS),
         np.concatenate([[0], np.cumsum([len(facets) for facets in held])]).astype(np.int64),
         np.array([number for facets in held for number in facets], dtype=np.int32),
+        tuple(names),
+        tuple(_forms(facet, config)[-1] for facet in names),
     )
 
 
-def _facets(catalog: Catalog, config: SyntheticConfig) -> list[list[Facet]]:
-    """Facets of each item that at least `min_items` items share."""
+def plain_texts(catalog: Catalog, seed: int) -> tuple[str, ...]:
+    """Texts that name an item and ask for no facet: titles, and what people put before them."""
+    rng = np.random.default_rng([seed, 15])
+    named = dict.fromkeys(YEAR.sub("", str(title)).strip() for title in catalog.items["title"].to_pylist() if title)
+    titles = [title for title in named if title]
+    if len(titles) > MAX_PLAIN:
+        titles = [titles[place] for place in np.sort(rng.choice(len(titles), MAX_PLAIN, replace=False))]
+    return tuple(PLAIN[rng.integers(len(PLAIN))].replace("{}", title) for title in titles)
+
+
+def label_of(facet: Facet, config: SyntheticConfig) -> str:
+    """The words for a facet."""
+    return _forms(facet, config)[-1]
+
+
+def spoken_facets(catalog: Catalog, config: SyntheticConfig) -> list[list[Facet]]:
+    """Facets of each item, however few items share them."""
     # Sorted: a catalog that was read from files and one that was saved before have their fields in another order.
     spoken = sorted(name for name, kind in catalog.field_types.items() if kind in ("string", "list"))
     lists: list[list[Facet]] = [[] for _ in range(catalog.n_items)]
@@ -100,20 +126,30 @@ def _facets(catalog: Catalog, config: SyntheticConfig) -> list[list[Facet]]:
     for name in config.decades:
         for row, year in enumerate(catalog.fields[name].to_pylist()):
             lists[row] += [] if year is None else [(name, str(int(year) // 10 * 10))]
-    lists = [list(dict.fromkeys(facets)) for facets in lists]
+    return lists
+
+
+def facets_of(catalog: Catalog, config: SyntheticConfig) -> list[list[Facet]]:
+    """Facets of each item that at least `min_items` items share."""
+    lists = spoken_facets(catalog, config)
+    # Facets that are said in the same words, such as a genre and a tag, are one: no text can tell them apart.
+    first: dict[str, Facet] = {}
+    for facet in sorted({facet for facets in lists for facet in facets}):
+        first.setdefault(_forms(facet, config)[-1], facet)
+    lists = [list(dict.fromkeys(first[_forms(facet, config)[-1]] for facet in facets)) for facets in lists]
     counts = Counter(facet for facets in lists for facet in facets)
     return [[facet for facet in facets if counts[facet] >= config.min_items] for facets in lists]
 
 
 def _phrase(facets: Sequence[Facet], config: SyntheticConfig, rng: np.random.Generator) -> str:
-    words = [_words(facet, config, rng) for facet in facets]
+    words = [forms[rng.integers(len(forms))] for forms in (_forms(facet, config) for facet in facets)]
     joined = JOINTS[rng.integers(len(JOINTS))].join(words)
     return PHRASES[rng.integers(len(PHRASES))].format(facets=joined, noun=config.noun).strip()
 
 
-def _words(facet: Facet, config: SyntheticConfig, rng: np.random.Generator) -> str:
+def _forms(facet: Facet, config: SyntheticConfig) -> tuple[str, ...]:
+    """Ways to say a facet, the shortest last."""
     name, value = facet
     if name in config.decades:
-        forms = (f"from the {value}s", f"from the {value[2:]}s", f"{value}s")
-        return forms[rng.integers(len(forms))]
-    return config.phrases.get(name, "{}").replace("{}", value)
+        return (f"from the {value}s", f"from the {value[2:]}s", f"{value}s")
+    return (config.phrases.get(name, "{}").replace("{}", value),)

@@ -18,12 +18,15 @@ from numpy.typing import NDArray
 from antiphon.catalog import Catalog
 from antiphon.config import CatalogConfig, ModalityConfig, Section, SplitConfig, check_section
 from antiphon.describe.descriptions import Descriptions
+from antiphon.errors import DataError
 from antiphon.features import Features
 from antiphon.progress import Progress
 from antiphon.registry import find
 from antiphon.splits import Split
 
 QueryKind = Literal["text", "history", "image", "audio"]
+ADDED = "added"
+"""Folder of a workspace where items that are added are encoded."""
 O = TypeVar("O", bound=Section)  # noqa: E741  options: the letter is read once, here
 
 
@@ -36,6 +39,21 @@ class Source:
     split: Split
     split_config: SplitConfig
     seed: int
+
+
+@dataclass(frozen=True)
+class Growth:
+    """What became of a catalog that items were added to.
+
+    `known`: (n_before,) int64, the rows that the items from before have now. `fresh`: (n,) int64, the rows of items that
+    are new or were replaced, and `source` has these alone. `file`: vectors of theirs, for an encoder that reads files.
+    """
+
+    n_items: int
+    known: NDArray[np.int64]
+    fresh: NDArray[np.int64]
+    source: Source
+    file: Path | None = None
 
 
 class QuerySide(Protocol):
@@ -69,6 +87,35 @@ class Encoder(ABC, Generic[O]):
     @abstractmethod
     def encode(self, source: Source, workspace: Path, progress: Progress) -> Features:
         """Vectors of the catalog's items. `workspace` is the encoder's own folder, kept between builds."""
+
+    def extend(self, features: Features, growth: Growth, workspace: Path, progress: Progress) -> Features:
+        """Features of a catalog that has grown: those of its items from before, and vectors of the fresh ones.
+
+        Raises:
+            DataError: the vectors of the fresh items have another length.
+        """
+        more = self.encode_fresh(growth, workspace, progress)
+        grown = features.placed(growth.known, growth.n_items)
+        grown.matrix[:, growth.fresh], grown.mask[:, growth.fresh] = 0, False
+        if more.mask.any():
+            if more.dim != features.dim:
+                raise DataError(
+                    f"modality {self.modality!r}: expected vectors of length {features.dim}, as those of the items that "
+                    f"are there, got {more.dim}."
+                )
+            grown.matrix[:, growth.fresh], grown.mask[:, growth.fresh] = more.matrix, more.mask
+        return grown
+
+    def encode_fresh(self, growth: Growth, workspace: Path, progress: Progress) -> Features:
+        """Vectors of the fresh items alone, as `encode` makes them; those from before are not encoded again."""
+        apart = workspace / ADDED
+        features = self.encode(growth.source, apart, progress)
+        # Shards are named by what they hold: the next build finds these beside its own.
+        for file in sorted(path for path in apart.glob("*/*") if path.is_file()):
+            to = workspace / file.relative_to(apart)
+            to.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(to)
+        return features
 
     def kept(self, workspace: Path) -> list[Path]:
         """Files of the workspace that `publish` reads: where one is missing or changed, `encode` runs again."""

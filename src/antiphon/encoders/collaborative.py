@@ -20,7 +20,7 @@ from pydantic import Field, model_validator
 from antiphon import runtime, storage
 from antiphon.catalog import Interactions
 from antiphon.config import CatalogConfig, Section
-from antiphon.encoders.base import Encoder, QueryKind, QuerySide, Source
+from antiphon.encoders.base import Encoder, Growth, QueryKind, QuerySide, Source
 from antiphon.errors import ConfigError, DataError
 from antiphon.features import Features, unit
 from antiphon.index.exact import top_k
@@ -136,6 +136,15 @@ class Collaborative(Encoder[CollaborativeOptions]):
         storage.write_json(setting_file, asdict(best))
         items = np.where(known[:, None], unit(factors.items), 0).astype(np.float32)
         return Features(self.modality, ("item",), items[None], known[None])
+
+    def extend(self, features: Features, growth: Growth, workspace: Path, progress: Progress) -> Features:
+        """The factors stay: an item that nobody has met has none."""
+        items_file = self.kept(workspace)[0]
+        factors = storage.read_array(items_file)
+        grown = np.zeros((growth.n_items, factors.shape[1]), dtype=np.float32)
+        grown[growth.known] = factors
+        storage.write_array(items_file, grown)
+        return features.placed(growth.known, growth.n_items)
 
     def kept(self, workspace: Path) -> list[Path]:
         """The factors with their norms, and the setting."""

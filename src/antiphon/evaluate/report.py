@@ -146,7 +146,8 @@ def _ours(document: Document, name: str, kind: str) -> float | None:
 
 
 def _cost_blocks(document: Document) -> list[Block]:
-    lines = [["row", "training, s", "publishing, s", "bytes per item, vectors", "bytes per item, with parts"]]
+    head = ["row", "training, s", "publishing, s", "bytes per item, searched", "bytes per item, published"]
+    lines = [[*head, "ms per query, by batches"]]
     for name, cost in document["cost"].items():
         seconds = cost["seconds"]
         lines.append(
@@ -156,6 +157,7 @@ def _cost_blocks(document: Document) -> list[Block]:
                 number(seconds.get("publish", 0.0), 1),
                 f"{cost['vector_bytes_per_item']:,}",
                 f"{cost['bytes_per_item']:,}",
+                ", ".join(f"{KINDS[kind]} {spent:.2f}" for kind, spent in cost.get("ms_per_query", {}).items()),
             ]
         )
     base = "; ".join(f"{name} {seconds:.1f} s" for name, seconds in document["base_seconds"].items())

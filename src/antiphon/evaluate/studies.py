@@ -18,11 +18,12 @@ from antiphon.errors import QueryError
 from antiphon.evaluate.bias import DEPTH, bias_document
 from antiphon.evaluate.classic import IALS
 from antiphon.evaluate.protocols import Task, cold_task, wanted_task
-from antiphon.evaluate.reproduce import LABELS, MULTI, OURS, Reproduction
+from antiphon.evaluate.reproduce import LABELS, MULTI, OURS, OURS_FROM, Reproduction
 from antiphon.evaluate.results import Result, evaluate, interval_document
 from antiphon.evaluate.rundata import RunData
 from antiphon.evaluate.significance import paired_randomisation_test
 from antiphon.evaluate.stages import Outcome
+from antiphon.evaluate.studies_own import ingredients, personalised
 from antiphon.evaluate.systems import System, rank, raw_systems
 from antiphon.evaluate.trials import Trial, drop, replace_features, shuffle, write_noise
 from antiphon.evaluate.tuning import make_system
@@ -31,7 +32,8 @@ from antiphon.features import Features, unit
 METRIC = "ndcg@200"
 REFERENCE = "MULTI_TEMPLATE+GEN"
 PRESETS: Mapping[str, str] = {REFERENCE: "paper", OURS: "default"}
-SHARES = (0.4, 0.8, 1.0)
+DESCRIBED: Mapping[str, Mapping[str, Any]] = {REFERENCE: MULTI[REFERENCE], OURS: MULTI[OURS_FROM]}
+SHARES = (0.5, 1.0)
 LEVELS = (0, 1, 2, 5, 10, 20)
 """Interactions left to the items of each group of the cold-start curve."""
 Document = list[dict[str, Any]]
@@ -52,6 +54,8 @@ class Studies:
             "noise": self.noise(),
             "ablations": self.ablations(),
             "bias": self.bias(),
+            "ingredients": ingredients(self.all),
+            "personalised": personalised(self.all),
         }
 
     def cold(self) -> Document:
@@ -67,14 +71,14 @@ class Studies:
         return rows
 
     def _cold(self, label: str, preset: str) -> Outcome:
-        settings = {**MULTI[REFERENCE], "split": {"cold": 0.2}, "modalities": self._fixed_cf()}
+        settings = {**DESCRIBED[label], "split": {"cold": 0.2}, "modalities": self._fixed_cf()}
         trial = Trial(f"cold-{label}", settings, self.all.joined)
         data = self.all.trial(trial, preset=preset, folder="studies")
         raw = raw_systems(data)
         systems = {label: raw["joint"]()}
         if preset == "paper":
             content = self.all.joined[1]
-            names = ("text", content, "text-projected", f"{content}-projected", "popularity", "random")
+            names = ("text", "text-lsa", content, "text-projected", f"{content}-projected", "popularity", "random")
             systems |= {named(name): raw[name]() for name in names}
             table = self.all.options.out / "tuning" / "concat-content-cold.jsonl"
             systems[named("concat-content")] = make_system(
@@ -142,10 +146,10 @@ class Studies:
         for label, preset in PRESETS.items():
             trials = {
                 "random modality added": Trial(
-                    f"noise-{label}", {**MULTI[REFERENCE], **added}, [*self.all.joined, "noise"]
+                    f"noise-{label}", {**DESCRIBED[label], **added}, [*self.all.joined, "noise"]
                 ),
                 f"{content} shuffled": Trial(
-                    f"shuffled-{label}", MULTI[REFERENCE], self.all.joined, training=shuffle(content)
+                    f"shuffled-{label}", DESCRIBED[label], self.all.joined, training=shuffle(content)
                 ),
                 f"without {content}": self._without(content, label),
             }
@@ -194,7 +198,7 @@ class Studies:
 
     def _without(self, modality: str, label: str = REFERENCE) -> Trial:
         """A row without one of its modalities."""
-        return Trial(f"without-{modality}-{label}", MULTI[REFERENCE], [m for m in self.all.joined if m != modality])
+        return Trial(f"without-{modality}-{label}", DESCRIBED[label], [m for m in self.all.joined if m != modality])
 
     def _bias(self, system: System, task: Task) -> Outcome:
         return Outcome(facts=bias_document(rank(system, task, min(DEPTH, task.n_items)), task, self.all.data))
@@ -219,7 +223,7 @@ class Studies:
         return self.all.stages.run(f"study.{trial.name}", depends, work).results
 
     def _reference(self, label: str, preset: str) -> Mapping[str, Result]:
-        rows = self.all.trained(label, MULTI[REFERENCE], preset)
+        rows = self.all.trained(label, DESCRIBED[label], preset)
         return {row.results[0].task: row.results[0] for row in rows}
 
     def _setting(self) -> Setting:

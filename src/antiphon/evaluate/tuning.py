@@ -132,10 +132,10 @@ def _log(rng: np.random.Generator, low: float, high: float) -> float:
 def _ials(data: RunData) -> Tunable:
     return Tunable(
         "ials", BY_PROFILE,
-        {"factors": 64, "alpha": 5.0, "regularization": 1.0, "iterations": 15},
+        {"factors": 128, "alpha": 12.0, "regularization": 100.0, "iterations": 15},
         lambda rng: {
             "factors": int(rng.choice([32, 64, 96, 128])), "alpha": _log(rng, 0.1, 40),
-            "regularization": _log(rng, 0.01, 100), "iterations": int(rng.integers(8, 21)),
+            "regularization": _log(rng, 0.1, 300), "iterations": int(rng.integers(8, 21)),
         },
         lambda values: IALS(data, Setting(**values)),
     )  # fmt: skip

@@ -26,6 +26,8 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 LOG = logging.getLogger("antiphon.serve")
 OPEN = ("/healthz", "/readyz")
+UPLOAD = "/v1/search/media"
+"""The one route that takes files, and so longer bodies."""
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -35,7 +37,7 @@ HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-opener-policy", b"same-origin"),
-    (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
+    (b"permissions-policy", b"camera=(), microphone=(self), geolocation=()"),
 ]
 
 
@@ -73,7 +75,7 @@ class Guard:
         limit = None if scope["path"].startswith("/mcp") else self.settings.timeout
         try:
             async with asyncio.timeout(limit):
-                await self.app(scope, self._limited(receive), send)
+                await self.app(scope, self._limited(receive, self._most(scope)), send)
         except TimeoutError:
             if not status[0]:
                 await problem(503, f"the request took longer than {limit:g} seconds.")(scope, receive, send)
@@ -85,8 +87,8 @@ class Guard:
             if host not in self.settings.hosts:
                 return problem(421, f"the service does not answer under the name {host!r}; see --allow-host.")
         length = headers.get(b"content-length", b"")
-        if length.isdigit() and int(length) > self.settings.max_body:
-            return cast("App", problem(413, self.too_large))
+        if length.isdigit() and int(length) > self._most(scope):
+            return cast("App", problem(413, too_large(self._most(scope))))
         if self.keys and _guarded(scope["path"]) and not self._has_key(headers):
             refusal = problem(401, "an API key is needed: send it as `Authorization: Bearer KEY`.")
             refusal.headers["WWW-Authenticate"] = "Bearer"
@@ -99,12 +101,10 @@ class Guard:
         # Every key is compared, each in constant time: how long it takes says nothing about which one is near.
         return sum(hmac.compare_digest(given, key) for key in self.keys) > 0
 
-    @property
-    def too_large(self) -> str:
-        """What is said of a body over the limit."""
-        return f"the body is longer than {self.settings.max_body:,} bytes."
+    def _most(self, scope: Message) -> int:
+        return self.settings.max_upload if scope["path"] == UPLOAD else self.settings.max_body
 
-    def _limited(self, receive: Receive) -> Receive:
+    def _limited(self, receive: Receive, most: int) -> Receive:
         taken = 0
 
         async def receiving() -> Message:
@@ -112,8 +112,8 @@ class Guard:
             message = await receive()
             if message["type"] == "http.request":
                 taken += len(message.get("body", b""))
-                if taken > self.settings.max_body:
-                    raise HTTPException(413, self.too_large)
+                if taken > most:
+                    raise HTTPException(413, too_large(most))
             return message
 
         return receiving
@@ -129,6 +129,11 @@ class Guard:
                 line |= {"path": scope["path"], "query": scope["query_string"].decode("latin-1")}
                 line |= scope.get("state", {}).get("asked", {})
             LOG.info(json.dumps(line))
+
+
+def too_large(most: int) -> str:
+    """What is said of a body over the limit."""
+    return f"the body is longer than {most:,} bytes."
 
 
 def _guarded(path: str) -> bool:

@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from antiphon.errors import AntiphonError, QueryError, RunError, UnknownIdError
+from antiphon.errors import AntiphonError, MissingExtraError, QueryError, RunError, UnknownIdError
 
 MEDIA_TYPE = "application/problem+json"
 LOG = logging.getLogger("antiphon.serve")
@@ -36,7 +36,8 @@ def of_error(error: AntiphonError) -> Response:
         return problem(404, str(error))
     if isinstance(error, QueryError):
         return problem(400, str(error))
-    return problem(503 if isinstance(error, RunError) else 500, str(error))
+    # What is not installed may be so later: the service is whole, this part of it is not there.
+    return problem(503 if isinstance(error, RunError | MissingExtraError) else 500, str(error))
 
 
 def install(app: FastAPI) -> None:

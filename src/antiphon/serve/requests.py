@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from antiphon.errors import QueryError
 from antiphon.filters import Filter, parse_filter
+from antiphon.query import MAX_MEDIA, MediaFile
 from antiphon.refine import Wish
 from antiphon.serve.models import Asking, SearchBody, WishBody
 from antiphon.serve.served import Ask, Served
 from antiphon.serve.settings import Settings
 
 
-def ask_of(body: Asking, settings: Settings, *, may_be_empty: bool = False) -> Ask:
+def ask_of(
+    body: Asking, settings: Settings, *, may_be_empty: bool = False, files: Mapping[str, MediaFile] | None = None
+) -> Ask:
     """A request within the limits.
 
     Raises:
@@ -32,10 +36,10 @@ def ask_of(body: Asking, settings: Settings, *, may_be_empty: bool = False) -> A
         text, tuple(body.more), tuple(body.less), tuple(body.likes), tuple(body.dislikes), tuple(body.exclude),
         weights=dict(body.weights),
     )  # fmt: skip
-    if not may_be_empty and wish.empty and body.user is None and not body.history:
+    if not may_be_empty and wish.empty and body.user is None and not body.history and not files:
         raise QueryError("the request is empty; give a text, likes, dislikes, a user or a history.")
     explain = getattr(body, "explain", False)
-    return Ask(wish, where_of(body.where), body.user, tuple(body.history), k, offset, explain)
+    return Ask(wish, where_of(body.where), body.user, tuple(body.history), k, offset, explain, **(files or {}))
 
 
 def where_of(where: Any) -> Filter | None:
@@ -123,7 +127,9 @@ def describe(served: Served, settings: Settings) -> dict[str, Any]:
             "text": settings.max_text,
             "likes": settings.max_likes,
             "body": settings.max_body,
+            "upload": settings.max_upload,
         },
+        "accepts": [kind for kind in ("text", *MAX_MEDIA) if space.accepts(kind)],
         "examples": served.examples,
     }
 

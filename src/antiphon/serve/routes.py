@@ -13,11 +13,12 @@ from starlette.responses import Response
 from antiphon.playlist import FORMATS, Playlist, PlaylistRequest, Tradeoff, export, make_playlist, reorder
 from antiphon.playlist.make import as_given
 from antiphon.refine import Translator, Wish, refine
-from antiphon.serve import requests, why
+from antiphon.serve import requests, uploads, why
 from antiphon.serve.live import Live
 from antiphon.serve.metrics import Metrics
 from antiphon.serve.models import OrderBody, PlaylistBody, RefineBody, SearchBody, WhyBody
-from antiphon.serve.served import Ask, Served
+from antiphon.serve.problems import OverloadError
+from antiphon.serve.served import Answer, Ask, Served
 from antiphon.serve.settings import Settings
 
 ItemId = Annotated[str, Path(max_length=500, examples=["1"])]
@@ -35,6 +36,7 @@ def make_router(live: Live, metrics: Metrics, settings: Settings, translate: Tra
     """All routes over a live space."""
     router = APIRouter()
     _add_searches(router, live, metrics, settings)
+    _add_uploads(router, live, metrics, settings)
     _add_items(router, live, metrics, settings)
     _add_catalog(router, live, settings)
     _add_playlists(router, live, settings)
@@ -44,8 +46,12 @@ def make_router(live: Live, metrics: Metrics, settings: Settings, translate: Tra
 
 
 async def _answered(live: Live, metrics: Metrics, ask: Ask) -> Response:
-    served, batcher, start = live.served, live.batcher, time.perf_counter()
-    answer = await batcher.submit(ask)
+    served, start = live.served, time.perf_counter()
+    answer = await live.batcher.submit(ask)
+    return _hits(served, metrics, answer, start)
+
+
+def _hits(served: Served, metrics: Metrics, answer: Answer, start: float) -> Response:
     metrics.results.observe(answer.n_hits)
     took = (time.perf_counter() - start) * 1000
     more = f',"loosen":{json.dumps(answer.loosen, ensure_ascii=False)}' if answer.loosen else ""
@@ -72,6 +78,28 @@ def _add_searches(router: APIRouter, live: Live, metrics: Metrics, settings: Set
         """Why an item answers a request: shares, matched words, the nearest likes, its rank in each modality alone."""
         ask, served = requests.ask_of(body, settings), live.served
         return as_json(await asyncio.to_thread(why.explain, served, ask, body.item_id))
+
+
+def _add_uploads(router: APIRouter, live: Live, metrics: Metrics, settings: Settings) -> None:
+    # Decoding and encoding a file takes a core for a while. It must not keep the batches of other requests waiting, nor
+    # may files that wait for it fill the memory.
+    turns, places = asyncio.Semaphore(2), asyncio.Semaphore(uploads.MOST)
+
+    @router.post(uploads.ROUTE, tags=["search"], openapi_extra=uploads.OPENAPI)
+    async def search_media(request: Request) -> Response:
+        """Search with a picture or a sound, alone or together with what /v1/search takes; best first."""
+        if places.locked():
+            raise OverloadError(f"{uploads.MOST} requests with files are under way; ask again in a moment.")
+        served, start = live.served, time.perf_counter()
+        async with places:
+            body, files = await uploads.read(request, served.space)
+            ask = requests.ask_of(body, settings, files=files)
+            request.state.asked = {"text": body.text, "files": sorted(files)}
+            async with turns:
+                answer = (await asyncio.to_thread(served.answer, [ask]))[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return _hits(served, metrics, answer, start)
 
 
 def _add_items(router: APIRouter, live: Live, metrics: Metrics, settings: Settings) -> None:

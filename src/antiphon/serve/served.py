@@ -16,7 +16,7 @@ from antiphon.documents import plain
 from antiphon.errors import AntiphonError, UnknownIdError
 from antiphon.fields import Mask
 from antiphon.filters import Filter
-from antiphon.query import Hit, Query
+from antiphon.query import Hit, MediaFile, Query
 from antiphon.refine import Wish, exemplars, to_query
 from antiphon.serve.atlas import Atlas
 from antiphon.serve.examples import conversations
@@ -42,6 +42,8 @@ class Ask:
     k: int = 10
     offset: int = 0
     explain: bool = False
+    image: MediaFile | None = None
+    audio: MediaFile | None = None
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Served:
         """
         query = to_query(
             self.space, ask.wish, typical=self.typical, user=ask.user, history=ask.history, k=ask.k,
-            offset=ask.offset, explain=ask.explain,
+            offset=ask.offset, explain=ask.explain, image=ask.image, audio=ask.audio,
         )  # fmt: skip
         return replace(query, where=ask.where) if ask.where is not None else query
 

@@ -20,13 +20,15 @@ class Settings:
     `keys`: who has one may ask; without any, everybody may. `origins`: other sites whose pages may ask (CORS).
     `hosts`: names under which the service may be called, against DNS rebinding; empty allows all. `log_queries`: texts
     and item ids may be logged. `poll`: seconds between looks for a new version; 0 turns it off. `timeout`: seconds
-    until a request is given up. `max_waiting`: queries that may wait; more are refused with 503.
+    until a request is given up. `max_upload`: bytes of a request with a picture or a sound. `max_waiting`: queries that
+    may wait; more are refused with 503.
     """
 
     keys: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     max_body: int = 256 * 1024
+    max_upload: int = 20 * 1024 * 1024
     max_k: int = 200
     max_offset: int = 5_000
     max_text: int = 2_000

@@ -10,7 +10,7 @@ import pytest
 
 from antiphon.catalog import Catalog
 from antiphon.config import SyntheticConfig, load_config
-from antiphon.describe.synthetic import MAX_FACETS, SyntheticQueries, make_queries
+from antiphon.describe.synthetic import MAX_FACETS, SyntheticQueries, make_queries, plain_texts
 from antiphon.fields import words_of
 from antiphon.reading import read_catalog
 
@@ -76,6 +76,25 @@ def test_texts_name_the_facets(catalog: Catalog) -> None:
     assert any("0s" in text for text in queries.texts)
 
 
+def test_facets_said_in_the_same_words_are_one(make_catalog: Callable[..., Path]) -> None:
+    """A genre and a tag of one name are one facet: of any two facets the words differ."""
+    catalog = read_catalog(load_config(make_catalog()).catalog)
+    merged = make_queries(catalog, CONFIG, seed=0)
+    assert len(set(merged.labels)) == len(merged.labels) == len(merged.names)
+    said = {(name, CONFIG.phrases.get(name, "{}").format(value)) for name, value in merged.names if name != "year"}
+    assert {words for _, words in said} <= set(merged.labels)
+    assert any(label.endswith("0s") for label in merged.labels)
+
+
+def test_plain_texts_are_titles(catalog: Catalog) -> None:
+    """Each title once, without its year, as it is or after a few words; the same ones for the same seed."""
+    texts = plain_texts(catalog, seed=0)
+    titles = {title.partition(" (")[0] for title in catalog.items["title"].to_pylist()}
+    assert len(texts) == len(titles)
+    assert all(any(text.endswith(title) for title in titles) for text in texts)
+    assert texts == plain_texts(catalog, seed=0) != plain_texts(catalog, seed=1)
+
+
 def test_the_seed_decides(catalog: Catalog) -> None:
     """The same seed draws the same queries, another one others."""
     first, second, other = (make_queries(catalog, CONFIG, seed=seed) for seed in (0, 0, 1))
@@ -94,7 +113,7 @@ def test_a_query_with_one_facet_is_answered_by_all_that_have_it() -> None:
     """Places without a facet ask for nothing."""
     queries = SyntheticQueries(
         ("a", "b"), np.array([0, 1], np.int32), np.array([[0, -1, -1], [0, 1, -1]], np.int32),
-        np.array([0, 1, 3, 3]), np.array([0, 0, 1], np.int32),
+        np.array([0, 1, 3, 3]), np.array([0, 0, 1], np.int32), (("tags", "a"), ("tags", "b")), ("a", "b"),
     )  # fmt: skip
     got = queries.answered(np.array([0, 1]), np.array([0, 1, 2]))
     assert got.tolist() == [[True, True, False], [False, True, False]]

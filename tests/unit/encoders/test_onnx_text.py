@@ -148,7 +148,7 @@ def exported(model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def exported_int8(model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An export in 8 bits."""
     out = tmp_path_factory.mktemp("exported8") / "onnx"
-    export_text_encoder(model_dir, out, int8=True)
+    export_text_encoder(model_dir, out, weights="int8")
     return out
 
 
@@ -245,20 +245,20 @@ def test_int8_is_close(exported: Path, exported_int8: Path) -> None:
 def test_int8_that_loses_too_much_is_refused(model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An 8 bit export below the least cosine is not kept."""
     monkeypatch.setattr(onnx_export, "MIN_INT8_COSINE", 1.0001)
-    with pytest.raises(ConfigError, match=r"loses too much in 8 bits.*int8=False"):
-        export_text_encoder(model_dir, tmp_path / "out", int8=True)
+    with pytest.raises(ConfigError, match=r"loses too much in 8 bits.*fp32"):
+        export_text_encoder(model_dir, tmp_path / "out", weights="int8")
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("kind", "int8"), [("exported", False), ("exported_int8", True)])
+@pytest.mark.parametrize(("kind", "weights"), [("exported", "fp32"), ("exported_int8", "int8")])
 def test_export_is_deterministic(
-    kind: str, int8: bool, model_dir: Path, tmp_path: Path, request: pytest.FixtureRequest
+    kind: str, weights: str, model_dir: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """The same model gives the same bytes, in the place of an earlier export; nothing else is left behind."""
     first: Path = request.getfixturevalue(kind)
     out = Path(shutil.copytree(first, tmp_path / "out"))
     (out / "model.onnx").write_bytes(b"an earlier export")
-    export_text_encoder(model_dir, out, int8=int8)
+    export_text_encoder(model_dir, out, weights=weights)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert {path.name: path.read_bytes() for path in out.iterdir()} == {
         path.name: path.read_bytes() for path in first.iterdir()
@@ -436,7 +436,7 @@ def test_bundled_model(tmp_path: Path) -> None:
     assert encoder.max_seq_length == 256 < encoder.count_tokens(texts[-1])
     for batch_size in (1, 64):
         np.testing.assert_allclose(encoder.encode(texts, batch_size=batch_size), expected, atol=1e-5)
-    export_text_encoder(folder, tmp_path / "small", int8=True)
+    export_text_encoder(folder, tmp_path / "small", weights="int8")
     cosines = (OnnxTextEncoder(tmp_path / "small").encode(texts) * expected).sum(axis=1)
     assert cosines[: len(REALISTIC)].min() > 0.99
     assert (tmp_path / "small" / "model.onnx").stat().st_size < (tmp_path / "full" / "model.onnx").stat().st_size / 3

@@ -14,13 +14,15 @@ import pyarrow as pa
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from antiphon import storage
 from antiphon.catalog import Catalog
 from antiphon.config import CatalogConfig, SplitConfig
 from antiphon.describe.descriptions import Descriptions
-from antiphon.encoders import onnx_export
+from antiphon.encoders import onnx_export, precision, text_models
 from antiphon.encoders import text as text_module
 from antiphon.encoders.base import Source
-from antiphon.encoders.text import EMBEDDED, PRESETS, TextEncoder, TextOptions, load_model, model_identity, model_path
+from antiphon.encoders.text import TextEncoder, TextOptions
+from antiphon.encoders.text_models import EMBEDDED, PRESETS, load_model, model_identity, model_path
 from antiphon.errors import ConfigError, IntegrityError, RunError
 from antiphon.progress import silent
 from antiphon.splits import Split
@@ -50,7 +52,7 @@ def encoder(model: Path | str, **options: Any) -> TextEncoder:
     return TextEncoder("text", TextOptions(model=str(model), **options))
 
 
-def cannot_export(*_: Any) -> None:
+def cannot_export(*_: Any, **__: Any) -> None:
     """Stands for the export of an architecture that has none."""
     raise ConfigError("this architecture cannot be exported")
 
@@ -74,13 +76,13 @@ def test_vectors_are_those_of_the_model(tiny_text_model: Path, tmp_path: Path) -
 def test_only_changed_texts_are_encoded(tiny_text_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A text that was encoded before is not encoded again, in whichever item or view it stands."""
     seen: list[str] = []
-    real = TextEncoder._model
+    real = TextEncoder._encoder
 
-    def counting(self: TextEncoder) -> Any:
-        encode = real(self)
+    def counting(self: TextEncoder, precision: str, **options: Any) -> Any:
+        encode = real(self, precision, **options)
         return lambda texts: seen.extend(texts) or encode(texts)
 
-    monkeypatch.setattr(TextEncoder, "_model", counting)
+    monkeypatch.setattr(TextEncoder, "_encoder", counting)
     encoder(tiny_text_model).encode(make_source(template=TEMPLATE), tmp_path, silent)
     assert sorted(seen) == sorted({text for text in TEMPLATE if text})
     seen.clear()
@@ -95,7 +97,7 @@ def test_a_second_run_gives_the_same_bits_without_the_model(
     """When every text is known the model is not even loaded."""
     source = make_source(template=TEMPLATE)
     first = encoder(tiny_text_model).encode(source, tmp_path, silent)
-    monkeypatch.setattr(TextEncoder, "_model", lambda self: pytest.fail("the model was loaded"))
+    monkeypatch.setattr(TextEncoder, "_encoder", lambda *_, **__: pytest.fail("the model was loaded"))
     second = encoder(tiny_text_model).encode(source, tmp_path, silent)
     assert_array_equal(first.matrix, second.matrix)
 
@@ -210,7 +212,7 @@ def test_a_hub_name_without_a_revision_is_refused(name: str) -> None:
 def test_the_embedded_model_is_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Weights with another SHA-256 than the known one are not used."""
     (tmp_path / "model.safetensors").write_bytes(b"something else")
-    monkeypatch.setattr(text_module, "model_path", lambda name, revision: str(tmp_path))
+    monkeypatch.setattr(text_models, "model_path", lambda name, revision: str(tmp_path))
     with pytest.raises(IntegrityError, match=r"SHA-256.*53aa51172d142c89"):
         load_model(EMBEDDED, "")
 
@@ -242,7 +244,7 @@ def test_a_broken_local_folder_is_a_sentence(tiny_text_model: Path, tmp_path: Pa
 def test_a_hub_out_of_reach_is_a_sentence(tmp_path: Path) -> None:
     """Offline and not in the cache: a RunError that says what to do, not a stack trace."""
     program = (
-        "from antiphon.encoders.text import load_model\n"
+        "from antiphon.encoders.text_models import load_model\n"
         "from antiphon.errors import RunError\n"
         "try:\n"
         "    load_model('someone/some-model', '0' * 40)\n"
@@ -255,3 +257,119 @@ def test_a_hub_out_of_reach_is_a_sentence(tmp_path: Path) -> None:
     )
     assert "'someone/some-model' cannot be loaded" in done.stdout, done.stderr
     assert "embedded 'all-MiniLM-L6-v2'" in done.stdout
+
+
+def test_truncated_vectors_are_those_of_the_model(tiny_text_model: Path, tmp_path: Path) -> None:
+    """truncate_dim gives what SentenceTransformer(truncate_dim=...) gives: items, requests and the query side."""
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(tiny_text_model), device="cpu", truncate_dim=5)
+    texts = [text for text in TEMPLATE if text]
+    expected = model.encode(texts, normalize_embeddings=True)
+    short = encoder(tiny_text_model, truncate_dim=5)
+    features = short.encode(make_source(template=TEMPLATE), tmp_path / "work", silent)
+    assert features.dim == 5
+    assert_allclose(features.matrix[0][features.mask[0]], expected, atol=1e-5)
+    assert_allclose(short.encode_requests(texts, tmp_path / "work", silent), expected, atol=1e-5)
+    short.publish(tmp_path / "work", tmp_path / "side")
+    assert_allclose(TextEncoder.query_side(tmp_path / "side").encode(texts), expected, atol=1e-5)
+    shutil.rmtree(tmp_path / "side" / "onnx")  # and so does the model itself
+    assert_allclose(TextEncoder.query_side(tmp_path / "side").encode(texts), expected, atol=1e-5)
+
+
+def test_another_truncation_encodes_nothing_again(
+    tiny_text_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All dimensions are kept in the workspace; the fingerprint knows how many are used."""
+    source = make_source(template=TEMPLATE)
+    whole = encoder(tiny_text_model).encode(source, tmp_path, silent)
+    monkeypatch.setattr(TextEncoder, "_encoder", lambda *_, **__: pytest.fail("the model was loaded"))
+    short = encoder(tiny_text_model, truncate_dim=4)
+    cut = whole.matrix[..., :4]
+    expected = cut / np.maximum(np.linalg.norm(cut, axis=-1, keepdims=True), 1e-12)
+    assert_allclose(short.encode(source, tmp_path, silent).matrix, expected, atol=1e-6)
+    assert short.fingerprint(source) != encoder(tiny_text_model).fingerprint(source)
+    assert short.request_identity() != encoder(tiny_text_model).request_identity()
+
+
+def test_a_truncation_that_is_too_long_is_refused(tiny_text_model: Path, tmp_path: Path) -> None:
+    """More dimensions than the model has: said before anything is read, or else when the vectors are there."""
+    long = encoder(tiny_text_model, truncate_dim=17)
+    with pytest.raises(ConfigError, match="truncate_dim is 17, but the text model's vectors have 16"):
+        long.check(CatalogConfig(items=tmp_path / "items.parquet"))
+    with pytest.raises(ConfigError, match="truncate_dim is 17"):
+        long.encode(make_source(template=TEMPLATE), tmp_path, silent)
+
+
+@pytest.mark.parametrize("bits", ["bf16", "int8"])
+def test_fewer_bits_keep_the_vectors(tiny_text_model: Path, tmp_path: Path, bits: str) -> None:
+    """Descriptions in 16 or 8 bits are close to 32 bits, are not the same, and change the fingerprint."""
+    source = make_source(template=TEMPLATE)
+    full = encoder(tiny_text_model).encode(source, tmp_path, silent)
+    small = encoder(tiny_text_model, precision=bits)
+    features = small.encode(source, tmp_path, silent)
+    cosines = (full.matrix * features.matrix).sum(axis=2)[full.mask]
+    assert cosines.mean() >= 0.99
+    assert np.abs(full.matrix - features.matrix).max() > 1e-5
+    assert small.fingerprint(source) != encoder(tiny_text_model).fingerprint(source)
+    small.publish(tmp_path, tmp_path / "side")
+    assert storage.read_json(tmp_path / "side" / "text.json")["precision"] == {"documents": bits, "queries": "fp32"}
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_8_bits_do_not_depend_on_the_batch(tiny_text_model: Path, tmp_path: Path, batch_size: int) -> None:
+    """A text's vector is the same whatever stands beside it, also where activations are quantised."""
+    texts = [text for text in (*TEMPLATE, *GEN) if text]
+    together = encoder(tiny_text_model, precision="int8")._encoder("int8")(texts)
+    alone = encoder(tiny_text_model, precision="int8", batch_size=batch_size)._encoder("int8")
+    assert_array_equal(np.concatenate([alone([text]) for text in texts]), together)
+
+
+def test_requests_in_8_bits_are_answered_so(tiny_text_model: Path, tmp_path: Path) -> None:
+    """query_precision is that of training requests and of the query side, which need not be that of the items."""
+    texts = ["a dark drama", "space robots", "a quiet family film"]
+    small, full = encoder(tiny_text_model, query_precision="int8"), encoder(tiny_text_model)
+    small.encode(make_source(template=TEMPLATE), tmp_path / "work", silent)
+    requests = small.encode_requests(texts, tmp_path / "work", silent)
+    small.publish(tmp_path / "work", tmp_path / "side")
+    assert storage.read_json(tmp_path / "side" / "onnx" / "text.json")["int8"] is True
+    assert_allclose(TextEncoder.query_side(tmp_path / "side").encode(texts), requests, atol=1e-6)
+    exact = full.encode_requests(texts, tmp_path / "other", silent)
+    assert 0.99 <= (exact * requests).sum(axis=1).mean() < 1 - 1e-7
+    assert small.request_identity() != full.request_identity()
+
+
+@pytest.mark.parametrize(("least", "expected"), [(0.9, "int8"), (1.1, "fp32")])
+def test_auto_takes_8_bits_where_they_keep_the_vectors(
+    tiny_text_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, least: float, expected: str
+) -> None:
+    """For many texts and for requests, `auto` measures the cosine on the catalog's texts and records it."""
+    monkeypatch.setattr(text_module, "MANY_TEXTS", 3)
+    monkeypatch.setattr(text_module, "cpu_flags", lambda: frozenset({"avx512_vnni"}))
+    monkeypatch.setattr(precision, "MIN_COSINE", least)
+    auto = encoder(tiny_text_model, query_precision="auto")
+    auto.encode(make_source(template=TEMPLATE), tmp_path, silent)
+    auto.publish(tmp_path, tmp_path / "side")
+    meta = storage.read_json(tmp_path / "side" / "text.json")
+    assert meta["precision"] == {"documents": expected, "queries": expected}
+    assert meta["cosines"]["documents"] == (1.0 if expected == "fp32" else pytest.approx(0.999, abs=0.01))
+    # Decided once: the same texts are not measured again.
+    monkeypatch.setattr(text_module, "choose", lambda *_: pytest.fail("measured again"))
+    auto.encode(make_source(template=TEMPLATE), tmp_path, silent)
+
+
+def test_few_texts_are_encoded_exactly(tiny_text_model: Path, tmp_path: Path) -> None:
+    """Below MANY_TEXTS `auto` is 32 bits on every machine, without a look at the CPU."""
+    usual, exact = encoder(tiny_text_model), encoder(tiny_text_model, precision="fp32")
+    source = make_source(template=TEMPLATE, gen=GEN)
+    first, second = usual.encode(source, tmp_path / "a", silent), exact.encode(source, tmp_path / "b", silent)
+    assert_array_equal(first.matrix, second.matrix)
+
+
+def test_8_bits_without_an_export_are_a_sentence(
+    tiny_text_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that has no 8 bit export, asked for one: what to take instead."""
+    monkeypatch.setattr(onnx_export, "export_text_encoder", cannot_export)
+    with pytest.raises(ConfigError, match=r"no 8 bit export.*take precision fp32 or bf16"):
+        encoder(tiny_text_model, precision="int8").encode(make_source(template=TEMPLATE), tmp_path, silent)

@@ -93,6 +93,24 @@ def test_less_words_move_the_answers_away(client, space):
     assert not typical & {hit["item_id"] for hit in away}
 
 
+def test_files_are_refused_where_nothing_reads_them(client):
+    """A space whose pictures were encoded elsewhere says that it takes no files, before it looks at one."""
+    assert client.get("/v1/space").json()["accepts"] == ["text"]
+    got = client.post("/v1/search/media", files={"image": ("p.jpg", b"x")})
+    assert got.status_code == 400
+    assert "no modality that reads image files; it takes no files" in got.json()["detail"]
+
+
+def test_what_is_not_installed_is_no_failure_of_the_service():
+    """A request that needs a missing package is answered with 503 and the sentence that says how to get it."""
+    from antiphon.errors import MissingExtraError
+    from antiphon.serve.problems import of_error
+
+    got = of_error(MissingExtraError("torch", "image", "encoding pictures"))
+    assert got.status_code == 503
+    assert "antiphon[image]" in json.loads(got.body)["detail"]
+
+
 def test_recommend_takes_no_text(client):
     """Recommendation answers likes and histories, and refuses words."""
     assert len(client.post("/v1/recommend", json={"likes": ["film-001"], "k": 4}).json()["hits"]) == 4

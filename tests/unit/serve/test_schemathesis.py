@@ -9,7 +9,8 @@ import schemathesis
 from antiphon.serve import Settings, create_app
 
 ROUTES = (
-    ("POST", "/v1/search"), ("POST", "/v1/recommend"), ("POST", "/v1/why"), ("GET", "/v1/items"),
+    ("POST", "/v1/search"), ("POST", "/v1/search/media"), ("POST", "/v1/recommend"), ("POST", "/v1/why"),
+    ("GET", "/v1/items"),
     ("GET", "/v1/items/{item_id}"), ("GET", "/v1/items/{item_id}/similar"), ("GET", "/v1/items/{item_id}/image"),
     ("GET", "/v1/facets"), ("POST", "/v1/facets"), ("GET", "/v1/space"), ("GET", "/v1/map"),
     ("GET", "/v1/map/colours"), ("POST", "/v1/playlist"), ("POST", "/v1/playlist/order"), ("POST", "/v1/refine"),

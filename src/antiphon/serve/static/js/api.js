@@ -41,7 +41,9 @@ export async function call(path, body, kind = null) {
   }
   const options = body === undefined
     ? { headers: headers(), signal: control.signal }
-    : { method: "POST", headers: headers({ "content-type": "application/json" }), body: JSON.stringify(body), signal: control.signal };
+    : body instanceof FormData
+      ? { method: "POST", headers: headers(), body, signal: control.signal }
+      : { method: "POST", headers: headers({ "content-type": "application/json" }), body: JSON.stringify(body), signal: control.signal };
   let response;
   try {
     response = await fetch(path, options);

@@ -15,7 +15,9 @@ async function refined(say, kind) {
   const step = await call("/v1/refine", body, kind);
   const { weights, ...wish } = step.wish;
   const mix = weights.text === undefined || weights.likes === undefined ? state.get().mix : weights.text / (weights.text + weights.likes);
-  return { ...state.get(), ...wish, text: wish.text || "", mix: Math.round(mix * 100) / 100 };
+  const next = { ...state.get(), ...wish, text: wish.text || "", mix: Math.round(mix * 100) / 100 };
+  // "start over" leaves nothing, also no picture.
+  return state.says(next) || next.where.length ? next : { ...next, image: null, audio: null };
 }
 
 const tryIt = debounce(async () => {

@@ -2,10 +2,11 @@
 import { $, h } from "./dom.js";
 import * as state from "./state.js";
 import { title, lookup } from "./space.js";
+import { KINDS, face } from "./media.js";
 
 const without = (list, place) => list.filter((_, other) => other !== place);
 
-function chip(kind, text, remove, { away = false, itemId = null } = {}) {
+function chip(kind, text, remove, { away = false, itemId = null, before = null } = {}) {
   const shown = h("span", {}, text);
   const button = h("button", { type: "button", "aria-label": `Remove ${kind ? `${kind}: ` : ""}${text}`, onclick: () => {
     remove();
@@ -17,7 +18,7 @@ function chip(kind, text, remove, { away = false, itemId = null } = {}) {
       button.setAttribute("aria-label", `Remove ${kind}: ${item.title}`);
     }).catch(() => { shown.textContent = `unknown item ${itemId}`; });
   }
-  return h("li", { class: `chip${away ? " away" : ""}` }, kind && h("b", {}, `${kind}:`), shown, button);
+  return h("li", { class: `chip${away ? " away" : ""}` }, before, kind && h("b", {}, `${kind}:`), shown, button);
 }
 
 // "genres any 'sci-fi', 'horror'" reads "genres: sci-fi or horror".
@@ -35,6 +36,10 @@ export function readable(filter) {
 
 export function draw(value) {
   const chips = [];
+  for (const [name, kind] of Object.entries(KINDS)) {
+    const file = value[name];
+    if (file) chips.push(chip(kind, file.name || kind, () => state.set({ [name]: null }), { before: name === "image" ? face(file) : null }));
+  }
   if (value.text) chips.push(chip("", `“${value.text}”`, () => state.set({ text: "" })));
   for (const [name, kind, away] of [["more", "more", false], ["less", "less", true]]) {
     value[name].forEach((word, place) => chips.push(chip(kind, word, () => state.set({ [name]: without(value[name], place) }), { away })));

@@ -30,10 +30,15 @@ function copyable(text) {
 export function api() {
   const body = { ...state.body(state.get()), k: 20, explain: true };
   const quoted = JSON.stringify(body).replaceAll("'", "'\\''");
-  const curl = `curl -s ${location.origin}/v1/search \\\n  -H 'content-type: application/json' \\\n  -d '${quoted}'`;
+  const given = ["image", "audio"].filter((kind) => state.get()[kind]).map((kind) => [kind, state.get()[kind].name.replace(/['"\\]/g, "_")]);
+  const curl = given.length
+    ? `curl -s ${location.origin}/v1/search/media \\\n${given.map(([kind, name]) => `  -F '${kind}=@"${name}"' \\\n`).join("")}  --form-string 'query=${quoted}'`
+    : `curl -s ${location.origin}/v1/search \\\n  -H 'content-type: application/json' \\\n  -d '${quoted}'`;
   const python = JSON.stringify(body, null, 4).replace(/\btrue\b(?=,?\n)/g, "True").replace(/\bnull\b(?=,?\n)/g, "None");
   open("This answer over HTTP", h("h3", {}, "curl"), ...copyable(curl), h("h3", {}, "Python"),
-    ...copyable(`import requests\n\nhits = requests.post("${location.origin}/v1/search", json=${python}).json()["hits"]`),
+    ...copyable(given.length
+      ? `import json\nimport requests\n\nquery = ${python}\nfiles = {${given.map(([kind, name]) => `"${kind}": open("${name}", "rb")`).join(", ")}}\nhits = requests.post("${location.origin}/v1/search/media", files=files, data={"query": json.dumps(query)}).json()["hits"]`
+      : `import requests\n\nhits = requests.post("${location.origin}/v1/search", json=${python}).json()["hits"]`),
     h("p", { class: "dim" }, "All of it: ", h("a", { href: "/openapi.json" }, "/openapi.json")));
 }
 

@@ -10,6 +10,7 @@ import * as facets from "./facets.js";
 import * as playlist from "./playlist.js";
 import * as atlas from "./atlas.js";
 import * as dialogs from "./dialogs.js";
+import * as media from "./media.js";
 
 const PAGE = 20;
 let hits = [];
@@ -54,7 +55,8 @@ async function search(value, { offset = 0 } = {}) {
   }
   if (!hits.length) { notice(); cards.waiting(); }
   try {
-    const found = await api.call("/v1/search", { ...state.body(value), k: PAGE, offset, explain: true }, "search");
+    const body = { ...state.body(value), k: PAGE, offset, explain: true };
+    const found = await (state.files(value) ? api.call("/v1/search/media", media.form(body, value), "search") : api.call("/v1/search", body, "search"));
     space.remember(found.hits);
     hits = offset ? [...hits, ...found.hits] : found.hits;
     notice();
@@ -95,7 +97,7 @@ function views(value) {
   if (map) { if (state.asks(value)) notice(); atlas.show(); } else atlas.hide();
 }
 
-const sameRequest = (one, two) => state.write({ ...one, view: "" }) === state.write({ ...two, view: "" });
+const sameRequest = (one, two) => state.write({ ...one, view: "" }) === state.write({ ...two, view: "" }) && one.image === two.image && one.audio === two.audio;
 
 function changed(value, before) {
   chips.draw(value);
@@ -157,6 +159,7 @@ function wire() {
   ask.events.preview = (next) => search(next || state.get());
   ask.events.shown = cards.ids;
   ask.events.failed = failed;
+  media.events.failed = failed;
   cards.events.list = (hit) => playlist.toggle(hit);
   cards.events.listed = playlist.has;
   playlist.events.changed = cards.mark;
@@ -178,6 +181,7 @@ async function start() {
   $("about").textContent = `${name} · ${count(items)} items · ${Object.keys(modalities).map((one) => (one === "cf" ? "CF" : one)).join(", ")}`;
   document.title = `${name} – antiphon`;
   ask.start();
+  media.start();
   playlist.start();
   state.onChange(changed);
   changed(state.get(), null);

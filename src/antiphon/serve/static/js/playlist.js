@@ -64,6 +64,7 @@ const limits = () => (options.per ? { [options.per]: options.most } : {});
 
 async function generate() {
   const value = state.get();
+  if (state.files(value) && !state.says(value)) throw new Error("A playlist is made of words and likes: like one of the answers first.");
   const made = await call("/v1/playlist", { ...state.body(value), length: options.length, max_per: limits() });
   change(made.items, made.items.map((item) => item.link));
   events.said(made.short || "");
@@ -71,7 +72,7 @@ async function generate() {
 
 async function extend() {
   const value = state.get();
-  const made = await call("/v1/playlist", { ...(state.asks(value) ? state.body(value) : {}), after: entries.map((entry) => entry.item_id), length: 5, max_per: limits() });
+  const made = await call("/v1/playlist", { ...(state.says(value) ? state.body(value) : {}), after: entries.map((entry) => entry.item_id), length: 5, max_per: limits() });
   change([...entries, ...made.items], [...fill(links, entries.length), ...made.items.map((item) => item.link)]);
   events.said(made.short || "");
 }

@@ -1,7 +1,7 @@
 // The whole request as one value; the address bar holds it, so it can be shared and the back button works.
 
 const LISTS = { more: "more", less: "less", likes: "like", dislikes: "dislike", exclude: "not", where: "where" };
-export const EMPTY = Object.freeze({ text: "", more: [], less: [], likes: [], dislikes: [], exclude: [], where: [], mix: 0.5, view: "search" });
+export const EMPTY = Object.freeze({ text: "", more: [], less: [], likes: [], dislikes: [], exclude: [], where: [], mix: 0.5, view: "search", image: null, audio: null });
 
 let state = EMPTY;
 const listeners = new Set();
@@ -51,12 +51,15 @@ export function start() {
   state = read(location.search);
   addEventListener("popstate", () => {
     const before = state;
-    state = read(location.search);
+    // The address has no files: going back changes the words around them.
+    state = { ...read(location.search), image: state.image, audio: state.audio };
     tell(before);
   });
 }
 
-export const asks = (value) => Boolean(value.text || value.more.length || value.less.length || value.likes.length || value.dislikes.length);
+export const says = (value) => Boolean(value.text || value.more.length || value.less.length || value.likes.length || value.dislikes.length);
+export const files = (value) => Boolean(value.image || value.audio);
+export const asks = (value) => says(value) || files(value);
 
 // The mix of taste and words: in the middle both weigh 1.
 export function weights(value) {

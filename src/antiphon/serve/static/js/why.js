@@ -11,7 +11,8 @@ export async function explain(hit) {
   open(hit.title, h("div", { class: "dialog-row" }, h("div", { class: "face" }, face(hit, 320)), box));
   const value = state.get();
   try {
-    const found = state.asks(value) ? await call("/v1/why", { ...state.body(value), item_id: hit.item_id }, "why") : { ...hit, ranks: {}, nearest_likes: [] };
+    // With a picture or a sound, the answer itself says why; the rest is only known of words and likes.
+    const found = state.says(value) && !state.files(value) ? await call("/v1/why", { ...state.body(value), item_id: hit.item_id }, "why") : { ...hit, ranks: {}, nearest_likes: [] };
     box.replaceChildren(...details(found));
   } catch (error) {
     if (error.name !== "AbortError") box.replaceChildren(h("p", {}, error.message));

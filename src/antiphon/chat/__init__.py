@@ -1,0 +1,1 @@
+"""Language models behind the chat protocol that hosted models, vLLM, Ollama and llama.cpp share."""

@@ -1,0 +1,109 @@
+"""What each ingredient of the default space is worth, and search that knows the user, measured."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from antiphon.evaluate.personal import PARTS, personal_tasks
+from antiphon.evaluate.reproduce import MULTI, OURS, OURS_FROM, Reproduction
+from antiphon.evaluate.results import Result, evaluate, interval_document
+from antiphon.evaluate.rundata import RunData
+from antiphon.evaluate.significance import paired_randomisation_test
+from antiphon.evaluate.stages import Outcome
+from antiphon.evaluate.systems import SpaceSystem
+from antiphon.evaluate.trials import Trial
+from antiphon.space import load
+
+METRIC = "ndcg@200"
+JOINT_ONLY: Mapping[str, Any] = {"history": {"joint": 1.0}, "likes": {"joint": 1.0}}
+USED: Mapping[str, Mapping[str, Any]] = {
+    "one dense vector a text": {"lexical": 0.0, "facets": 0.0},
+    "without words (BM25)": {"lexical": 0.0},
+    "without facets": {"facets": 0.0},
+    "without taste": JOINT_ONLY,
+}
+"""Parts of the published space that are left out when it is used."""
+TRAINED: Mapping[str, Mapping[str, Any]] = {
+    "without synthetic queries": {"train": {"query_weight": 0.0}},
+    "without the pair loss": {"train": {"pair_weight": 0.0}},
+    "without the linear path": {"joint": {"residual": False}},
+    "equal weights": {"joint": {"mixture": "mean"}},
+    "without EASE": {"space": {"ease_rank": 0}},
+}
+"""Ingredients that are left out when it is built."""
+Document = list[dict[str, Any]]
+
+
+def ingredients(everything: Reproduction) -> Document:
+    """The default space without one ingredient at a time, against itself (training seed 0)."""
+    found: dict[str, Sequence[Result]] = {}
+    for name, changes in USED.items():
+        found[name] = everything.stages.run(
+            f"own.{name}",
+            dict(changes),
+            lambda changes=changes: _used(everything, changes),  # type: ignore[misc]
+        ).results
+    for name, settings in TRAINED.items():
+        trial = Trial(f"own-{name}".replace(" ", "-"), {**MULTI[OURS_FROM], **settings}, everything.joined)
+        found[name] = everything.stages.run(
+            f"own.{name}",
+            dict(settings),
+            lambda trial=trial: _trained(everything, trial),  # type: ignore[misc]
+        ).results
+    reference = {row.kind: row.results[0] for row in everything.trained(OURS, MULTI[OURS_FROM], "default")}
+    return [
+        {**_against(result, reference[kind]), "change": name, "task": kind}
+        for name, results in found.items()
+        for kind, result in zip(everything.tasks, results, strict=True)
+    ]
+
+
+def personalised(everything: Reproduction) -> Document:
+    """Requests of test users: what they like among what they ask for, by the text, the history, and both."""
+
+    def work() -> Outcome:
+        data = RunData(everything.options.out / "rows" / f"{OURS}-seed0")
+        tasks = personal_tasks(data, everything.material.queries, "test")
+        system = SpaceSystem(data)
+        return Outcome([replace(evaluate(system, task), system=part) for part, task in tasks.items()])
+
+    results = {result.system: result for result in everything.stages.run("own.personalised", None, work).results}
+    both = results[PARTS[0]]
+    rows = [_row(both, part=PARTS[0])]
+    return rows + [{**_against(both, results[part]), "part": part, "value": _mean(results[part])} for part in PARTS[1:]]
+
+
+def _used(everything: Reproduction, changes: Mapping[str, Any]) -> Outcome:
+    data = RunData(everything.options.out / "rows" / f"{OURS}-seed0")
+    space = load(data.layout.root)
+    space.mixture = replace(space.mixture, **changes)
+    system = SpaceSystem(data)
+    system.space = space
+    return Outcome([evaluate(system, task) for task in everything.tasks.values()])
+
+
+def _trained(everything: Reproduction, trial: Trial) -> Outcome:
+    data = everything.trial(trial, preset="default", folder="studies")
+    results = [evaluate(SpaceSystem(data), task) for task in everything.tasks.values()]
+    shutil.rmtree(data.layout.root, ignore_errors=True)
+    return Outcome(results)
+
+
+def _mean(result: Result) -> float:
+    return float(np.nanmean(result.values[METRIC]))
+
+
+def _row(result: Result, **more: Any) -> dict[str, Any]:
+    n = int(np.count_nonzero(~np.isnan(result.values[METRIC])))
+    return {"n": n, **interval_document(result.values[METRIC]), **more}
+
+
+def _against(result: Result, reference: Result) -> dict[str, Any]:
+    """A result with its difference to the reference on the same queries."""
+    test = paired_randomisation_test(result.values[METRIC], reference.values[METRIC])
+    return _row(result, difference=test.mean_difference, ci=[test.low, test.high], p=test.p_value)
