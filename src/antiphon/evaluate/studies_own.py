@@ -20,20 +20,20 @@ from antiphon.evaluate.trials import Trial
 from antiphon.space import load
 
 METRIC = "ndcg@200"
-JOINT_ONLY: Mapping[str, Any] = {"history": {"joint": 1.0}, "likes": {"joint": 1.0}}
+JOINT_ONLY: Mapping[str, Any] = {name: {"joint": 1.0, "ials": 0.0, "ease": 0.0} for name in ("history", "likes")}
 USED: Mapping[str, Mapping[str, Any]] = {
     "one dense vector a text": {"lexical": 0.0, "facets": 0.0},
     "without words (BM25)": {"lexical": 0.0},
     "without facets": {"facets": 0.0},
     "without taste": JOINT_ONLY,
+    "without EASE": {"history": {"ease": 0.0}, "likes": {"ease": 0.0}},
 }
-"""Parts of the published space that are left out when it is used."""
+"""Parts of the published space that are left out when it is used; weights of blocks change one by one."""
 TRAINED: Mapping[str, Mapping[str, Any]] = {
     "without synthetic queries": {"train": {"query_weight": 0.0}},
     "without the pair loss": {"train": {"pair_weight": 0.0}},
     "without the linear path": {"joint": {"residual": False}},
     "equal weights": {"joint": {"mixture": "mean"}},
-    "without EASE": {"space": {"ease_rank": 0}},
 }
 """Ingredients that are left out when it is built."""
 Document = list[dict[str, Any]]
@@ -81,7 +81,10 @@ def personalised(everything: Reproduction) -> Document:
 def _used(everything: Reproduction, changes: Mapping[str, Any]) -> Outcome:
     data = RunData(everything.options.out / "rows" / f"{OURS}-seed0")
     space = load(data.layout.root)
-    space.mixture = replace(space.mixture, **changes)
+    for name, change in changes.items():
+        before = getattr(space.mixture, name)
+        after: Any = {**before, **change} if isinstance(change, Mapping) else change
+        space.mixture = replace(space.mixture, **{name: after})  # type: ignore[arg-type]
     system = SpaceSystem(data)
     system.space = space
     return Outcome([evaluate(system, task) for task in everything.tasks.values()])

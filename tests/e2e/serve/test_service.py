@@ -7,9 +7,11 @@ import csv
 import io
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
+import time
 import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
 
@@ -67,6 +69,37 @@ def test_sigterm_drains(service):
     assert sum(answered for answered, _ in results) > 0
     # httpx says "Server disconnected without sending a response" only for a connection that closed between requests.
     assert not [said for _, said in results if "incomplete" in said or "chunked" in said], results
+
+
+def test_a_request_under_way_outlives_sigterm(service):
+    """A request whose first half came before SIGTERM is answered in full after it; new connections are refused."""
+    made = service()
+    host, _, port = made.address.removeprefix("http://").partition(":")
+    body = json.dumps({"text": "space", "k": 3}).encode()
+    head = f"POST /v1/search HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+    with socket.create_connection((host, int(port)), timeout=60) as begun:
+        begun.sendall(f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body[:5])
+        assert httpx.get(f"{made.address}/healthz").status_code == 200  # the loop has seen the first half by now
+        made.process.terminate()
+        deadline = time.monotonic() + 30
+        while _accepts(host, int(port)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not _accepts(host, int(port))
+        begun.sendall(body[5:])
+        with begun.makefile("rb") as stream:
+            answer = stream.read()
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert len(json.loads(answer.partition(b"\r\n\r\n")[2])["hits"]) == 3
+    assert made.process.wait(60) == 0
+
+
+def _accepts(host, port):
+    """Whether a new connection is taken."""
+    try:
+        socket.create_connection((host, port), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def test_keys_and_logs(service, film_run, tmp_path):
