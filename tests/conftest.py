@@ -55,7 +55,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         os.environ["ANTIPHON_CACHE"] = before
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder of real data sets; the test is skipped where ANTIPHON_DATA does not name one."""
     folder = os.environ.get(VARIABLE)

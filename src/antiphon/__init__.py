@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from antiphon.catalog import Catalog
     from antiphon.config import Config, load_config
     from antiphon.features import Features
+    from antiphon.growing import add_items
     from antiphon.joint import JointModel
     from antiphon.query import Hit, Query
     from antiphon.reading import read_catalog
@@ -46,6 +47,7 @@ _LAZY = {
     "JointModel": "joint",
     "Query": "query",
     "Space": "space",
+    "add_items": "growing",
     "build": "build",
     "load": "space",
     "load_config": "config",
@@ -71,6 +73,7 @@ __all__ = [
     "Space",
     "UnknownIdError",
     "__version__",
+    "add_items",
     "build",
     "load",
     "load_config",

@@ -10,14 +10,12 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tomli_w
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from antiphon import runtime, storage
@@ -37,7 +35,7 @@ from antiphon.joint import Embedded, JointModel, embed_items
 from antiphon.layout import FORMAT, RunLayout
 from antiphon.mixture import LIKES, Mixture, fit_mixture
 from antiphon.progress import Progress, silent
-from antiphon.publish import Contents, publish
+from antiphon.publish import Contents, publish, settle
 from antiphon.reading import read_catalog
 from antiphon.splits import Split, held_out, make_split, training_interactions
 from antiphon.taste import RANGES, USUAL, Taste, fit_taste
@@ -73,8 +71,9 @@ def build(config: Config, run: Path, *, progress: Progress = silent, notify: Not
     builder = Builder(config, layout, progress, notify)
     # Everything that can be refused without writing is refused before the folder is made.
     catalog_stage = builder.check_inputs()
-    with locked(layout):
-        if recorded(layout) != builder.before:  # another build ended between the look and the lock
+    with storage.locked(layout.root, layout.lock):
+        settle(layout)
+        if recorded(layout) != builder.before:  # another one ended between the look and the lock
             builder = Builder(config, layout, progress, notify)
             catalog_stage = builder.check_inputs()
         try:
@@ -161,10 +160,8 @@ class Builder:
             return
         gone = sorted(set(Catalog.load(self.layout.catalog).item_ids) - set(catalog.item_ids))
         if gone:
-            self.notify(
-                f"{len(gone):,} items that were added before, such as {gone[0]!r}, are not in {self.config.catalog.items}: "
-                "this build has them no more. Put them into the file, or add them again."
-            )
+            where = f"{len(gone):,} items that were added, such as {gone[0]!r}, are not in {self.config.catalog.items}"
+            self.notify(f"{where}: this build has them no more. Put them into the file, or add them again.")
 
     def _catalog_files(self) -> list[Path]:
         return sorted(self.layout.catalog.iterdir())
@@ -378,6 +375,7 @@ def _listing(path: Path) -> list[Any]:
 
 
 def recorded(layout: RunLayout) -> dict[str, Any]:
+    """The stages that a run's manifest has, by name; none where another version of antiphon wrote it."""
     try:
         manifest = storage.read_json(layout.manifest)
         # What another version of antiphon made may be made in another way by this one.
@@ -386,19 +384,3 @@ def recorded(layout: RunLayout) -> dict[str, Any]:
         return {stage["name"]: vars(StageRecord(**stage)) for stage in stages}
     except (IntegrityError, KeyError, TypeError):
         return {}  # no run yet, or a manifest that says nothing: everything is done again
-
-
-@contextmanager
-def locked(layout: RunLayout) -> Any:
-    try:
-        layout.root.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(layout.lock)
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise RunError(f"another build is at work in {layout.root}; wait for it, or choose another --run.") from error
-    except OSError as error:
-        raise RunError(f"cannot write {layout.root}: {error.strerror}. Check permissions and free space.") from error
-    try:
-        yield
-    finally:
-        lock.release()

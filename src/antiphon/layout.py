@@ -128,6 +128,11 @@ class RunLayout:
         return self.root / ".lock"
 
     @property
+    def growing(self) -> Path:
+        """Folder of the build that `antiphon add` makes, until its files have taken their places."""
+        return self.root / ".growing"
+
+    @property
     def catalog(self) -> Path:
         """Folder of the checked catalog."""
         return self.root / "catalog"

@@ -195,6 +195,21 @@ def _intact(layout: SpaceLayout) -> bool:
     return all(path.is_file() and storage.sha256(path) == expected for path, expected in paths.items())
 
 
+def settle(run: RunLayout) -> None:
+    """Put the files of a grown run whose space is the published one into their places; forget one that got less far."""
+    beside = RunLayout(run.growing)
+    if beside.current.is_file() and run.current.is_file() and beside.current.read_bytes() == run.current.read_bytes():
+        files = [path for path in sorted(beside.root.rglob("*")) if path.is_file() and path != beside.manifest]
+        # The manifest comes last: the stages are those of the files that it names.
+        for file in [*files, beside.manifest]:
+            to = run.root / file.relative_to(beside.root)
+            if file.is_file() and beside.spaces not in file.parents:
+                to.parent.mkdir(parents=True, exist_ok=True)
+                file.replace(to)
+        storage.sync(run.root)
+    shutil.rmtree(beside.root, ignore_errors=True)
+
+
 def forget_old(run: RunLayout, current: str) -> None:
     """Remove versions but the current one and the one before, and those in use."""
     versions = sorted((path for path in run.spaces.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)

@@ -46,7 +46,7 @@ class Embedding:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class Asked:
     """Queries made ready: vectors (n, width), encoded texts (n, in), and what each channel adds (n, n_items)."""
 
     queries: Sequence[Query]
@@ -236,15 +236,15 @@ class Space:
 
     def answer(self, query: Query) -> list[Hit]:
         """Answers to one query, best first."""
-        asked = self._ask([query])
-        rows, scores = self._find(asked, query.offset + query.k)
+        asked = self.ask([query])
+        rows, scores = self.find(asked, query.offset + query.k)
         wanted = slice(query.offset, query.offset + query.k)
         found = [(row, score) for row, score in zip(rows[0, wanted], scores[0, wanted], strict=True) if row >= 0]
         return self._hits(asked, found)
 
     def rank(self, queries: Sequence[Query], k: int) -> tuple[Rows, Floats]:
         """Rows and scores of the k best items for each query, (n_queries, k); -1 and -inf where there are fewer."""
-        return self._find(self._ask(queries), k)
+        return self.find(self.ask(queries), k)
 
     def embed(self, query: Query) -> Embedding:
         """The query as a vector, to keep or to send."""
@@ -269,14 +269,15 @@ class Space:
         """Vectors of queries, (n_queries, width) float32; see `QueryEmbedder.embed`."""
         return self.embedder.embed(queries)
 
-    def _ask(self, queries: Sequence[Query]) -> _Asked:
+    def ask(self, queries: Sequence[Query]) -> Asked:
+        """Queries made ready: texts, files and items as vectors, and what the channels add."""
         encoded = self.embedder.encode_texts(queries)
         vectors = self.embedder.embed(queries, encoded)
         liked = [self.embedder.rows(query.likes) for query in queries]
-        return _Asked(queries, vectors, encoded, self.channels.added(queries, encoded, liked))
+        return Asked(queries, vectors, encoded, self.channels.added(queries, encoded, liked))
 
-    def _find(self, asked: _Asked, k: int) -> tuple[Rows, Floats]:
-        """Search groups of queries that share a filter."""
+    def find(self, asked: Asked, k: int) -> tuple[Rows, Floats]:
+        """Rows and scores of the k best items for each query, as `rank` gives them."""
         rows = np.full((len(asked.queries), k), -1, dtype=np.int64)
         scores = np.full((len(asked.queries), k), -np.inf, dtype=np.float32)
         groups: dict[tuple[str, bool], list[int]] = {}
@@ -302,7 +303,7 @@ class Space:
         named = self.embedder.rows((*query.likes, *query.dislikes, *query.exclude))
         return np.concatenate([named, self.embedder.known(query)[0]]).astype(np.int64)
 
-    def _hits(self, asked: _Asked, found: Sequence[tuple[int, float]]) -> list[Hit]:
+    def _hits(self, asked: Asked, found: Sequence[tuple[int, float]]) -> list[Hit]:
         query, hits = asked.queries[0], []
         understood: Sequence[tuple[str, str]] = ()
         if query.explain and self.facets is not None and asked.encoded is not None:
@@ -316,7 +317,7 @@ class Space:
             hits.append(self._hit(rank, row, score, shares(self._contributions(asked, row)), matched))
         return hits
 
-    def _contributions(self, asked: _Asked, row: int) -> dict[str, float]:
+    def _contributions(self, asked: Asked, row: int) -> dict[str, float]:
         """What each modality, the taste, the words and the facets add to an item's score; they sum to it.
 
         The joint vector is the normalised sum of its parts, so its inner product is the sum of theirs, up to a norm.

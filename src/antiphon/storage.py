@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
 
 from antiphon.errors import DataError, IntegrityError, RunError
 
@@ -62,6 +63,27 @@ def sweep(folder: Path) -> None:
     """Remove the temporary files below a folder that killed processes left; only for a folder that nobody writes to."""
     for path in folder.rglob(f".*{PART}"):
         path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(folder: Path, lock: Path) -> Iterator[None]:
+    """Hold a run's folder, which is made where it is missing: one build at a time writes to it.
+
+    Raises:
+        RunError: another build holds it, or it cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = FileLock(lock)
+        held.acquire(timeout=0)
+    except Timeout as error:
+        raise RunError(f"another build is at work in {folder}; wait for it, or choose another --run.") from error
+    except OSError as error:
+        raise RunError(f"cannot write {folder}: {error.strerror}. Check permissions and free space.") from error
+    try:
+        yield
+    finally:
+        held.release()
 
 
 class Hold:

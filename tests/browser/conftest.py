@@ -6,7 +6,7 @@ import os
 import runpy
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +41,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def address(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A service in a process of its own."""
+def service_of() -> Callable[[Path], Iterator[str]]:
+    """A function that serves a run in a process of its own, and gives its address."""
+
+    def serve(run: Path) -> Iterator[str]:
+        service = Service("serve", str(run), "--port", "0")
+        assert service.address, "".join(service.lines)
+        yield service.address
+        service.process.kill()
+
+    return serve
+
+
+@pytest.fixture(scope="session")
+def address(request: pytest.FixtureRequest, service_of: Callable[[Path], Iterator[str]]) -> Iterator[str]:
+    """A service over a small run, or over the one that is given."""
     given = os.environ.get(RUN)
-    run = Path(given) if given else request.getfixturevalue("film_run")
-    service = Service("serve", str(run), "--port", "0")
-    assert service.address, "".join(service.lines)
-    yield service.address
-    service.process.kill()
+    yield from service_of(Path(given) if given else request.getfixturevalue("film_run"))
 
 
 @pytest.fixture(scope="module")  # its event loop would stand in the way of other modules' tests

@@ -11,6 +11,7 @@ import sys
 import click
 
 from antiphon._version import __version__
+from antiphon.cli.add import add
 from antiphon.cli.build import build
 from antiphon.cli.data import data
 from antiphon.cli.demo import demo
@@ -23,6 +24,7 @@ from antiphon.cli.queries import queries
 from antiphon.cli.reproduce import reproduce
 from antiphon.cli.search import recommend, search, similar
 from antiphon.cli.serve import serve
+from antiphon.cli.tune import tune
 from antiphon.errors import AntiphonError
 
 
@@ -40,8 +42,8 @@ def cli() -> None:
 
 
 for command in (
-    build, data, demo, describe, evaluate, inspect, mcp, playlist, queries, recommend, reproduce, search, serve,
-    similar,
+    add, build, data, demo, describe, evaluate, inspect, mcp, playlist, queries, recommend, reproduce, search, serve,
+    similar, tune,
 ):  # fmt: skip
     cli.add_command(command)
 

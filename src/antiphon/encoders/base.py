@@ -45,8 +45,8 @@ class Source:
 class Growth:
     """What became of a catalog that items were added to.
 
-    `known`: (n_before,) int64, the rows that the items from before have now. `fresh`: (n,) int64, the rows of items that
-    are new or were replaced, and `source` has these alone. `file`: vectors of theirs, for an encoder that reads files.
+    `known`: (n_before,) int64, the rows that the items from before have now. `fresh`: (n,) int64, ascending, those of
+    items that are new or were replaced; `source` has these alone. `file`: vectors of theirs, where a file was given.
     """
 
     n_items: int
@@ -100,8 +100,8 @@ class Encoder(ABC, Generic[O]):
         if more.mask.any():
             if more.dim != features.dim:
                 raise DataError(
-                    f"modality {self.modality!r}: expected vectors of length {features.dim}, as those of the items that "
-                    f"are there, got {more.dim}."
+                    f"modality {self.modality!r}: expected vectors of length {features.dim}, as those of the items "
+                    f"that are there, got {more.dim}."
                 )
             grown.matrix[:, growth.fresh], grown.mask[:, growth.fresh] = more.matrix, more.mask
         return grown

@@ -113,6 +113,22 @@ def bias_plot(documents: Mapping[str, Mapping[str, Any]]) -> str:
         return _svg(plt, figure)
 
 
+def search_plot(rows: Rows) -> str:
+    """Trials of a search in their order, by what they got relative to the default, and the best so far."""
+    known = [(int(row["number"]), 100 * (float(row["score"]) - 1)) for row in rows if row["score"] is not None]
+    best = [max(score for _, score in known[: place + 1]) for place in range(len(known))]
+    with _style() as plt:
+        figure, axis = plt.subplots(figsize=(6.4, 3.2))
+        axis.axhline(0, color=QUIET, lw=1)
+        axis.step([number for number, _ in known], best, where="post", color=ACCENT, lw=1.6, label="best so far")
+        axis.plot([number for number, _ in known], [score for _, score in known], "o", color=INK, ms=4, label="trial")
+        axis.set_xlabel("trial; 0 is the default")
+        axis.set_ylabel("nDCG@200 on validation,\nagainst the default, %")
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+        return _svg(plt, figure)
+
+
 def _mean(row: Mapping[str, Any]) -> float:
     return float(row["metrics"]["ndcg@200"]["mean"])
 

@@ -24,10 +24,10 @@ class Outcome:
 
 
 IRRELEVANT = (
-    "serve", "cli", "playlist", "_version.py", "__init__.py", "__main__.py", "documents.py", "errors.py", "explain.py",
-    "inspection.py", "network.py", "phrases.py", "progress.py", "projection.py", "refine.py", "runtime.py",
-    "vocabulary.py", "evaluate/comparisons.py", "evaluate/paper.py", "evaluate/plots.py", "evaluate/report.py",
-    "evaluate/report_studies.py", "evaluate/summary.py",
+    "serve", "cli", "playlist", "_version.py", "__init__.py", "__main__.py", "additions.py", "documents.py",
+    "errors.py", "explain.py", "growing.py", "inspection.py", "network.py", "phrases.py", "progress.py",
+    "projection.py", "refine.py", "runtime.py", "vocabulary.py", "evaluate/comparisons.py", "evaluate/paper.py",
+    "evaluate/plots.py", "evaluate/report.py", "evaluate/report_studies.py", "evaluate/summary.py",
 )  # fmt: skip
 """Source files that no number of a stage depends on."""
 

@@ -84,7 +84,7 @@ def _used(everything: Reproduction, changes: Mapping[str, Any]) -> Outcome:
     for name, change in changes.items():
         before = getattr(space.mixture, name)
         after: Any = {**before, **change} if isinstance(change, Mapping) else change
-        space.mixture = replace(space.mixture, **{name: after})  # type: ignore[arg-type]
+        space.mixture = replace(space.mixture, **{name: after})
     system = SpaceSystem(data)
     system.space = space
     return Outcome([evaluate(system, task) for task in everything.tasks.values()])

@@ -24,7 +24,7 @@ from antiphon.layout import RunLayout
 from antiphon.progress import Progress, silent
 
 Change = Callable[[Features], Features]
-NOT_COPIED = ("space", "eval", "config.toml", "manifest.json", "trial.json", ".lock")
+NOT_COPIED = ("space", "eval", "tune", "config.toml", "manifest.json", "trial.json", ".lock")
 
 
 @dataclass(frozen=True)

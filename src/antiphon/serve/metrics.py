@@ -25,7 +25,7 @@ class Metrics:
         )
         self.stages = Histogram(
             "antiphon_stage_seconds",
-            "Seconds in a stage: queue (waiting for a batch), answer (encode, filter, score), render (to JSON).",
+            "Seconds in a stage: queue (waiting for a batch), encode, search (filter, score), answer (both), render.",
             ["stage"],
             buckets=SECONDS,
             registry=self.registry,

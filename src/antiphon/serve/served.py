@@ -131,7 +131,12 @@ class Served:
 
     def _rank(self, queries: Sequence[Query]) -> list[list[tuple[int, int, float]]]:
         """(rank, row, score) of the hits of each query, found together."""
-        rows, scores = self.space.rank(queries, max(query.k + query.offset for query in queries))
+        start = time.perf_counter()
+        asked = self.space.ask(queries)
+        encoded = time.perf_counter()
+        rows, scores = self.space.find(asked, max(query.k + query.offset for query in queries))
+        self.observe("encode", encoded - start)
+        self.observe("search", time.perf_counter() - encoded)
         return [
             [
                 (rank, row, score)

@@ -231,7 +231,8 @@ def test_health_and_metrics(client, space):
     text = client.get("/metrics").text
     assert f'antiphon_space_info{{name="films",space_id="{space.space_id}"}} 1.0' in text
     assert 'antiphon_requests_total{route="/v1/search",status="200"}' in text
-    assert 'antiphon_stage_seconds_count{stage="answer"}' in text
+    for stage in ("queue", "encode", "search", "answer", "render"):
+        assert f'antiphon_stage_seconds_count{{stage="{stage}"}}' in text
 
 
 def test_the_page_asks_nobody_else(client):

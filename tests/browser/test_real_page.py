@@ -1,0 +1,99 @@
+"""The page over a real catalog: MovieLens films since 2000, as anybody would build them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from antiphon.build import build
+from antiphon.config import load_config
+from antiphon.progress import silent
+from antiphon.registry import find
+
+pytestmark = pytest.mark.data
+AXE = Path(__file__).parent / ".axe" / "axe.min.js"
+SHOTS = Path(__file__).parent / ".shots"
+SMALL = (
+    'catalog.keep="year>=2000"', "train.epochs=3", "synthetic.per_item=1", "space.taste_trials=1",
+    "modalities.cf.trials=1",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def address(data_dir: Path, tmp_path_factory: pytest.TempPathFactory, service_of: Any) -> Iterator[str]:
+    """A service over a space that was built with the real text encoder and a short training."""
+    folder = tmp_path_factory.mktemp("ml-latest-small")
+    project = find("antiphon.datasets", "ml-latest-small").make_project(folder, data_dir / "ml-latest-small", silent)
+    build(load_config(project, SMALL), folder / "run")
+    yield from service_of(folder / "run")
+
+
+def settled(page: Any) -> None:
+    """Wait until the answers are drawn."""
+    page.wait_for_load_state("networkidle")
+    page.wait_for_selector("#cards .card:not(.skeleton)")
+
+
+def titles(page: Any) -> list[str]:
+    """Titles of the answers, in order."""
+    found: list[str] = page.locator("#cards .card:not(.skeleton) h3").all_text_contents()
+    return found
+
+
+def test_a_conversation_about_real_films(open_page: Any) -> None:
+    """A genre is understood, a liked film changes the answers, and each card says why it is there."""
+    page = open_page("/?q=animation%20for%20children")
+    settled(page)
+    first = titles(page)
+    assert len(first) == 20
+    genres = page.evaluate(
+        """async () => {
+            const asked = {text: 'animation for children', k: 20};
+            const headers = {'content-type': 'application/json'};
+            const got = await fetch('/v1/search', {method: 'POST', headers, body: JSON.stringify(asked)});
+            return (await got.json()).hits.map((hit) => hit.fields.genres);
+        }"""
+    )
+    assert sum("Animation" in words or "Children" in words for words in genres) >= 15
+    page.locator("#cards .card").nth(1).locator("[data-tool=more]").click()
+    page.wait_for_function("() => location.search.includes('like=')")
+    page.wait_for_function(
+        "first => document.querySelector('#cards .card:not(.skeleton) h3')?.textContent !== first", arg=first[0]
+    )
+    settled(page)
+    assert first[1] not in titles(page)
+
+
+def test_a_film_is_found_by_its_name(open_page: Any) -> None:
+    """A title asks for no facet: the film itself is the first answer."""
+    page = open_page("/?q=Finding%20Nemo")
+    settled(page)
+    assert titles(page)[0].startswith("Finding Nemo")
+
+
+def test_the_map_of_thousands_is_drawn(open_page: Any) -> None:
+    """The map has a point for every film, and hits stand out on it."""
+    page = open_page("/?q=space&view=map")
+    page.wait_for_selector("#atlas canvas")
+    page.wait_for_load_state("networkidle")
+    n_points = page.evaluate("async () => (await (await fetch('/v1/map')).json()).item_ids.length")
+    assert n_points > 3000
+    SHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SHOTS / "real-map.png")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_on_real_data(open_page: Any, scheme: str) -> None:
+    """Long titles and many tags break no rule of accessibility."""
+    if not AXE.is_file():
+        pytest.skip("NO AXE-CORE: accessibility is not tested. Get it with scripts/install-browser")
+    page = open_page("/?q=a%20quiet%20drama", color_scheme=scheme, bypass_csp=True, reduced_motion="reduce")
+    settled(page)
+    page.wait_for_timeout(300)
+    page.screenshot(path=SHOTS / f"real-{scheme}.png")
+    page.add_script_tag(path=str(AXE))
+    found = page.evaluate("axe.run()")["violations"]
+    assert not [one["id"] for one in found if one["impact"] in ("serious", "critical")]
