@@ -13,13 +13,12 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-BEGIN, END = "<!-- results: made by benchmarks/readme.py -->", "<!-- end of results -->"
 COLUMNS = (
     ("movies", "recommend", "movies: users"), ("movies", "retrieve", "movies: requests"),
     ("music", "recommend", "music: users"), ("music", "retrieve", "music: requests"),
     ("music", "similar", "music: artists"),
 )  # fmt: skip
-OURS, LEVEL = "ANTIPHON", 0.05
+OURS, LEVEL, STAR = "ANTIPHON", 0.05, 0.01
 ROWS = {
     OURS: "**antiphon**",
     "MULTI_TEMPLATE+GEN": "MULTI, TEMPLATE+GEN",
@@ -38,9 +37,11 @@ ROWS = {
 """Systems of the reports, and what README calls them."""
 
 
-def block() -> str:
-    """The table and what it was measured with, as Markdown."""
-    reports = {name: json.loads((RESULTS / name / "metrics.json").read_text("utf-8")) for name in ("movies", "music")}
+Reports = dict[str, dict[str, Any]]
+
+
+def results(reports: Reports) -> str:
+    """The table and what it was measured with."""
     lines = ["| nDCG@200 | " + " | ".join(title for _, _, title in COLUMNS) + " |", "|---|" + "---:|" * len(COLUMNS)]
     for system, shown in ROWS.items():
         cells = [_cell(reports[name], system, task) for name, task, _ in COLUMNS]
@@ -56,7 +57,7 @@ def _cell(report: dict[str, Any], system: str, task: str) -> str:
     return f"**{value}**" if system == OURS else value
 
 
-def _said(reports: dict[str, Any]) -> str:
+def _said(reports: Reports) -> str:
     counts = [
         f"{next(row['n_queries'] for row in reports[name]['rows'] if row['task'] == task):,} ({title})"
         for name, task, title in COLUMNS
@@ -68,7 +69,7 @@ def _said(reports: dict[str, Any]) -> str:
     )
 
 
-def _leads(reports: dict[str, Any]) -> str:
+def _leads(reports: Reports) -> str:
     """In which columns the lead over every floor is real."""
     doubtful = []
     for name, task, title in COLUMNS:
@@ -81,17 +82,72 @@ def _leads(reports: dict[str, Any]) -> str:
     return f"Every lead of antiphon is significant (Holm-corrected) but that over {', '.join(doubtful)}."
 
 
+def ingredients(reports: Reports) -> str:
+    """What each ingredient is worth: the difference to the whole, starred where its own test has p < .01."""
+    found = {
+        (name, row["task"], row["change"]): row for name in reports for row in reports[name]["studies"]["ingredients"]
+    }
+    changes = dict.fromkeys(change for _, _, change in found)
+    whole = {(name, task): _cell(reports[name], OURS, task).strip("*") for name, task, _ in COLUMNS}
+    lines = ["| | " + " | ".join(title for _, _, title in COLUMNS) + " |", "|---|" + "---:|" * len(COLUMNS)]
+    lines.append("| the whole, nDCG@200 | " + " | ".join(whole[name, task] for name, task, _ in COLUMNS) + " |")
+    for change in changes:
+        cells = [_difference(found.get((name, task, change))) for name, task, _ in COLUMNS]
+        lines.append(f"| {change} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def personalised(reports: Reports) -> str:
+    """Requests of users by text, history and both."""
+    lines = ["| asked by | movies | music |", "|---|---:|---:|"]
+    for place, part in enumerate(("text and history", "text alone", "history alone")):
+        rows = [reports[name]["studies"]["personalised"][place] for name in ("movies", "music")]
+        cells = [f"{row.get('value', row['mean']):.3f}".removeprefix("0") for row in rows]
+        lines.append(f"| {part} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def cold(reports: Reports) -> str:
+    """Cold items ranked among themselves and among all."""
+    wanted = (OURS, "TEXT MiniLM, TEMPLATE+GEN", "TEXT LSA", "popularity")
+    heads = [f"{name}: among {among}" for name in reports for among in ("cold", "all")]
+    lines = ["| nDCG@200 | " + " | ".join(heads) + " |", "|---|" + "---:|" * len(heads)]
+    for system in wanted:
+        cells = []
+        for report in reports.values():
+            rows = {row["among"]: row["mean"] for row in report["studies"]["cold"] if row["system"] == system}
+            cells += [f"{rows[among]:.3f}".removeprefix("0") if among in rows else "" for among in ("cold", "all")]
+        lines.append(f"| {system} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _difference(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return ""
+    star = "*" if row["p"] < STAR else ""
+    return f"{row['difference']:+.3f}{star}".replace("0.", ".")
+
+
+PAGES = {
+    "README.md": {"results": results},
+    "docs/beyond.md": {"ingredients": ingredients, "personalised": personalised, "cold": cold},
+}
+
+
 def main() -> int:
-    """Write the block, or check it."""
-    path = ROOT / "README.md"
-    text = path.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    new = f"{before}{BEGIN}\n\n{block()}\n\n{END}{after}"
-    if "--check" in sys.argv:
-        return int(new != text)
-    path.write_text(new, encoding="utf-8")
-    return 0
+    """Write the blocks, or check them."""
+    reports = {name: json.loads((RESULTS / name / "metrics.json").read_text("utf-8")) for name in ("movies", "music")}
+    differ = False
+    for page, blocks in PAGES.items():
+        text = new = (ROOT / page).read_text(encoding="utf-8")
+        for name, block in blocks.items():
+            begin, end = f"<!-- {name}: made by benchmarks/readme.py -->", f"<!-- end of {name} -->"
+            before, _, rest = new.partition(begin)
+            new = f"{before}{begin}\n\n{block(reports)}\n\n{end}{rest.partition(end)[2]}"
+        differ = differ or new != text
+        if "--check" not in sys.argv:
+            (ROOT / page).write_text(new, encoding="utf-8")
+    return int(differ and "--check" in sys.argv)
 
 
 if __name__ == "__main__":

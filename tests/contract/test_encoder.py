@@ -35,7 +35,10 @@ tiny = runpy.run_path(str(Path(__file__).resolve().parents[1] / "support" / "tin
 sounds = runpy.run_path(str(Path(__file__).resolve().parents[1] / "support" / "tiny_sound.py"))
 N_ITEMS = 21
 ENCODERS = names("antiphon.encoders")
-NEEDS = {"clap": "soundfile", "clip": "transformers", "log-mel": "soundfile", "timm": "timm"}
+NEEDS = {
+    "clap": "soundfile", "clip": "transformers", "efficientnet-lite": "efficientnet_lite_pytorch",
+    "log-mel": "soundfile", "timm": "timm",
+}  # fmt: skip
 """Packages that an encoder cannot do without, where they are not part of the development install."""
 
 
@@ -84,6 +87,7 @@ def make(
         "als": {"trials": 2, "factors": [4]},
         "clap": {"model": str(tiny_clap)},
         "clip": {"model": str(tiny_clip)},
+        "efficientnet-lite": {},
         "log-mel": {"model": str(sounds["make_log_mel"](tmp_path / "log-mel"))},
         "precomputed": {"file": str(tmp_path / "films" / "image.parquet")},
         "sentence-transformers": {"model": str(tiny_text_model)},

@@ -54,8 +54,6 @@ class PictureModel(Protocol):
 class PictureOptions(Section):
     """What every encoder of pictures can be told."""
 
-    model: str = Field(description="a local folder, or a hub name with `revision`")
-    revision: str | None = Field(None, description="commit of the hub model")
     media: str = Field("image", description="the files: NAME of [catalog.media.NAME]")
     batch_size: int = Field(32, ge=1)
     workers: int = Field(2, ge=1, description="threads that read and decode while the model runs")

@@ -10,14 +10,12 @@ import importlib
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import Field
-
 from antiphon import runtime, storage
 from antiphon.config import Section
 from antiphon.encoders.image import PictureEncoder, PictureModel, PictureOptions
 from antiphon.encoders.image_models import TimmModel
 from antiphon.encoders.pictures import Recipe
-from antiphon.errors import ConfigError, IntegrityError, MissingExtraError
+from antiphon.errors import IntegrityError, MissingExtraError
 
 NAME = "efficientnet-lite0"
 WEIGHTS = Path("models") / "efficientnet-lite0-57934424.pth"
@@ -25,22 +23,14 @@ SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 DIM, SIDE, BICUBIC = 1280, 224, 3
 
 
-class LiteOptions(PictureOptions):
-    """Options of the encoder `efficientnet-lite`."""
-
-    model: str = Field(NAME, description="the one that there is")
-
-
-class LiteEncoder(PictureEncoder[LiteOptions]):
+class LiteEncoder(PictureEncoder[PictureOptions]):
     """Encodes pictures with EfficientNet-Lite0: what it has before its classifier, 1280 numbers."""
 
     name: ClassVar[str] = "efficientnet-lite"
-    Options: ClassVar[type[Section]] = LiteOptions
+    Options: ClassVar[type[Section]] = PictureOptions
 
     def settings(self) -> dict[str, Any]:
         """The name of the model."""
-        if self.options.model != NAME or self.options.revision is not None:
-            raise ConfigError(f"the encoder {self.name!r} has the model {NAME!r} only, and no revisions.")
         return {"model": NAME}
 
     def identity(self) -> str:

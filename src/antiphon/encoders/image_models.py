@@ -26,6 +26,8 @@ READ = (".safetensors", ".json", ".txt", ".model")
 class ClipOptions(PictureOptions):
     """Options of the encoder `clip`."""
 
+    model: str = Field(description="a local folder, or a hub name with `revision`")
+    revision: str | None = Field(None, description="commit of the hub model")
     text_side: bool = Field(False, description="let texts reach the pictures through the model as well: weight `look`")
 
 
@@ -59,6 +61,7 @@ class TimmOptions(PictureOptions):
     """Options of the encoder `timm`."""
 
     model: str = Field(description="a local folder, a hub name with `revision`, or an architecture with `file`")
+    revision: str | None = Field(None, description="commit of the hub model")
     file: Path | None = Field(None, description="weights of the architecture `model`, a .safetensors file")
 
 

