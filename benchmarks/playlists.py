@@ -31,6 +31,7 @@ from antiphon.config import load_config
 from antiphon.describe.descriptions import Descriptions
 from antiphon.features import Features, unit
 from antiphon.playlist import PlaylistRequest, Tradeoff, make_playlist
+from antiphon.playlist.flow import flow_order
 from antiphon.space import Space, load
 from antiphon.splits import make_split
 
@@ -108,9 +109,21 @@ def makers(run: Path, space: Space) -> dict[str, Maker]:
 
         return make
 
+    def flowing(maker: Maker) -> Maker:
+        """The same items, on a path by their texts' similarity: order without a better choice of items."""
+
+        def make(text: str, length: int) -> list[int]:
+            rows = maker(text, length)
+            chosen = matrix[rows].astype(np.float32)
+            return [rows[place] for place in flow_order(chosen @ chosen.T, 0)] if rows else rows
+
+        return make
+
     return {
         "raw TEXT, top-k": raw,
+        "raw TEXT, top-k in flow order": flowing(raw),
         "BM25, top-k": lexical,
+        "BM25, top-k in flow order": flowing(lexical),
         "space, top-k": top,
         "space, top-k in flow order": made(tradeoff=Tradeoff(1, 0, 0)),
         "playlist, MMR (1, 0, 0.5)": made(tradeoff=Tradeoff(1, 0, 0.5)),

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from antiphon.errors import ConfigError, nearest
 from antiphon.fields import FieldType
+from antiphon.overrides import apply_override
 
 S = TypeVar("S", bound=BaseModel)
 _RESERVED = ("and", "or", "not")
@@ -296,7 +297,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     except OSError as error:
         raise ConfigError(f"the configuration {path} cannot be read: {error.strerror}.") from error
     for override in overrides:
-        _apply(raw, override)
+        apply_override(raw, override)
     config = parse_config(raw, source=str(path))
     return _with_absolute_paths(config, path.resolve().parent)
 
@@ -356,33 +357,6 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
         if (found := _model_in(inner)) is not None:
             return found
     return None
-
-
-def _apply(raw: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key.strip():
-        raise ConfigError(f"--set {override!r} is not of the form key=value, such as train.epochs=3.")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text
-    *parents, last = key.strip().split(".")
-    table: Any = raw
-    for parent in parents:
-        table = _named(table, parent, override) if isinstance(table, list) else table.setdefault(parent, {})
-        if not isinstance(table, dict | list):
-            raise ConfigError(f"--set {override!r}: {parent!r} is not a table of the configuration.")
-    if isinstance(table, list):
-        raise ConfigError(f"--set {override!r}: say which of {parents[-1]!r}, such as {parents[-1]}.NAME.{last}=...")
-    table[last] = value
-
-
-def _named(tables: list[Any], name: str, override: str) -> Any:
-    """The table of an array, such as [[modalities]], that has this `name`."""
-    known = {str(table["name"]): table for table in tables if isinstance(table, dict) and "name" in table}
-    if name not in known:
-        raise ConfigError(f"--set {override!r}: there is no {name!r}; {nearest(name, known)}")
-    return known[name]
 
 
 def _with_absolute_paths(config: Config, folder: Path) -> Config:
