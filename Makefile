@@ -7,7 +7,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-EXTRAS := build,serve,audio,mcp,tune,bench,dev
+EXTRAS := build,serve,audio,image-lite,llm,mcp,tune,bench,dev
 
 # The folder of data sets beside a checkout, where there is one.
 ifeq ($(origin ANTIPHON_DATA), undefined)
