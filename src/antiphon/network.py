@@ -15,10 +15,12 @@ from antiphon.joint import JointModel, Projection
 runtime.torch()  # before torch is loaded anywhere: it sets how its threads wait
 import torch  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
+from torch.autograd import Function  # noqa: E402
 from torch.nn.functional import normalize  # noqa: E402
 
 MIN_TEMPERATURE = 0.01
 MIN_WEIGHT = 1e-6
+MIN_NORM = 1e-12
 
 
 class Network(nn.Module):
@@ -55,7 +57,8 @@ class Network(nn.Module):
         output = self.layers[modality](inputs)
         if modality in self.around:
             output = output + self.around[modality](inputs)
-        return normalize(output, dim=1)
+        unit: Tensor = UnitRows.apply(output)  # type: ignore[no-untyped-call]
+        return unit
 
     def temperature(self) -> Tensor:
         """The temperature of the pair loss, never so small that the loss is all about one negative."""
@@ -102,8 +105,28 @@ class Network(nn.Module):
         return JointModel(projections, {**info, "temperature": float(self.temperature().detach())}, self.weights)
 
 
+class UnitRows(Function):
+    """Rows divided by their L2 norms, with the gradient written out: (g - y (y . g)) / norm."""
+
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor) -> Tensor:
+        """Unit rows of (n, dim) inputs; zeros stay zeros."""
+        scale = torch.linalg.vector_norm(inputs, dim=1, keepdim=True).clamp_min_(MIN_NORM).reciprocal_()
+        outputs = inputs * scale
+        ctx.save_for_backward(outputs, scale)
+        return outputs
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """The gradient by the inputs."""
+        outputs, scale = ctx.saved_tensors
+        along = (gradient * outputs).sum(dim=1, keepdim=True)
+        moved: Tensor = torch.addcmul(gradient, outputs, along, value=-1).mul_(scale)
+        return moved
+
+
 class Dropout(nn.Module):
-    """Dropout (Srivastava et al. 2014) by comparing uniform numbers: on a CPU it takes a third of nn.Dropout's time."""
+    """Dropout (Srivastava et al. 2014) by comparing random numbers of 16 bits: a fifth of nn.Dropout's time on a CPU."""
 
     def __init__(self, share: float) -> None:
         super().__init__()
@@ -113,8 +136,14 @@ class Dropout(nn.Module):
         """Zero a share of the inputs in training, and scale the rest up."""
         if not self.training or self.share == 0:
             return inputs
-        kept = torch.rand_like(inputs) >= self.share
-        return inputs * (kept * (1 / (1 - self.share)))
+        if inputs.device.type == "cpu":
+            # Seeded by torch, so that an epoch is a function of its seed; torch's own numbers come one by one.
+            draw = np.random.Generator(np.random.SFC64(int(torch.randint(2**62, ()))))
+            limit = np.uint16(self.share * 65_536)
+            kept = torch.from_numpy(draw.integers(0, 65_536, size=tuple(inputs.shape), dtype=np.uint16) >= limit)
+        else:
+            kept = torch.rand_like(inputs) >= self.share
+        return inputs * (kept.to(inputs.dtype).mul_(1 / (1 - self.share)))
 
 
 def _encoder(dim: int, joint: JointConfig) -> nn.Module:
