@@ -121,6 +121,7 @@ def test_the_keyboard_reaches_the_pickers(open_page: Any) -> None:
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Search with a picture"
     with page.expect_file_chooser() as chosen:
+        page.evaluate("0")  # an answer says that the page knows by now whom to tell of the chooser; keys overtake that
         page.keyboard.press("Enter")
     chosen.value.set_files(picture(3))
     page.wait_for_selector("#cards .card:not(.skeleton)")
