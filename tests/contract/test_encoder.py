@@ -20,9 +20,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from antiphon import storage
 from antiphon.config import ModalityConfig, load_config
 from antiphon.describe.descriptions import describe
-from antiphon.encoders import audio as audio_module
-from antiphon.encoders import image as image_module
+from antiphon.encoders.audio import AudioEncoder
 from antiphon.encoders.base import Encoder, Source, make_encoder
+from antiphon.encoders.image import PictureEncoder
 from antiphon.encoders.shards import encode_in_shards
 from antiphon.errors import ConfigError, QueryError, RunError
 from antiphon.features import Features
@@ -121,8 +121,8 @@ def tiny_clap(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shards of four, so that a small catalog has several."""
     monkeypatch.setitem(encode_in_shards.__kwdefaults__, "shard_size", 4)
-    monkeypatch.setattr(image_module, "SHARD", 4)
-    monkeypatch.setattr(audio_module, "SHARD", 4)
+    monkeypatch.setattr(PictureEncoder, "shard_size", 4)
+    monkeypatch.setattr(AudioEncoder, "shard_size", 4)
 
 
 def loads(package: str) -> bool:

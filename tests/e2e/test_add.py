@@ -374,13 +374,13 @@ def test_pictures_are_read_from_a_folder(
     with zipfile.ZipFile(path.parent / "pictures.zip") as archive:
         archive.extractall(tmp_path / "folder", [f"{item}.jpg" for item in new if item != "film-013"])
     seen: list[int] = []
-    plain = PictureEncoder._encode_files
+    plain = PictureEncoder.encode_files
 
-    def count(self: Any, model: Any, files: Any, chosen: Any) -> np.ndarray:
-        seen.append(len(chosen))
-        return plain(self, model, files, chosen)
+    def count(self: Any, model: Any, work: Any, keys: Any) -> np.ndarray:
+        seen.append(len(keys))
+        return plain(self, model, work, keys)
 
-    monkeypatch.setattr(PictureEncoder, "_encode_files", count)
+    monkeypatch.setattr(PictureEncoder, "encode_files", count)
     told: list[str] = []
     items = part(tmp_path / "all.parquet", tmp_path / "new.parquet", new, without=False)
     add_items(run, items, media={"image": tmp_path / "folder"}, notify=told.append)

@@ -53,7 +53,7 @@ class ClapEncoder(AudioEncoder[ClapOptions]):
         return {"model": options.model, "revision": options.revision or "", "windows": options.windows}
 
     @classmethod
-    def identity_of(cls, settings: dict[str, Any], folder: Path | None = None) -> str:  # noqa: ARG003  it is not there
+    def identity_of(cls, settings: dict[str, Any]) -> str:
         """Hash of the folder's files, or of name and revision, and of the way files are heard."""
         heard = [FRONT_END_VERSION, settings["windows"]]
         path = Path(settings["model"]).expanduser()
@@ -74,7 +74,7 @@ class ClapEncoder(AudioEncoder[ClapOptions]):
         return storage.digest("clap", heard, sums)
 
     @classmethod
-    def load(cls, settings: dict[str, Any], folder: Path | None = None) -> ClapModel:  # noqa: ARG003
+    def load(cls, settings: dict[str, Any]) -> ClapModel:
         """The network's side for sounds."""
         return _load_clap(settings["model"], settings["revision"])
 
@@ -98,20 +98,25 @@ class LogMelEncoder(AudioEncoder[AudioOptions]):
         return {"model": self.options.model, "windows": self.options.windows}
 
     @classmethod
-    def identity_of(cls, settings: dict[str, Any], folder: Path | None = None) -> str:
+    def identity_of(cls, settings: dict[str, Any]) -> str:
         """Hash of the folder's two files and of the way files are heard."""
-        path = _network_folder(settings, folder)
+        path = _network_folder(settings)
         sums = [storage.cached_sha256(path / name) for name in (NETWORK_FILE, SPEC_FILE)]
         return storage.digest("log-mel", FRONT_END_VERSION, settings["windows"], sums)
 
     @classmethod
-    def load(cls, settings: dict[str, Any], folder: Path | None = None) -> OnnxModel:
+    def load(cls, settings: dict[str, Any]) -> OnnxModel:
         """The network, run by onnxruntime."""
-        return _load_onnx(_network_folder(settings, folder))
+        return _load_onnx(_network_folder(settings))
+
+    @classmethod
+    def published(cls, settings: dict[str, Any], folder: Path) -> dict[str, Any]:
+        """A query side has the network itself."""
+        return {**settings, "model": str(folder / "network")}
 
     def publish(self, workspace: Path, folder: Path) -> None:
         """Write the network as well: the space answers without the folder that it came from."""
-        source, target = _network_folder(self.settings(), None), folder / "network"
+        source, target = _network_folder(self.settings()), folder / "network"
         target.mkdir(parents=True, exist_ok=True)
         for name in (NETWORK_FILE, SPEC_FILE):
             shutil.copyfile(source / name, target / name)
@@ -241,8 +246,8 @@ def _load_onnx(path: Path) -> OnnxModel:
     return OnnxModel(session, network, OnnxModel(session, network, 0, path).encode(silence).shape[1], path)
 
 
-def _network_folder(settings: dict[str, Any], side: Path | None) -> Path:
-    path = Path(settings["model"]).expanduser() if side is None else side / "network"
+def _network_folder(settings: dict[str, Any]) -> Path:
+    path = Path(settings["model"]).expanduser()
     missing = [name for name in (NETWORK_FILE, SPEC_FILE) if not (path / name).is_file()]
     if missing:
         raise ConfigError(

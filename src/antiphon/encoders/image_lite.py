@@ -33,13 +33,9 @@ class LiteEncoder(PictureEncoder[PictureOptions]):
         """The name of the model."""
         return {"model": NAME}
 
-    def identity(self) -> str:
-        """Hash of the weights."""
-        return self.identity_of(self.settings())
-
     @classmethod
     def identity_of(cls, settings: dict[str, Any]) -> str:
-        """`identity` of what is on this machine."""
+        """Hash of the weights."""
         return storage.digest(settings["model"], storage.cached_sha256(_weights()))
 
     @classmethod

@@ -42,13 +42,9 @@ class ClipEncoder(PictureEncoder[ClipOptions]):
         options = self.options
         return {"model": options.model, "revision": options.revision or "", "text_side": options.text_side}
 
-    def identity(self) -> str:
-        """Hash of the model's files, or of hub name and revision."""
-        return self.identity_of(self.settings())
-
     @classmethod
     def identity_of(cls, settings: dict[str, Any]) -> str:
-        """`identity` of what is on this machine."""
+        """Hash of the model's files, or of hub name and revision."""
         return _identity("clip", settings["model"], settings["revision"])
 
     @classmethod
@@ -77,13 +73,9 @@ class TimmEncoder(PictureEncoder[TimmOptions]):
         file = None if options.file is None else str(options.file)
         return {"model": options.model, "revision": options.revision or "", "file": file}
 
-    def identity(self) -> str:
-        """Hash of the weights and the architecture's name, or of hub name and revision."""
-        return self.identity_of(self.settings())
-
     @classmethod
     def identity_of(cls, settings: dict[str, Any]) -> str:
-        """`identity` of what is on this machine."""
+        """Hash of the weights and the architecture's name, or of hub name and revision."""
         if settings["file"] is None:
             return _identity("timm", settings["model"], settings["revision"])
         file = Path(settings["file"])

@@ -202,13 +202,13 @@ def test_only_changed_files_are_heard_again(log_mel: Path, tmp_path: Path, monke
     """A file that was heard is known by what it holds, whichever item has it."""
     files = {"a": as_file(tone(300)), "b": as_file(tone(500)), "c": as_file(tone(300))}
     heard: list[int] = []
-    real = AudioEncoder._encode_files
+    real = AudioEncoder.encode_files
 
-    def counting(self: Any, model: Any, media: Any, rows: Any) -> Any:
-        heard.append(len(rows))
-        return real(self, model, media, rows)
+    def counting(self: Any, model: Any, work: Any, keys: Any) -> Any:
+        heard.append(len(keys))
+        return real(self, model, work, keys)
 
-    monkeypatch.setattr(AudioEncoder, "_encode_files", counting)
+    monkeypatch.setattr(AudioEncoder, "encode_files", counting)
     first = encoded(make(log_mel), source_of(tmp_path / "files", files), tmp_path / "work")
     assert heard == [2]
     assert_array_equal(first.matrix[0, 0], first.matrix[0, 2])

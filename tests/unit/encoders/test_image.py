@@ -15,7 +15,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from antiphon.catalog import Catalog, Media
 from antiphon.config import CatalogConfig, SplitConfig
 from antiphon.describe.descriptions import Descriptions
-from antiphon.encoders import image as image_module
 from antiphon.encoders.base import Source
 from antiphon.encoders.files import read_findings
 from antiphon.encoders.image_models import ClipEncoder, ClipOptions, TimmEncoder, TimmOptions
@@ -162,12 +161,13 @@ def test_a_second_run_does_not_load_the_model(clip: Path, tmp_path: Path, monkey
     assert_array_equal(first.matrix, second.matrix)
     (folder / "i3.jpg").write_bytes(as_bytes(picture(99)))
     seen: list[int] = []
-    real = ClipEncoder._encode_files
-    monkeypatch.setattr(
-        ClipEncoder,
-        "_encode_files",
-        lambda self, model, files, rows: seen.extend(rows) or real(self, model, files, rows),
-    )
+    real = ClipEncoder.encode_files
+
+    def seeing(self: Any, model: Any, work: Any, keys: Any) -> Any:
+        seen.extend(work.row_of[key] for key in keys)
+        return real(self, model, work, keys)
+
+    monkeypatch.setattr(ClipEncoder, "encode_files", seeing)
     third = encoder(clip).encode(source_of(folder, ids), tmp_path / "work", silent)
     assert seen == [3]
     assert (third.matrix[0, 3] != first.matrix[0, 3]).any()
@@ -175,19 +175,19 @@ def test_a_second_run_does_not_load_the_model(clip: Path, tmp_path: Path, monkey
 
 def test_a_killed_job_goes_on_with_the_same_bits(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed in its third shard and started again, it gives what an undisturbed job gives."""
-    monkeypatch.setattr(image_module, "SHARD", 4)
+    monkeypatch.setattr(ClipEncoder, "shard_size", 4)
     folder, ids = folder_of(tmp_path / "pictures", 13)
     whole = encoder(clip, batch_size=3).encode(source_of(folder, ids), tmp_path / "whole", silent)
-    real, calls = ClipEncoder._encode_files, [0]
+    real, calls = ClipEncoder.encode_files, [0]
 
-    def dying(self: Any, model: Any, files: Any, rows: Any) -> Any:
+    def dying(self: Any, model: Any, work: Any, keys: Any) -> Any:
         calls[0] += 1
         if calls[0] == 3:
             raise KeyboardInterrupt
-        return real(self, model, files, rows)
+        return real(self, model, work, keys)
 
     with monkeypatch.context() as patch:
-        patch.setattr(ClipEncoder, "_encode_files", dying)
+        patch.setattr(ClipEncoder, "encode_files", dying)
         with pytest.raises(KeyboardInterrupt):
             encoder(clip, batch_size=3).encode(source_of(folder, ids), tmp_path / "killed", silent)
     resumed = encoder(clip, batch_size=3).encode(source_of(folder, ids), tmp_path / "killed", silent)
