@@ -8,11 +8,8 @@ A folder for `log-mel` has two files:
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -23,15 +20,15 @@ from pydantic import Field
 
 from antiphon import runtime, storage
 from antiphon.config import Section, check_section
+from antiphon.encoders import hub
 from antiphon.encoders.audio import AudioEncoder, AudioOptions
 from antiphon.encoders.audio_mel import MelSpec
-from antiphon.errors import ConfigError, IntegrityError, MissingExtraError, RunError
+from antiphon.errors import ConfigError, IntegrityError, MissingExtraError
 
 Floats = NDArray[np.float32]
 FRONT_END_VERSION = 1
 """Raised when the same file and network get other vectors."""
 NETWORK_FILE, SPEC_FILE = "network.onnx", "audio.json"
-WEIGHTS_AND_SETTINGS = (".safetensors", ".json", ".txt", ".model")
 
 
 class ClapOptions(AudioOptions):
@@ -56,22 +53,7 @@ class ClapEncoder(AudioEncoder[ClapOptions]):
     def identity_of(cls, settings: dict[str, Any]) -> str:
         """Hash of the folder's files, or of name and revision, and of the way files are heard."""
         heard = [FRONT_END_VERSION, settings["windows"]]
-        path = Path(settings["model"]).expanduser()
-        if not path.is_dir():
-            if not settings["revision"]:
-                raise ConfigError(
-                    f"the sound model {settings['model']!r} is no local folder; a model of the hub needs `revision`, "
-                    "the commit to use, so that a space can be built again and its code cannot change under you."
-                )
-            return storage.digest("clap", heard, settings["model"], settings["revision"])
-        files = sorted(file for file in path.rglob("*") if file.suffix in WEIGHTS_AND_SETTINGS)
-        if not any(file.suffix == ".safetensors" for file in files):
-            raise ConfigError(
-                f"the folder {settings['model']!r} has no .safetensors file; other formats of weights can run code "
-                "when they are loaded, and are not read. Save the model again with safetensors."
-            )
-        sums = [(file.relative_to(path).as_posix(), storage.cached_sha256(file)) for file in files]
-        return storage.digest("clap", heard, sums)
+        return hub.identity("sound", settings["model"], settings["revision"], "clap", heard)
 
     @classmethod
     def load(cls, settings: dict[str, Any]) -> ClapModel:
@@ -172,8 +154,8 @@ class OnnxModel:
             found = np.asarray(self.session.run(None, {self.session.get_inputs()[0].name: seen})[0])
         except Exception as error:  # onnxruntime's errors share no narrower base
             raise IntegrityError(
-                f"{self.path / NETWORK_FILE} does not take spectrograms of the shape {seen.shape} ({_reason(error)}); "
-                f"make {SPEC_FILE} fit it."
+                f"{self.path / NETWORK_FILE} does not take spectrograms of the shape {seen.shape} "
+                f"({hub.reason(error)}); make {SPEC_FILE} fit it."
             ) from error
         if found.ndim != 2 or len(found) != len(mels) or not np.isfinite(found).all():
             raise IntegrityError(
@@ -184,18 +166,16 @@ class OnnxModel:
 
 
 def _load_clap(name: str, revision: str) -> ClapModel:
-    transformers = _transformers()
-    local = Path(name).expanduser().is_dir()
-    path = str(Path(name).expanduser()) if local else name
-    given = {"revision": None if local else revision, "local_files_only": local, "trust_remote_code": False}
-    with _explained(name):
+    transformers = hub.library("transformers", "build", "encoding sounds with CLAP")
+    path, given = hub.pretrained(name, revision)
+    with hub.explained("sound", name):
         network = transformers.AutoModel.from_pretrained(path, use_safetensors=True, **given)
     if not hasattr(network, "get_audio_features"):
         raise ConfigError(
             f"the model {name!r} is a {type(network).__name__}; give a CLAP model, or use the encoder `log-mel` for "
             "another network."
         )
-    with _explained(name):
+    with hub.explained("sound", name):
         front = transformers.AutoFeatureExtractor.from_pretrained(path, **given)
     fused = front.truncation == "fusion"
     spec = MelSpec(
@@ -208,18 +188,6 @@ def _load_clap(name: str, revision: str) -> ClapModel:
     channels = 4 if network.config.audio_config.enable_fusion else 1
     silence = spec.apply(np.zeros((1, spec.window), np.float32))
     return ClapModel(network, spec, ClapModel(network, spec, 0, channels).encode(silence).shape[1], channels)
-
-
-@contextlib.contextmanager
-def _explained(name: str) -> Iterator[None]:
-    """Errors of transformers as a sentence: the folder may be broken, and the hub out of reach, in any way."""
-    try:
-        yield
-    except Exception as error:
-        raise RunError(
-            f"the sound model {name!r} cannot be loaded ({_reason(error)}). With no connection to the hub, fetch the "
-            "model on a machine that has one, and give its folder as `model`."
-        ) from error
 
 
 def _load_onnx(path: Path) -> OnnxModel:
@@ -238,8 +206,8 @@ def _load_onnx(path: Path) -> OnnxModel:
         session = onnxruntime.InferenceSession(
             (path / NETWORK_FILE).read_bytes(), options, providers=["CPUExecutionProvider"]
         )
-    except Exception as error:  # as above
-        raise IntegrityError(f"{path / NETWORK_FILE} cannot be loaded ({_reason(error)}).") from error
+    except Exception as error:  # onnxruntime's, as in `encode`
+        raise IntegrityError(f"{path / NETWORK_FILE} cannot be loaded ({hub.reason(error)}).") from error
     if len(session.get_inputs()) != 1:
         raise ConfigError(f"{path / NETWORK_FILE} has {len(session.get_inputs())} inputs, expected spectrograms alone.")
     silence = network.front_end.apply(np.zeros((1, network.front_end.window), np.float32))
@@ -254,22 +222,3 @@ def _network_folder(settings: dict[str, Any]) -> Path:
             f"{path} has no {missing[0]}; a `log-mel` model is a folder with {NETWORK_FILE}, {SPEC_FILE}."
         )
     return path
-
-
-def _transformers() -> Any:
-    runtime.torch()
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    try:
-        library = importlib.import_module("transformers")
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("transformers", "build", "encoding sounds with CLAP") from error
-    library.utils.logging.disable_progress_bar()
-    library.utils.logging.set_verbosity_error()
-    return library
-
-
-def _reason(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__

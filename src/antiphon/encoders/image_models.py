@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +13,12 @@ from pydantic import Field
 
 from antiphon import runtime, storage
 from antiphon.config import Section
+from antiphon.encoders import hub
 from antiphon.encoders.image import PictureEncoder, PictureModel, PictureOptions
 from antiphon.encoders.pictures import Recipe
-from antiphon.errors import ConfigError, MissingExtraError, RunError
+from antiphon.errors import ConfigError
 
 Floats = NDArray[np.float32]
-READ = (".safetensors", ".json", ".txt", ".model")
 
 
 class ClipOptions(PictureOptions):
@@ -45,7 +43,7 @@ class ClipEncoder(PictureEncoder[ClipOptions]):
     @classmethod
     def identity_of(cls, settings: dict[str, Any]) -> str:
         """Hash of the model's files, or of hub name and revision."""
-        return _identity("clip", settings["model"], settings["revision"])
+        return hub.identity("picture", settings["model"], settings["revision"], "clip")
 
     @classmethod
     def load(cls, settings: dict[str, Any]) -> PictureModel:
@@ -77,7 +75,7 @@ class TimmEncoder(PictureEncoder[TimmOptions]):
     def identity_of(cls, settings: dict[str, Any]) -> str:
         """Hash of the weights and the architecture's name, or of hub name and revision."""
         if settings["file"] is None:
-            return _identity("timm", settings["model"], settings["revision"])
+            return hub.identity("picture", settings["model"], settings["revision"], "timm")
         file = Path(settings["file"])
         if file.suffix != ".safetensors" or not file.is_file():
             raise ConfigError(
@@ -148,18 +146,14 @@ class TimmModel:
 
 
 def _load_clip(name: str, revision: str, *, text_side: bool) -> ClipModel:
-    transformers = _library("transformers", "image")
+    transformers = hub.library("transformers", "image", "encoding pictures")
     from transformers.image_processing_base import ImageProcessingMixin
 
-    local = Path(name).expanduser().is_dir()
-    path = str(Path(name).expanduser()) if local else name
-    given = {"revision": None if local else revision, "local_files_only": local, "trust_remote_code": False}
-    try:
+    path, given = hub.pretrained(name, revision)
+    with hub.explained("picture", name):
         network = transformers.AutoModel.from_pretrained(path, use_safetensors=True, **given)
         prepares, _ = ImageProcessingMixin.get_image_processor_dict(path, **given)
         tokenizer = transformers.AutoTokenizer.from_pretrained(path, **given) if text_side else None
-    except Exception as error:  # the folder may be broken, and the hub out of reach, in any way
-        raise _cannot_load(name, error) from error
     if not hasattr(network, "get_image_features") or not hasattr(network.config, "vision_config"):
         raise ConfigError(
             f"the model {name!r} is a {type(network).__name__}, which has no side for pictures beside one for texts; "
@@ -173,7 +167,7 @@ def _load_clip(name: str, revision: str, *, text_side: bool) -> ClipModel:
 
 
 def _load_timm(name: str, revision: str, file: str | None) -> TimmModel:
-    timm = _library("timm", "timm")
+    timm = hub.library("timm", "timm", "encoding pictures")
     folder = Path(name).expanduser()
     more: dict[str, Any] = {}
     if file is not None:
@@ -182,70 +176,10 @@ def _load_timm(name: str, revision: str, file: str | None) -> TimmModel:
         name = f"local-dir:{folder}"
     else:
         name = f"hf-hub:{name}@{revision}"
-    try:
+    with hub.explained("picture", name):
         network = timm.create_model(name, pretrained=True, num_classes=0, **more).eval().to(runtime.device())
-    except Exception as error:  # as above
-        raise _cannot_load(name, error) from error
     recipe = Recipe.of_timm(timm.data.resolve_data_config(model=network))
     made = TimmModel(network, recipe, 0)
     return TimmModel(
         network, recipe, int(made.encode(np.zeros((1, 3, *(recipe.crop or (224, 224))), np.float32)).shape[1])
     )
-
-
-def _identity(kind: str, name: str, revision: str) -> str:
-    """A hash of a folder's files, or of hub name and revision.
-
-    Raises:
-        ConfigError: a hub name without a revision, or a folder without weights as safetensors.
-    """
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        files = sorted(file for file in folder.rglob("*") if file.suffix in READ)
-        if not any(file.suffix == ".safetensors" for file in files):
-            raise ConfigError(
-                f"the folder {str(folder)!r} has no .safetensors file; other formats of weights can run code when "
-                "they are loaded, and are not read. Save the model again with safetensors."
-            )
-        return storage.digest(
-            kind, [(file.relative_to(folder).as_posix(), storage.cached_sha256(file)) for file in files]
-        )
-    if not revision:
-        raise ConfigError(
-            f"the picture model {name!r} is no local folder; a model of the hub needs `revision`, the commit to use, "
-            "so that a space can be built again and its code cannot change under you."
-        )
-    return storage.digest(kind, name, revision)
-
-
-def _cannot_load(name: str, error: Exception) -> Exception:
-    if isinstance(error, MissingExtraError):
-        return error
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return RunError(
-        f"the picture model {name!r} cannot be loaded ({reason}). With no connection to the hub, fetch the model on a "
-        "machine that has one, and give its folder as `model`."
-    )
-
-
-def _library(name: str, extra: str) -> Any:
-    if not runtime.has("torch"):
-        raise MissingExtraError("torch", extra, "encoding pictures")
-    runtime.torch()
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    try:
-        library = importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or name, extra, "encoding pictures") from error
-    except Exception as error:  # libraries of torch fail in their own ways where they do not fit it
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise RunError(
-            f"the package {name!r} cannot be loaded ({reason}). Its version must fit that of torch: install both "
-            "again from one place."
-        ) from error
-    if name == "transformers":
-        library.utils.logging.disable_progress_bar()
-        library.utils.logging.set_verbosity_error()
-    return library

