@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from antiphon.encoders.files import request_bytes
 from antiphon.errors import MissingExtraError, QueryError
 
 Floats = NDArray[np.float32]
@@ -110,13 +111,7 @@ def listen_to_request(value: bytes | Path, hearing: Hearing) -> Sound:
     Raises:
         QueryError: the file is none, or has a flaw.
     """
-    try:
-        if isinstance(value, Path):
-            with value.open("rb") as file:
-                value = file.read(MAX_FILE + 1)
-    except OSError as error:
-        raise QueryError(f"the sound {str(value)!r} cannot be read ({error.strerror}).") from error
-    sound = listen(value, hearing)
+    sound = listen(request_bytes(value, "sound", MAX_FILE), hearing)
     if sound.windows is None:
         raise QueryError(
             f"the sound of the request cannot be used, as are {FLAWS[str(sound.flaw)]}; send WAV, FLAC, MP3 or OGG "

@@ -13,7 +13,7 @@ from typing import Any
 from antiphon import storage
 from antiphon.catalog import Catalog, Finding, Media
 from antiphon.config import CatalogConfig
-from antiphon.errors import ConfigError, DataError, nearest
+from antiphon.errors import ConfigError, DataError, QueryError, nearest
 
 FINDINGS = "findings.json"
 N_EXAMPLES = 3
@@ -72,6 +72,21 @@ class MediaFiles:
             return hashlib.sha256(self.read(row)).hexdigest()
         except DataError:
             return f"unreadable-{storage.digest(self.names[row])[:32]}"
+
+
+def request_bytes(value: bytes | Path, noun: str, max_bytes: int) -> bytes:
+    """What the file of a request holds, where it comes as a path at most one byte more than `max_bytes`.
+
+    Raises:
+        QueryError: it cannot be read; `noun` says what it should be.
+    """
+    if not isinstance(value, Path):
+        return value
+    try:
+        with value.open("rb") as file:
+            return file.read(max_bytes + 1)
+    except OSError as error:
+        raise QueryError(f"the {noun} {str(value)!r} cannot be read ({error.strerror}).") from error
 
 
 def check_media(catalog: CatalogConfig, name: str, modality: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from antiphon.encoders.files import request_bytes
 from antiphon.errors import ConfigError, MissingExtraError, QueryError
 
 MAX_FILE = 20_000_000
@@ -82,13 +83,7 @@ def read_request(value: bytes | Path) -> Any:
     Raises:
         QueryError: the file is none, or has a flaw.
     """
-    try:
-        if isinstance(value, Path):
-            with value.open("rb") as file:
-                value = file.read(MAX_FILE + 1)
-    except OSError as error:
-        raise QueryError(f"the picture {str(value)!r} cannot be read ({error.strerror}).") from error
-    decoded = decode(value)
+    decoded = decode(request_bytes(value, "picture", MAX_FILE))
     if decoded.image is None:
         wanted = f"send one of {', '.join(FORMATS)}, whole, of at most {MAX_PIXELS:,} pixels and {MAX_FILE:,} bytes."
         raise QueryError(f"the picture of the request cannot be used, as are {FLAWS[str(decoded.flaw)]}; {wanted}")
