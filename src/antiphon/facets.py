@@ -17,11 +17,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
 
 from antiphon import storage
-from antiphon.errors import IntegrityError
 from antiphon.joint import Projection
 
 Floats = NDArray[np.float32]
@@ -108,10 +105,9 @@ class Facets:
 
     def save(self, folder: Path) -> None:
         """Write the reader as safetensors, names as JSON and members as npy."""
-        tensors = {name: np.ascontiguousarray(getattr(self.reader.projection, name)) for name in TENSORS}
-        tensors |= {"vectors": np.ascontiguousarray(self.reader.vectors), "bias": self.reader.bias}
-        with storage.replacing(folder / "reader.safetensors") as beside:
-            beside.write_bytes(save(tensors))
+        tensors = {name: getattr(self.reader.projection, name) for name in TENSORS}
+        tensors |= {"vectors": self.reader.vectors, "bias": self.reader.bias}
+        storage.write_tensors(folder / "reader.safetensors", tensors)
         storage.write_json(folder / "facets.json", {"n_items": self.n_items, "names": [list(n) for n in self.names]})
         storage.write_array(folder / "bounds.npy", self.bounds)
         storage.write_array(folder / "rows.npy", self.rows)
@@ -129,15 +125,10 @@ class Facets:
             IntegrityError: a file is missing or incomplete.
         """
         meta = storage.read_json(folder / "facets.json")
-        try:
-            tensors = load_file(folder / "reader.safetensors")
-            reader = FacetReader(
-                Projection(**{name: tensors[name] for name in TENSORS}), tensors["vectors"], tensors["bias"]
-            )
-        except (OSError, SafetensorError, KeyError) as error:
-            raise IntegrityError(
-                f"{folder / 'reader.safetensors'} cannot be read ({error}); build the run again."
-            ) from error
+        tensors = storage.read_tensors(folder / "reader.safetensors", (*TENSORS, "vectors", "bias"))
+        reader = FacetReader(
+            Projection(**{name: tensors[name] for name in TENSORS}), tensors["vectors"], tensors["bias"]
+        )
         names = [(str(name), str(value)) for name, value in meta["names"]]
         bounds, rows = storage.read_array(folder / "bounds.npy"), storage.read_array(folder / "rows.npy", mmap=True)
         return cls(reader, names, bounds, rows, int(meta["n_items"]))

@@ -12,11 +12,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
 
 from antiphon import storage
-from antiphon.errors import IntegrityError, MismatchError, nearest
+from antiphon.errors import MismatchError, nearest
 from antiphon.features import Features, unit
 
 Floats = NDArray[np.float32]
@@ -91,18 +89,17 @@ class JointModel:
     def save(self, folder: Path) -> None:
         """Write model.safetensors and model.json."""
         tensors = {
-            f"{name}.{layer}": np.ascontiguousarray(getattr(projection, layer.replace(".", "_")))
+            f"{name}.{layer}": getattr(projection, layer.replace(".", "_"))
             for name, projection in self.projections.items()
             if isinstance(projection, Projection)
             for layer in LAYERS
         }
         tensors |= {
-            f"{name}.residual": np.ascontiguousarray(projection.residual)
+            f"{name}.residual": projection.residual
             for name, projection in self.projections.items()
             if isinstance(projection, Projection) and projection.residual is not None
         }
-        with storage.replacing(folder / "model.safetensors") as beside:
-            beside.write_bytes(save(tensors))
+        storage.write_tensors(folder / "model.safetensors", tensors)
         identities = {name: item.dim for name, item in self.projections.items() if isinstance(item, Identity)}
         storage.write_json(
             folder / "model.json",
@@ -122,12 +119,7 @@ class JointModel:
             IntegrityError: a file is missing or incomplete.
         """
         meta = storage.read_json(folder / "model.json")
-        try:
-            tensors = load_file(folder / "model.safetensors")
-        except (OSError, SafetensorError) as error:
-            raise IntegrityError(
-                f"{folder / 'model.safetensors'} cannot be read ({error}); build the run again."
-            ) from error
+        tensors = storage.read_tensors(folder / "model.safetensors")
         projections: dict[str, Projection | Identity] = {}
         for name in meta["modalities"]:
             if name in meta["identities"]:

@@ -14,7 +14,7 @@ import os
 import shutil
 import uuid
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
 
 from antiphon.errors import DataError, IntegrityError, RunError
 
@@ -178,6 +180,26 @@ def read_array(path: Path, *, mmap: bool = False) -> np.ndarray[Any, Any]:
     if not isinstance(array, np.ndarray):
         raise IntegrityError(f"{path} holds several arrays, expected a .npy file with one; build the run again.")
     return array
+
+
+def write_tensors(path: Path, tensors: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    """Write named arrays as safetensors, atomically."""
+    whole = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
+    with replacing(path) as beside:
+        beside.write_bytes(save(whole))
+
+
+def read_tensors(path: Path, names: Iterable[str] = ()) -> dict[str, np.ndarray[Any, Any]]:
+    """Read a safetensors file, which must have the tensors `names`.
+
+    Raises:
+        IntegrityError: the file is missing or incomplete, or lacks one of them.
+    """
+    try:
+        tensors: dict[str, np.ndarray[Any, Any]] = load_file(path)
+        return tensors | {name: tensors[name] for name in names}
+    except (OSError, SafetensorError, KeyError) as error:
+        raise IntegrityError(f"{path} cannot be read ({error}); build the run again.") from error
 
 
 def write_table(path: Path, table: pa.Table) -> None:

@@ -132,6 +132,8 @@ def test_missing_files_are_named(tmp_path):
         storage.read_json(tmp_path / "a.json")
     with pytest.raises(IntegrityError, match=r"a\.npy is missing"):
         storage.read_array(tmp_path / "a.npy")
+    with pytest.raises(IntegrityError, match=r"a\.safetensors cannot be read \(No such file"):
+        storage.read_tensors(tmp_path / "a.safetensors")
     with pytest.raises(DataError, match=r"a\.parquet does not exist"):
         storage.read_table(tmp_path / "a.parquet")
 
@@ -168,6 +170,44 @@ def test_pickled_arrays_are_neither_written_nor_read(tmp_path):
     np.save(tmp_path / "b.npy", array, allow_pickle=True)
     with pytest.raises(IntegrityError, match=r"b\.npy"):
         storage.read_array(tmp_path / "b.npy")
+
+
+@given(
+    st.dictionaries(
+        st.text(st.characters(codec="utf-8"), max_size=8),
+        hnp.arrays(st.sampled_from([np.float32, np.int64, np.bool_]), hnp.array_shapes(min_dims=0, min_side=0)),
+        max_size=3,
+    )
+)
+def test_tensors_round_trip(tmp_path_factory, tensors):
+    """Names, values, dtypes and shapes, also of arrays that do not lie in one piece."""
+    path = tmp_path_factory.mktemp("tensors") / "a.safetensors"
+    tensors = {name: array.T for name, array in tensors.items()}
+    storage.write_tensors(path, tensors)
+    got = storage.read_tensors(path, tensors)
+    assert got.keys() == tensors.keys()
+    for name, array in tensors.items():
+        assert (got[name].dtype, got[name].shape) == (array.dtype, array.shape)
+        np.testing.assert_array_equal(got[name], array)
+
+
+@given(st.floats(0, 0.99))
+def test_truncated_tensors_are_refused_wherever_they_were_cut(tmp_path_factory, share):
+    """No cut goes unnoticed, and the file is named."""
+    path = tmp_path_factory.mktemp("tensors") / "a.safetensors"
+    storage.write_tensors(path, {"a": np.arange(6.0), "b": np.ones((2, 3), np.float32)})
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(IntegrityError, match=r"a\.safetensors cannot be read \(.*build the run again"):
+        storage.read_tensors(path)
+
+
+def test_tensors_that_are_asked_for_must_be_there(tmp_path):
+    """A file without one of them is refused with its name; others are no error."""
+    storage.write_tensors(tmp_path / "a.safetensors", {"a": np.ones(2), "b": np.zeros(1)})
+    assert set(storage.read_tensors(tmp_path / "a.safetensors", ["b"])) == {"a", "b"}
+    with pytest.raises(IntegrityError, match=r"a\.safetensors cannot be read \('c'\); build the run again"):
+        storage.read_tensors(tmp_path / "a.safetensors", ["b", "c"])
 
 
 def test_an_archive_of_arrays_is_not_an_array(tmp_path):
