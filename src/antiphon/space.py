@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from antiphon import storage
-from antiphon.channels import Channels, reads
+from antiphon.channels import Channels
 from antiphon.embedding import Block, QueryEmbedder, Users
 from antiphon.errors import IntegrityError, MismatchError, QueryError, RunError
 from antiphon.explain import matched_values, shares
@@ -282,7 +282,7 @@ class Space:
         scores = np.full((len(asked.queries), k), -np.inf, dtype=np.float32)
         groups: dict[tuple[str, bool], list[int]] = {}
         for position, query in enumerate(asked.queries):
-            groups.setdefault((repr(query.where), reads(query) or bool(query.likes)), []).append(position)
+            groups.setdefault((repr(query.where), query.has_text or bool(query.likes)), []).append(position)
         for (_, speaks), members in groups.items():
             chosen = [asked.queries[position] for position in members]
             rows[members], scores[members] = self.index.search(
