@@ -13,9 +13,10 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import FileResponse, Response
 
 from antiphon._version import __version__
+from antiphon.query import MAX_MEDIA
 from antiphon.refine import Translator
 from antiphon.serve import problems, routes
-from antiphon.serve.guard import Guard
+from antiphon.serve.guard import UPLOAD, Guard
 from antiphon.serve.live import Live
 from antiphon.serve.metrics import Metrics
 from antiphon.serve.settings import Settings
@@ -43,7 +44,7 @@ def make_app(
     if tools:
         from antiphon.serve.mcp import http_app
 
-        tool_app = http_app(lambda: live.served)
+        tool_app = http_app(lambda: live.served, settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -81,7 +82,8 @@ def make_app(
             allow_methods=["GET", "POST"],
             allow_headers=["authorization", "content-type", "x-api-key"],
         )
-    app.add_middleware(Guard, settings=settings, metrics=metrics)
+    files = any(space.accepts(kind) for kind in MAX_MEDIA)
+    app.add_middleware(Guard, settings=settings, metrics=metrics, long=(UPLOAD, "/mcp") if files else (UPLOAD,))
     return app
 
 

@@ -12,6 +12,7 @@ from antiphon.refine import Wish
 from antiphon.serve.models import Asking, SearchBody, WishBody
 from antiphon.serve.served import Ask, Served
 from antiphon.serve.settings import Settings
+from antiphon.space import Space
 
 
 def ask_of(
@@ -80,6 +81,21 @@ def refuse_text(body: SearchBody) -> None:
     """
     if body.text or body.more:
         raise QueryError("a recommendation takes no text; ask /v1/search for words and likes together.")
+
+
+def media_file(kind: str, content: bytes, name: str, space: Space) -> MediaFile:
+    """A picture or a sound of a request, if the space reads such files.
+
+    Raises:
+        QueryError: it does not, or the file is empty or too large.
+    """
+    if not space.accepts(kind):
+        accepted = [name for name in MAX_MEDIA if space.accepts(name)]
+        instead = f"it takes {' and '.join(accepted)} files" if accepted else "it takes no files"
+        raise QueryError(f"this space has no modality that reads {kind} files; {instead}.")
+    file = MediaFile(content, name)
+    file.check(kind)
+    return file
 
 
 def facets(served: Served, ask: Ask, where: Any, n_values: int) -> dict[str, Any]:
