@@ -19,8 +19,10 @@ from antiphon.serve import problems, routes
 from antiphon.serve.guard import UPLOAD, Guard
 from antiphon.serve.live import Live
 from antiphon.serve.metrics import Metrics
+from antiphon.serve.requests import Interpret
 from antiphon.serve.settings import Settings
 from antiphon.space import Space
+from antiphon.understand.reader import Reader
 
 STATIC = Path(__file__).parent / "static"
 DESCRIPTION = """Talk to a catalog: plain words, liked and disliked items, users, filters, and all of them at once.
@@ -29,9 +31,12 @@ Errors are problem documents (RFC 9457) whose `detail` says what was got, what w
 
 
 def make_app(
-    source: Space | str | Path, settings: Settings, *, translate: Translator | None = None, tools: bool = False
-) -> FastAPI:
+    source: Space | str | Path, settings: Settings, *, translate: Translator | None = None,
+    understand: Interpret = Reader.read, tools: bool = False,
+) -> FastAPI:  # fmt: skip
     """The application; see `antiphon.serve.create_app`. `tools` adds the MCP server at /mcp.
+
+    `understand` reads the sentences of /v1/understand: rules, unless it is given one that asks a language model.
 
     Raises:
         RunError: there is no such run, or it has no published space.
@@ -70,7 +75,7 @@ def make_app(
     )
     app.state.live, app.state.metrics = live, metrics
     problems.install(app)
-    app.include_router(routes.make_router(live, metrics, settings, translate))
+    app.include_router(routes.make_router(live, metrics, settings, translate, understand))
     if tool_app is not None:
         app.router.routes.extend(tool_app.router.routes)
     if settings.page:

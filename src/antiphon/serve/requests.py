@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from antiphon.errors import QueryError
 from antiphon.filters import Filter, parse_filter
 from antiphon.query import MAX_MEDIA, MediaFile
 from antiphon.refine import Wish
-from antiphon.serve.models import Asking, SearchBody, WishBody
+from antiphon.serve.models import Asking, SearchBody, UnderstandBody, WishBody
 from antiphon.serve.served import Ask, Served
 from antiphon.serve.settings import Settings
 from antiphon.space import Space
+from antiphon.understand.reader import Reader, Reading
+
+Interpret = Callable[[Reader, str], Reading]
+"""Takes a sentence apart; `Reader.read` by rules, or one that asks a language model."""
 
 
 def ask_of(
@@ -71,6 +75,23 @@ def wish_of(body: WishBody, settings: Settings) -> Wish:
     for part in body.where:
         parse_filter(part)
     return Wish(**values)
+
+
+def understood(served: Served, body: UnderstandBody, settings: Settings, read: Interpret) -> dict[str, Any]:
+    """What a sentence was taken for, and the body of a search that asks for it.
+
+    Raises:
+        QueryError: it is empty or beyond the limit.
+    """
+    _check_text(body.text, settings)
+    reading = read(served.reader, body.text)
+    wish = reading.wish
+    query = {"text": wish.text, "likes": list(wish.likes), "less": list(wish.less), "where": list(wish.where)}
+    likes = [{"item_id": item_id, "title": served.space.titles[served.row(item_id)]} for item_id in wish.likes]
+    return {
+        "space_id": served.space.space_id, "by": reading.by, "says": list(reading.says),
+        **query, "likes": likes, "query": {name: value for name, value in query.items() if value},
+    }  # fmt: skip
 
 
 def refuse_text(body: SearchBody) -> None:
