@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -21,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from antiphon.evaluate.summary import commit, machine
 
 N_ASKS, N_FRAMES = 15, 60
 TEXTS = ("a quiet drama", "dark and tense", "comedy", "war", "space", "love", "family", "crime")
@@ -134,8 +135,7 @@ def main() -> None:
     print("| what | median |\n|---|---:|")
     for name, value in rows.items():
         print(f"| {name} | {value:.0f} |")
-    asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    where = f"{platform.machine()}, {os.cpu_count()} cores, commit {asked.stdout.strip()}"
+    where = f"{machine()}, commit {commit()}"
     print(f"\n{where}, load {os.getloadavg()[0]:.1f}")
     out = Path(__file__).parent / "results" / "page.json"
     out.write_text(json.dumps({"where": where, "rows": rows}, indent=2) + "\n", encoding="utf-8")

@@ -16,9 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import subprocess
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -29,6 +26,7 @@ import numpy as np
 from antiphon.catalog import Catalog
 from antiphon.config import load_config
 from antiphon.describe.descriptions import Descriptions
+from antiphon.evaluate.summary import commit, machine
 from antiphon.features import Features, unit
 from antiphon.playlist import PlaylistRequest, Tradeoff, make_playlist
 from antiphon.playlist.flow import flow_order
@@ -149,11 +147,10 @@ def main() -> None:
     space = load(given.run)
     judge = Judge(given.run, space)
     queries = [json.loads(line) for line in given.queries.read_text(encoding="utf-8").splitlines() if line.strip()]
-    asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    commit = asked.stdout.strip()
+    where = {"commit": commit(), "machine": machine()}
     print(
         f"{space.manifest['name']}, {len(queries)} requests, length {given.length}, "
-        f"CF of {judge.n_users} held-out users, {platform.machine()}, {os.cpu_count()} cores, commit {commit}\n"
+        f"CF of {judge.n_users} held-out users, {where['machine']}, commit {where['commit']}\n"
     )
     print("| system | satisfaction | coherence (CF) | diversity |\n|---|---|---|---|")
     rows = []
@@ -173,7 +170,7 @@ def main() -> None:
         print(f"| {name} | {cells} |", flush=True)
     out = Path(__file__).parent / "results" / "playlists.json"
     out.parent.mkdir(exist_ok=True)
-    out.write_text(json.dumps({"commit": commit, "length": given.length, "rows": rows}, indent=2) + "\n")
+    out.write_text(json.dumps({**where, "length": given.length, "rows": rows}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ import argparse
 import asyncio
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from antiphon.evaluate.summary import commit, machine
 
 DIM, K = 200, 20
 PLAIN = """
@@ -246,10 +247,9 @@ def main() -> None:
 
 def show(rows: list[dict[str, Any]], given: argparse.Namespace) -> None:
     """The table, with the machine and the commit."""
-    asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    commit = asked.stdout.strip()
-    machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
-    print(f"{given.items:,} items x {DIM}, k = {K}, {given.clients} clients, {machine}, commit {commit}\n")
+    where = {"machine": f"{machine()}, load {os.getloadavg()[0]:.1f}", "commit": commit()}
+    print(f"{given.items:,} items x {DIM}, k = {K}, {given.clients} clients, {where['machine']}, ", end="")
+    print(f"commit {where['commit']}\n")
     print("| service | query | requests/s | p50 ms | p99 ms | p99/p50 |\n|---|---|---|---|---|---|")
     for row in rows:
         print(
@@ -261,9 +261,7 @@ def show(rows: list[dict[str, Any]], given: argparse.Namespace) -> None:
         print(f"\n{kind}: {by['antiphon', kind] / by['plain', kind]:.2f} x the plain service")
     out = Path(__file__).parent / "results" / "service.json"
     out.parent.mkdir(exist_ok=True)
-    out.write_text(
-        json.dumps({"machine": machine, "commit": commit, "items": given.items, "rows": rows}, indent=2) + "\n"
-    )
+    out.write_text(json.dumps({**where, "items": given.items, "rows": rows}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ class Channels:
         for, and the facets that it shares with liked items, in standard deviations. `encoded`: (n_queries, in), the
         texts as the text encoder sees them. `liked`: rows of the liked items of each query.
         """
-        asked = [row for row, query in enumerate(queries) if reads(query)]
+        asked = [row for row, query in enumerate(queries) if query.has_text]
         result: dict[str, Floats] = {}
         if asked and self.lexical is not None and self.mixture.lexical > 0:
             scores = self._standard(self.lexical.scores([str(queries[row].text) for row in asked]))
@@ -65,8 +65,3 @@ class Channels:
         result = np.zeros((len(queries), scores.shape[1]), dtype=np.float32)
         result[asked] = scores * weights[:, None]
         return result
-
-
-def reads(query: Query) -> bool:
-    """Whether a query has a text that counts."""
-    return query.text is not None and query.weight("text") > 0

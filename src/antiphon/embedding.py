@@ -76,7 +76,7 @@ class QueryEmbedder:
 
     def encode_texts(self, queries: Sequence[Query]) -> Floats | None:
         """The texts by the text encoder alone, (n_queries, in) float32, zeros where there is none; None without any."""
-        rows = [row for row, query in enumerate(queries) if query.text is not None and query.weight("text") > 0]
+        rows = [row for row, query in enumerate(queries) if query.has_text]
         if not rows:
             return None
         encoded: Floats = self.side("text")[1].encode([str(queries[row].text) for row in rows])
@@ -108,7 +108,7 @@ class QueryEmbedder:
             total = unit(total)
         for query, size in zip(queries, np.abs(total).sum(axis=1), strict=True):
             # A text may still be answered by its words alone.
-            if not size and not (query.text and query.weight("text")):
+            if not size and not query.has_text:
                 raise QueryError(
                     "nothing is left of the request: its weights are 0, its parts cancel out, "
                     "or its items have no vectors."

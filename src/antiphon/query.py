@@ -125,6 +125,11 @@ class Query:
             if not math.isfinite(weight) or weight < 0:
                 raise QueryError(f"the weight of {name!r} is {weight}; weights are finite and 0 or more.")
 
+    @property
+    def has_text(self) -> bool:
+        """Whether the query has a text that counts."""
+        return self.text is not None and self.weight("text") > 0
+
     def weight(self, part: str) -> float:
         """The weight of a part in this query."""
         return float(self.weights.get(part, PARTS[part]))

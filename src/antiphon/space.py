@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from antiphon import storage
-from antiphon.channels import Channels, reads
+from antiphon.channels import Channels
 from antiphon.embedding import Block, QueryEmbedder, Users
 from antiphon.errors import IntegrityError, MismatchError, QueryError, RunError
 from antiphon.explain import matched_values, shares
@@ -263,7 +263,7 @@ class Space:
         allowed = self._allowed(None if where is None else parse_filter(where))
         rows, scores = self.index.search(embedding.vector[None], k, allowed=allowed)
         found = [(row, score) for row, score in zip(rows[0], scores[0], strict=True) if row >= 0]
-        return [self._hit(rank, row, score) for rank, (row, score) in enumerate(found, 1)]
+        return [self._hit(rank, row, score, self._fields(row)) for rank, (row, score) in enumerate(found, 1)]
 
     def embed_many(self, queries: Sequence[Query]) -> Floats:
         """Vectors of queries, (n_queries, width) float32; see `QueryEmbedder.embed`."""
@@ -282,7 +282,7 @@ class Space:
         scores = np.full((len(asked.queries), k), -np.inf, dtype=np.float32)
         groups: dict[tuple[str, bool], list[int]] = {}
         for position, query in enumerate(asked.queries):
-            groups.setdefault((repr(query.where), reads(query) or bool(query.likes)), []).append(position)
+            groups.setdefault((repr(query.where), query.has_text or bool(query.likes)), []).append(position)
         for (_, speaks), members in groups.items():
             chosen = [asked.queries[position] for position in members]
             rows[members], scores[members] = self.index.search(
@@ -309,12 +309,12 @@ class Space:
         if query.explain and self.facets is not None and asked.encoded is not None:
             understood = [self.facets.names[facet] for facet, _ in self.facets.understood(asked.encoded[0])]
         for rank, (row, score) in enumerate(found, query.offset + 1):
-            if not query.explain:
-                hits.append(self._hit(rank, row, score))
-                continue
             fields = self._fields(row)
+            if not query.explain:
+                hits.append(self._hit(rank, row, score, fields))
+                continue
             matched = matched_values(fields, query.text, query.where, understood)
-            hits.append(self._hit(rank, row, score, shares(self._contributions(asked, row)), matched))
+            hits.append(self._hit(rank, row, score, fields, shares(self._contributions(asked, row)), matched))
         return hits
 
     def _contributions(self, asked: Asked, row: int) -> dict[str, float]:
@@ -340,10 +340,11 @@ class Space:
         rank: int,
         row: int,
         score: float,
+        fields: Mapping[str, object],
         why: Mapping[str, float] | None = None,
         matched: Mapping[str, list[str]] | None = None,
     ) -> Hit:
-        return Hit(rank, self.item_ids[row], self.titles[row], float(score), self._fields(row), why, matched)
+        return Hit(rank, self.item_ids[row], self.titles[row], float(score), fields, why, matched)
 
     def _check_shapes(self) -> None:
         n_items, n_modalities = len(self.item_ids), len(self.modalities)
@@ -389,9 +390,8 @@ def _verify(layout: SpaceLayout, manifest: Mapping[str, Any]) -> None:
         if not path.is_file():
             raise IntegrityError(f"{path} is missing; build the run again.")
         if storage.sha256(path) != expected:
-            raise IntegrityError(
-                f"{path} is not the file that was published (its SHA-256 differs); build the run again."
-            )
+            said = f"{path} is not the file that was published (its SHA-256 differs); build the run again."
+            raise IntegrityError(said)
 
 
 def _strings(values: Sequence[str], name: str) -> tuple[str, ...]:

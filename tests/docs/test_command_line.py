@@ -17,21 +17,26 @@ exit code 2. `--json` prints one document. This page is what `--help` says; a te
 """
 
 
-def commands(command: click.Command, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """A command and all below it, in the order of their names."""
-    yield words, command
+def commands(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[click.Context]:
+    """A context for a command and for all below it, in the order of their names, as the command line makes them.
+
+    A command keeps its help option once it was asked for it, so a context without the settings of the command line
+    gives another page before a command has run than after.
+    """
+    context = click.Context(command, parent, name, terminal_width=100, **command.context_settings)
+    yield context
     if isinstance(command, click.Group):
-        for name in sorted(command.commands):
-            yield from commands(command.commands[name], (*words, name))
+        for word in sorted(command.commands):
+            yield from commands(command.commands[word], word, context)
 
 
 def page() -> str:
     """The whole page."""
-    parts = [OPENING]
-    for words, command in commands(cli, ("antiphon",)):
-        context = click.Context(command, info_name=" ".join(words), terminal_width=100)
-        parts.append(f"## {' '.join(words)}\n\n```text\n{command.get_help(context).rstrip()}\n```\n")
-    return "\n".join(parts)
+    parts = [
+        f"## {context.command_path}\n\n```text\n{context.get_help().rstrip()}\n```\n"
+        for context in commands(cli, "antiphon")
+    ]
+    return "\n".join([OPENING, *parts])
 
 
 def test_the_page_is_what_help_says() -> None:
@@ -40,11 +45,18 @@ def test_the_page_is_what_help_says() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), f"the command line has changed; run: {again}"
 
 
+def test_the_page_has_the_settings_of_the_command_line() -> None:
+    """Every command is asked with its group's settings, so each shows both names of its help option."""
+    sections = page().split("\n## ")[1:]
+    assert len(sections) >= 20
+    assert not [section.splitlines()[0] for section in sections if "  -h, --help" not in section]
+
+
 def test_every_command_has_an_example() -> None:
     """The help of every command that does something ends with an example of it."""
-    for words, command in commands(cli, ("antiphon",)):
-        if not isinstance(command, click.Group):
-            assert f"Example: {' '.join(words)} " in (command.epilog or ""), words
+    for context in commands(cli, "antiphon"):
+        if not isinstance(context.command, click.Group):
+            assert f"Example: {context.command_path} " in (context.command.epilog or ""), context.command_path
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import json
 import os
 import runpy
@@ -254,6 +256,96 @@ def test_more_uploads_than_places_are_refused(media: Path, monkeypatch: pytest.M
         assert got.status_code == 503
         assert got.headers["retry-after"] == "1"
         assert full.post("/v1/search", json={"text": "drama"}).status_code == 200
+
+
+def base64_of(data: bytes) -> str:
+    """A file as a tool takes it."""
+    return base64.b64encode(data).decode()
+
+
+def called(space: Any, settings: Any = None, **arguments: Any) -> tuple[Any, bool]:
+    """(result or sentence, whether it is an error) of the tool `search`, and the tool, by the SDK's client."""
+    from mcp import Client
+
+    from antiphon.serve.mcp import make_server
+    from antiphon.serve.served import Served
+
+    served = Served(space)
+
+    async def main() -> Any:
+        async with Client(make_server(lambda: served, settings)) as client:
+            return await client.call_tool("search", arguments)
+
+    result = asyncio.run(main())
+    text = "".join(part.text for part in result.content)
+    return (text, True) if result.is_error else (json.loads(text)["items"], False)
+
+
+def test_a_model_may_search_with_files(space: Any) -> None:
+    """The tool takes files as base64 text, bare or as a data URL, alone or with words; the answer is the library's."""
+    film, heard = base64_of(picture(7)), base64_of(sound(1))
+    for given in (film, f"data:image/jpeg;base64,{film}", film[:40] + "\n" + film[40:]):
+        found, failed = called(space, image=given)
+        assert not failed
+        assert ids(found) == ids(space.search(image=picture(7)))
+    found, _ = called(space, text="a quiet drama", image=film, audio=heard, where="year>=1960", k=6)
+    assert ids(found) == ids(space.search("a quiet drama", image=picture(7), audio=sound(1), where="year>=1960", k=6))
+
+
+def test_the_tool_says_which_files_it_takes(space: Any) -> None:
+    """Files are among the arguments, and what they are is described."""
+    from antiphon.serve.mcp import make_server
+    from antiphon.serve.served import Served
+
+    served = Served(space)
+    tool = next(tool for tool in asyncio.run(make_server(lambda: served).list_tools()) if tool.name == "search")
+    assert "by a picture, by a sound" in tool.description
+    assert "base64" in tool.input_schema["properties"]["image"]["description"]
+    assert "base64" in tool.input_schema["properties"]["audio"]["description"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"image": base64_of(b"this is no picture")}, "files that are no pictures"),
+        ({"audio": base64_of(b"RIFF")}, "no SOUND file"),
+        ({"image": "data:image/png;base64,"}, "the image 'the file' is empty: it has no bytes."),
+        ({"image": "no base64!"}, "the image is no base64"),
+        ({"image": "http://127.0.0.1/poster.jpg"}, "the image is no base64"),
+        ({"image": base64_of(b"x" * 500_000)}, "too large; this service takes at most 400,000 bytes"),
+    ],
+)
+def test_bad_files_come_back_as_sentences(space: Any, given: dict[str, str], said: str) -> None:
+    """What the service says of a bad file is what a model is told; nothing of the file is in it."""
+    from antiphon.serve import Settings
+
+    text, failed = called(space, Settings(max_upload=400_000), **given)
+    assert failed
+    assert said in text
+    assert len(text) < 400
+
+
+def test_tools_over_http_take_bodies_with_files(media: Path, space: Any) -> None:
+    """At /mcp a body may be as long as one with files; a longer one is refused."""
+    from fastapi.testclient import TestClient
+
+    from antiphon.serve import Settings, create_app
+
+    app = create_app(media / "run", Settings(poll=0, max_body=1_000, max_upload=400_000), tools=True)
+    headers = {"accept": "application/json, text/event-stream"}
+    padded = picture(7) + bytes(200_000)  # readers of pictures stop at the end of the picture
+
+    def body(data: bytes) -> dict[str, Any]:
+        arguments = {"image": base64_of(data), "k": 3}
+        return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "search", "arguments": arguments}}
+
+    with TestClient(app, base_url="http://127.0.0.1:8765") as client:
+        got = client.post("/mcp", json=body(padded), headers=headers)
+        assert got.status_code == 200, got.text
+        found = json.loads(got.json()["result"]["content"][0]["text"])["items"]
+        assert ids(found) == ids(space.search(image=picture(7), k=3))
+        assert client.post("/mcp", json=body(bytes(400_000)), headers=headers).status_code == 413
+        assert client.post("/v1/search", json={"text": "x" * 2_000}).status_code == 413
 
 
 @pytest.mark.parametrize(

@@ -173,6 +173,12 @@ def test_the_example_of_the_issue(space, reader):
     assert found == {"8\u00bd", "Easy Life, The"}
 
 
+def test_places_are_said_as_the_catalog_has_them(reader):
+    """Words such as "Italian" and "from the UK" are said as the values that the filter asks for."""
+    assert reader.read("Italian or French films").says == ("from France, Italy",)
+    assert reader.read("a British horror").says == ("from UK",)
+
+
 def test_an_empty_request_is_refused(reader):
     """And a very long one is left alone."""
     with pytest.raises(QueryError, match="empty"):

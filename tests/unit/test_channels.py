@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from antiphon.channels import Channels, reads
+from antiphon.channels import Channels
 from antiphon.lexical import Lexical
 from antiphon.mixture import Mixture
 from antiphon.query import Query
@@ -70,10 +70,3 @@ def test_liked_items_speak_through_their_facets(channels: Channels) -> None:
     assert added["facets"][0, :4].std() == pytest.approx(2 * channels.mixture.alike, rel=1e-5)
     assert not added["facets"][1].any()
     assert "words" not in added
-
-
-def test_a_text_counts_where_it_weighs() -> None:
-    """A text with the weight 0 is not read."""
-    assert reads(Query(text="dark"))
-    assert not reads(Query(text="dark", weights={"text": 0}))
-    assert not reads(Query(likes=("a",)))

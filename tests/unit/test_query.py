@@ -65,6 +65,14 @@ def test_weights_that_are_not_given_are_the_usual_ones() -> None:
     assert {part: query.weight(part) for part in PARTS} == {**PARTS, "dislikes": 2.0}
 
 
+def test_a_text_counts_where_it_weighs() -> None:
+    """A query has a text where it gives one whose weight is not 0."""
+    assert Query(text="dark").has_text
+    assert Query(text="dark", weights={"text": 0.1, "likes": 0}).has_text
+    assert not Query(text="dark", weights={"text": 0}).has_text
+    assert not Query(likes=("a",)).has_text
+
+
 def test_files_are_values_with_limits(tmp_path):
     """A file comes from bytes or a path; empty and large ones are refused, and their bytes are in no message."""
     (tmp_path / "p.jpg").write_bytes(b"abc")

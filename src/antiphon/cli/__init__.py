@@ -31,14 +31,14 @@ from antiphon.errors import AntiphonError
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="antiphon")
 def cli() -> None:
-    r"""Turn a catalog into one space you can talk to.
+    """Turn a catalog into one space you can talk to.
 
     \b
     antiphon demo                                    a real catalog, a space, some answers
     antiphon build antiphon.toml --run runs/films    from files to a published space
     antiphon search runs/films "a dark thriller" --where 'year>=1980'
     antiphon serve runs/films                        the page and the HTTP service
-    """
+    """  # noqa: D301  click looks for the character, which a raw text would not have
 
 
 for command in (

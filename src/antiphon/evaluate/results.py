@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from antiphon import storage
 from antiphon.evaluate.protocols import Task
-from antiphon.evaluate.significance import bootstrap_interval
+from antiphon.evaluate.significance import bootstrap_interval, paired_randomisation_test
 from antiphon.evaluate.systems import System, rank
 from antiphon.metrics import evaluate_ranking
 
@@ -57,6 +57,16 @@ def interval_document(values: Floats) -> dict[str, float | None]:
     """A mean and its 95% bootstrap interval, for JSON: None where there is no value."""
     found = bootstrap_interval(values)
     return {name: _number(getattr(found, name)) for name in ("mean", "low", "high")}
+
+
+def measured(result: Result, reference: Result | None = None, metric: str = METRICS[0]) -> dict[str, Any]:
+    """Queries, mean and interval of a metric, for JSON; with the difference to a reference on the same queries."""
+    values = result.values[metric]
+    document = {"n": int(np.count_nonzero(~np.isnan(values))), **interval_document(values)}
+    if reference is None:
+        return document
+    test = paired_randomisation_test(values, reference.values[metric])
+    return document | {"difference": test.mean_difference, "ci": [test.low, test.high], "p": test.p_value}
 
 
 def mean_over_seeds(results: Sequence[Result]) -> Result:

@@ -19,9 +19,8 @@ from antiphon.evaluate.bias import DEPTH, bias_document
 from antiphon.evaluate.classic import IALS
 from antiphon.evaluate.protocols import Task, cold_task, wanted_task
 from antiphon.evaluate.reproduce import LABELS, MULTI, OURS, OURS_FROM, Reproduction
-from antiphon.evaluate.results import Result, evaluate, interval_document
+from antiphon.evaluate.results import Result, evaluate, measured
 from antiphon.evaluate.rundata import RunData
-from antiphon.evaluate.significance import paired_randomisation_test
 from antiphon.evaluate.stages import Outcome
 from antiphon.evaluate.studies_own import ingredients, personalised
 from antiphon.evaluate.systems import System, rank, raw_systems
@@ -308,12 +307,10 @@ def _factors(data: RunData, training: Interactions, setting: Setting) -> Feature
 
 
 def _row(result: Result, **more: Any) -> dict[str, Any]:
-    n = int(np.count_nonzero(~np.isnan(result.values[METRIC])))
     task = result.task.partition("-")[0]
-    return {"system": result.system, "task": task, "n": n, **interval_document(result.values[METRIC]), **more}
+    return {"system": result.system, "task": task, **measured(result, metric=METRIC), **more}
 
 
 def _against(result: Result, reference: Mapping[str, Result]) -> dict[str, Any]:
     """A result with its difference to the reference on the same queries."""
-    test = paired_randomisation_test(result.values[METRIC], reference[result.task].values[METRIC])
-    return _row(result, difference=test.mean_difference, ci=[test.low, test.high], p=test.p_value)
+    return _row(result, **measured(result, reference[result.task], METRIC))

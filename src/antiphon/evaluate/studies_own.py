@@ -11,9 +11,8 @@ import numpy as np
 
 from antiphon.evaluate.personal import PARTS, personal_tasks
 from antiphon.evaluate.reproduce import MULTI, OURS, OURS_FROM, Reproduction
-from antiphon.evaluate.results import Result, evaluate, interval_document
+from antiphon.evaluate.results import Result, evaluate, measured
 from antiphon.evaluate.rundata import RunData
-from antiphon.evaluate.significance import paired_randomisation_test
 from antiphon.evaluate.stages import Outcome
 from antiphon.evaluate.systems import SpaceSystem
 from antiphon.evaluate.trials import Trial
@@ -57,7 +56,7 @@ def ingredients(everything: Reproduction) -> Document:
         ).results
     reference = {row.kind: row.results[0] for row in everything.trained(OURS, MULTI[OURS_FROM], "default")}
     return [
-        {**_against(result, reference[kind]), "change": name, "task": kind}
+        {**measured(result, reference[kind], METRIC), "change": name, "task": kind}
         for name, results in found.items()
         for kind, result in zip(everything.tasks, results, strict=True)
     ]
@@ -74,8 +73,10 @@ def personalised(everything: Reproduction) -> Document:
 
     results = {result.system: result for result in everything.stages.run("own.personalised", None, work).results}
     both = results[PARTS[0]]
-    rows = [_row(both, part=PARTS[0])]
-    return rows + [{**_against(both, results[part]), "part": part, "value": _mean(results[part])} for part in PARTS[1:]]
+    rows = [{**measured(both, metric=METRIC), "part": PARTS[0]}]
+    return rows + [
+        {**measured(both, results[part], METRIC), "part": part, "value": _mean(results[part])} for part in PARTS[1:]
+    ]
 
 
 def _used(everything: Reproduction, changes: Mapping[str, Any]) -> Outcome:
@@ -99,14 +100,3 @@ def _trained(everything: Reproduction, trial: Trial) -> Outcome:
 
 def _mean(result: Result) -> float:
     return float(np.nanmean(result.values[METRIC]))
-
-
-def _row(result: Result, **more: Any) -> dict[str, Any]:
-    n = int(np.count_nonzero(~np.isnan(result.values[METRIC])))
-    return {"n": n, **interval_document(result.values[METRIC]), **more}
-
-
-def _against(result: Result, reference: Result) -> dict[str, Any]:
-    """A result with its difference to the reference on the same queries."""
-    test = paired_randomisation_test(result.values[METRIC], reference.values[METRIC])
-    return _row(result, difference=test.mean_difference, ci=[test.low, test.high], p=test.p_value)

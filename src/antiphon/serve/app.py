@@ -13,13 +13,16 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import FileResponse, Response
 
 from antiphon._version import __version__
+from antiphon.query import MAX_MEDIA
 from antiphon.refine import Translator
 from antiphon.serve import problems, routes
-from antiphon.serve.guard import Guard
+from antiphon.serve.guard import UPLOAD, Guard
 from antiphon.serve.live import Live
 from antiphon.serve.metrics import Metrics
+from antiphon.serve.requests import Interpret
 from antiphon.serve.settings import Settings
 from antiphon.space import Space
+from antiphon.understand.reader import Reader
 
 STATIC = Path(__file__).parent / "static"
 DESCRIPTION = """Talk to a catalog: plain words, liked and disliked items, users, filters, and all of them at once.
@@ -28,9 +31,12 @@ Errors are problem documents (RFC 9457) whose `detail` says what was got, what w
 
 
 def make_app(
-    source: Space | str | Path, settings: Settings, *, translate: Translator | None = None, tools: bool = False
-) -> FastAPI:
+    source: Space | str | Path, settings: Settings, *, translate: Translator | None = None,
+    understand: Interpret = Reader.read, tools: bool = False,
+) -> FastAPI:  # fmt: skip
     """The application; see `antiphon.serve.create_app`. `tools` adds the MCP server at /mcp.
+
+    `understand` reads the sentences of /v1/understand: rules, unless it is given one that asks a language model.
 
     Raises:
         RunError: there is no such run, or it has no published space.
@@ -43,7 +49,7 @@ def make_app(
     if tools:
         from antiphon.serve.mcp import http_app
 
-        tool_app = http_app(lambda: live.served)
+        tool_app = http_app(lambda: live.served, settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -69,7 +75,7 @@ def make_app(
     )
     app.state.live, app.state.metrics = live, metrics
     problems.install(app)
-    app.include_router(routes.make_router(live, metrics, settings, translate))
+    app.include_router(routes.make_router(live, metrics, settings, translate, understand))
     if tool_app is not None:
         app.router.routes.extend(tool_app.router.routes)
     if settings.page:
@@ -81,7 +87,8 @@ def make_app(
             allow_methods=["GET", "POST"],
             allow_headers=["authorization", "content-type", "x-api-key"],
         )
-    app.add_middleware(Guard, settings=settings, metrics=metrics)
+    files = any(space.accepts(kind) for kind in MAX_MEDIA)
+    app.add_middleware(Guard, settings=settings, metrics=metrics, long=(UPLOAD, "/mcp") if files else (UPLOAD,))
     return app
 
 

@@ -10,7 +10,7 @@ import hmac
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, cast
 
 from starlette.exceptions import HTTPException
@@ -27,7 +27,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 LOG = logging.getLogger("antiphon.serve")
 OPEN = ("/healthz", "/readyz")
 UPLOAD = "/v1/search/media"
-"""The one route that takes files, and so longer bodies."""
+"""The route of the API that takes files, and so longer bodies."""
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -42,10 +42,10 @@ HEADERS = [
 
 
 class Guard:
-    """Lets a request through to the application, or answers it with a problem."""
+    """Lets a request through to the application, or answers it with a problem. `long`: paths that take files."""
 
-    def __init__(self, app: App, settings: Settings, metrics: Metrics) -> None:
-        self.app, self.settings, self.metrics = app, settings, metrics
+    def __init__(self, app: App, settings: Settings, metrics: Metrics, long: Sequence[str] = (UPLOAD,)) -> None:
+        self.app, self.settings, self.metrics, self.long = app, settings, metrics, tuple(long)
         self.keys = [key.encode() for key in settings.keys]
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -102,7 +102,7 @@ class Guard:
         return sum(hmac.compare_digest(given, key) for key in self.keys) > 0
 
     def _most(self, scope: Message) -> int:
-        return self.settings.max_upload if scope["path"] == UPLOAD else self.settings.max_body
+        return self.settings.max_upload if scope["path"] in self.long else self.settings.max_body
 
     def _limited(self, receive: Receive, most: int) -> Receive:
         taken = 0

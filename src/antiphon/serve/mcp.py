@@ -6,24 +6,30 @@ the library, so that a model can mend its call.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import base64
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.tools import Tool
 from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from antiphon._version import __version__
 from antiphon.documents import plain
-from antiphon.errors import AntiphonError
+from antiphon.errors import AntiphonError, QueryError
 from antiphon.fields import words_of
 from antiphon.playlist import PlaylistRequest, Tradeoff, make_playlist
-from antiphon.query import Hit
+from antiphon.query import MAX_MEDIA, Hit, MediaFile
 from antiphon.refine import Wish
 from antiphon.serve.requests import facets as count_facets
-from antiphon.serve.requests import where_of
+from antiphon.serve.requests import media_file, where_of
 from antiphon.serve.served import Ask, Served
+from antiphon.serve.settings import Settings
+from antiphon.space import Space
 
 Text = Annotated[str | None, Field(max_length=2000, description="What is wanted, in plain words.")]
 Likes = Annotated[list[str], Field(max_length=200, description="item_ids to be like, as other tools return them.")]
@@ -33,14 +39,19 @@ Where = Annotated[
     str | None,
     Field(description="A filter, such as: year>=1980 and genres any drama,war. `facets` lists fields and values."),
 ]
+Image = Annotated[str | None, Field(description="A picture to search with: what a JPEG or PNG file holds, as base64.")]
+Audio = Annotated[str | None, Field(description="A sound to search with: what a file such as WAV holds, as base64.")]
 K = Annotated[int, Field(ge=1, le=50, description="How many.")]
 MAX_WORDS = 6
 READ_ONLY = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
+AT_WORK = 2
+"""Searches with files that are at work at the same time, as in the service: each takes a core for a while."""
+_A = {"image": "a picture", "audio": "a sound"}
 Current = Callable[[], Served]
 
 
-def make_server(current: Current) -> MCPServer:
-    """The server; `current` gives the space in use."""
+def make_server(current: Current, settings: Settings | None = None) -> MCPServer:
+    """The server; `current` gives the space in use, `settings` how large a file may be."""
     space = current().space
     server = MCPServer(
         "antiphon",
@@ -51,25 +62,72 @@ def make_server(current: Current) -> MCPServer:
             "example, and with filters. Refer to items by title when you talk, by item_id when you call. Call facets "
             "before you filter by a value that you have not seen."
         ),
+        tools=[_search_tool(current, settings or Settings())],
     )
     _add_answers(server, current)
     _add_lookups(server, current)
     return server
 
 
-def http_app(current: Current) -> Any:
+def http_app(current: Current, settings: Settings) -> Any:
     """The server over streamable HTTP at /mcp, without sessions, so that any request can be answered."""
-    return make_server(current).streamable_http_app(stateless_http=True, json_response=True)
+    return make_server(current, settings).streamable_http_app(
+        stateless_http=True, json_response=True, max_request_body_size=max(settings.max_upload, settings.max_body)
+    )
+
+
+def _search_tool(current: Current, settings: Settings) -> Tool:
+    """Search, with `image` and `audio` among its arguments where the space reads such files.
+
+    Where it does not, a file that is sent all the same is refused in a sentence.
+    """
+    turns = threading.Semaphore(AT_WORK)
+
+    def search(
+        text: Text = None, likes: Likes = [], dislikes: Dislikes = [], less: Less = [], where: Where = None, k: K = 10,
+        image: Image = None, audio: Audio = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        served, ask = current(), Ask(_wish(text, likes, dislikes, less), k=k, explain=True)
+        given = {kind: value for kind, value in (("image", image), ("audio", audio)) if value}
+        if not given:
+            return _hits(served, ask, where)
+        if not turns.acquire(timeout=settings.timeout):
+            raise ToolError("other searches with files are under way; ask again in a moment.")
+        try:
+            files = _said(lambda: _files(served.space, given, settings.max_upload))
+            return _hits(served, replace(ask, **files), where)
+        finally:
+            turns.release()
+
+    read = [kind for kind in MAX_MEDIA if current().space.accepts(kind)]
+    by = "".join(f"by {_A[kind]}, " for kind in read)
+    said = f"Find items by plain words, by example (likes), {by}with filters, or all of them at once; best first."
+    tool = Tool.from_function(search, description=said, annotations=READ_ONLY)
+    for kind in set(MAX_MEDIA) - set(read):
+        del tool.parameters["properties"][kind]
+    return tool
+
+
+def _files(space: Space, given: Mapping[str, str], most: int) -> dict[str, MediaFile]:
+    """Files of a request out of base64 text, bare or as a data URL.
+
+    Raises:
+        QueryError: the text is no base64, the file is empty or too large, or the space does not read such files.
+    """
+    files = {}
+    for kind, text in given.items():
+        encoded = text.partition(",")[2] if text.startswith("data:") else text
+        if len(encoded) // 4 * 3 > most + 3:
+            raise QueryError(f"the {kind} is too large; this service takes at most {most:,} bytes.")
+        try:
+            content = base64.b64decode("".join(encoded.split()), validate=True)
+        except ValueError as error:
+            raise QueryError(f"the {kind} is no base64 ({error}); send what the file holds as base64 text.") from error
+        files[kind] = media_file(kind, content, "the file", space)
+    return files
 
 
 def _add_answers(server: MCPServer, current: Current) -> None:
-    @server.tool(annotations=READ_ONLY)
-    def search(
-        text: Text = None, likes: Likes = [], dislikes: Dislikes = [], less: Less = [], where: Where = None, k: K = 10
-    ) -> dict[str, Any]:
-        """Find items by plain words, by example (likes), with filters, or all of them at once; best first."""
-        return _hits(current(), Ask(_wish(text, likes, dislikes, less), k=k, explain=True), where)
-
     @server.tool(annotations=READ_ONLY)
     def recommend(
         likes: Likes = [], dislikes: Dislikes = [], user: str | None = None, where: Where = None, k: K = 10
@@ -136,7 +194,7 @@ def _wish(text: str | None, likes: list[str], dislikes: list[str], less: list[st
 
 def _hits(served: Served, ask: Ask, where: str | None) -> dict[str, Any]:
     def work() -> dict[str, Any]:
-        asked = Ask(ask.wish, where_of(where), ask.user, (), ask.k, 0, ask.explain)
+        asked = replace(ask, where=where_of(where))
         hits = served.space.answer(served.query(asked))
         if hits:
             return {"items": [_short(hit) for hit in hits]}

@@ -113,6 +113,47 @@ class WishBody(Body):
     weights: Weights = {}
 
 
+class UnderstandBody(Body):
+    """A sentence to take apart."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"text": "a drama from the eighties, nothing with war"}]}
+    )
+    text: Annotated[str, Field(max_length=100_000, description="A request in plain words.")]
+
+
+class LikedItem(Body):
+    """An item that a sentence names."""
+
+    item_id: Id
+    title: str
+
+
+class Understood(Body):
+    """What a sentence was taken for; nothing is searched by it until its `query` is sent."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "space_id": "5e1c4a0b7d2f", "by": "rules", "says": ["no war", "year 1980-1989"], "text": "a drama",
+                    "where": ["not genres any 'war'", "year>=1980", "year<1990"], "likes": [], "less": [],
+                    "query": {"text": "a drama", "where": ["not genres any 'war'", "year>=1980", "year<1990"]},
+                }
+            ]
+        },
+    )  # fmt: skip
+    space_id: str
+    by: Annotated[Literal["rules", "model"], Field(description="Who read it.")]
+    says: Annotated[list[str], Field(description="Each part that was found, for people; empty where none was.")]
+    text: Annotated[str | None, Field(description="The words that remain.")]
+    where: Annotated[list[str], Field(description="Filters that must all hold.")]
+    likes: Annotated[list[LikedItem], Field(description="Items that the answers should be like.")]
+    less: Annotated[list[str], Field(description="Words to go away from.")]
+    query: Annotated[dict[str, Any], Field(description="The same as a body of /v1/search.")]
+
+
 class RefineBody(Body):
     """A sentence that changes a request."""
 

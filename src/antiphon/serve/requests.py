@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from antiphon.errors import QueryError
 from antiphon.filters import Filter, parse_filter
 from antiphon.query import MAX_MEDIA, MediaFile
 from antiphon.refine import Wish
-from antiphon.serve.models import Asking, SearchBody, WishBody
+from antiphon.serve.models import Asking, SearchBody, UnderstandBody, WishBody
 from antiphon.serve.served import Ask, Served
 from antiphon.serve.settings import Settings
+from antiphon.space import Space
+from antiphon.understand.reader import Reader, Reading
+
+Interpret = Callable[[Reader, str], Reading]
+"""Takes a sentence apart; `Reader.read` by rules, or one that asks a language model."""
 
 
 def ask_of(
@@ -72,6 +77,23 @@ def wish_of(body: WishBody, settings: Settings) -> Wish:
     return Wish(**values)
 
 
+def understood(served: Served, body: UnderstandBody, settings: Settings, read: Interpret) -> dict[str, Any]:
+    """What a sentence was taken for, and the body of a search that asks for it.
+
+    Raises:
+        QueryError: it is empty or beyond the limit.
+    """
+    _check_text(body.text, settings)
+    reading = read(served.reader, body.text)
+    wish = reading.wish
+    query = {"text": wish.text, "likes": list(wish.likes), "less": list(wish.less), "where": list(wish.where)}
+    likes = [{"item_id": item_id, "title": served.space.titles[served.row(item_id)]} for item_id in wish.likes]
+    return {
+        "space_id": served.space.space_id, "by": reading.by, "says": list(reading.says),
+        **query, "likes": likes, "query": {name: value for name, value in query.items() if value},
+    }  # fmt: skip
+
+
 def refuse_text(body: SearchBody) -> None:
     """A recommendation takes no words.
 
@@ -80,6 +102,21 @@ def refuse_text(body: SearchBody) -> None:
     """
     if body.text or body.more:
         raise QueryError("a recommendation takes no text; ask /v1/search for words and likes together.")
+
+
+def media_file(kind: str, content: bytes, name: str, space: Space) -> MediaFile:
+    """A picture or a sound of a request, if the space reads such files.
+
+    Raises:
+        QueryError: it does not, or the file is empty or too large.
+    """
+    if not space.accepts(kind):
+        accepted = [name for name in MAX_MEDIA if space.accepts(name)]
+        instead = f"it takes {' and '.join(accepted)} files" if accepted else "it takes no files"
+        raise QueryError(f"this space has no modality that reads {kind} files; {instead}.")
+    file = MediaFile(content, name)
+    file.check(kind)
+    return file
 
 
 def facets(served: Served, ask: Ask, where: Any, n_values: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from antiphon.refine import Translator, Wish, refine
 from antiphon.serve import requests, uploads, why
 from antiphon.serve.live import Live
 from antiphon.serve.metrics import Metrics
-from antiphon.serve.models import OrderBody, PlaylistBody, RefineBody, SearchBody, WhyBody
+from antiphon.serve.models import OrderBody, PlaylistBody, RefineBody, SearchBody, UnderstandBody, Understood, WhyBody
 from antiphon.serve.problems import OverloadError
 from antiphon.serve.served import Answer, Ask, Served
 from antiphon.serve.settings import Settings
@@ -32,7 +32,9 @@ def as_json(value: Any, headers: dict[str, str] | None = None) -> Response:
     return Response(json.dumps(value, ensure_ascii=False, allow_nan=False).encode(), headers=headers, media_type=JSON)
 
 
-def make_router(live: Live, metrics: Metrics, settings: Settings, translate: Translator | None) -> APIRouter:
+def make_router(
+    live: Live, metrics: Metrics, settings: Settings, translate: Translator | None, understand: requests.Interpret
+) -> APIRouter:
     """All routes over a live space."""
     router = APIRouter()
     _add_searches(router, live, metrics, settings)
@@ -41,6 +43,7 @@ def make_router(live: Live, metrics: Metrics, settings: Settings, translate: Tra
     _add_catalog(router, live, settings)
     _add_playlists(router, live, settings)
     _add_talk(router, live, settings, translate)
+    _add_understanding(router, live, settings, understand)
     _add_health(router, live, metrics)
     return router
 
@@ -240,6 +243,17 @@ def _add_talk(router: APIRouter, live: Live, settings: Settings, translate: Tran
         )
         changes = [{"says": change.says, "guessed": change.guessed} for change in step.changes]
         return as_json({"wish": step.wish.plain(), "changes": changes, "guessed": step.guessed})
+
+
+def _add_understanding(router: APIRouter, live: Live, settings: Settings, understand: requests.Interpret) -> None:
+    @router.post("/v1/understand", tags=["talk"], responses={200: {"model": Understood}})
+    async def understood(body: UnderstandBody, request: Request) -> Response:
+        """Take a sentence apart: words that remain, filters, liked items, and the query to send to /v1/search.
+
+        Nothing is searched: whoever asks decides whether to use what was found.
+        """
+        request.state.asked = {"text": body.text}
+        return as_json(await asyncio.to_thread(requests.understood, live.served, body, settings, understand))
 
 
 def _add_health(router: APIRouter, live: Live, metrics: Metrics) -> None:

@@ -23,6 +23,7 @@ from antiphon.serve.examples import conversations
 from antiphon.serve.facets import Facets
 from antiphon.serve.media import Pictures
 from antiphon.space import Space
+from antiphon.understand.reader import Reader
 from antiphon.vocabulary import Vocabulary
 
 SMALL = 250
@@ -77,6 +78,11 @@ class Served:
     def map_document(self) -> bytes:
         """The map as JSON."""
         return self.atlas.document()
+
+    @cached_property
+    def reader(self) -> Reader:
+        """What takes sentences apart by rules."""
+        return Reader.of(self.space, self.vocabulary)
 
     @cached_property
     def examples(self) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from antiphon.errors import QueryError
 from antiphon.query import MAX_MEDIA, MediaFile
 from antiphon.serve.guard import UPLOAD as ROUTE
 from antiphon.serve.models import SearchBody
+from antiphon.serve.requests import media_file
 from antiphon.space import Space
 
 QUERY = "query"
@@ -67,13 +68,7 @@ async def read(request: Request, space: Space) -> tuple[SearchBody, dict[str, Me
 async def _file(kind: str, value: UploadFile | str, space: Space) -> MediaFile:
     if not isinstance(value, UploadFile):
         raise QueryError(f"the part {kind!r} of the form is no file; send it with a file name.")
-    if not space.accepts(kind):
-        accepted = [name for name in MAX_MEDIA if space.accepts(name)]
-        instead = f"it takes {' and '.join(accepted)} files" if accepted else "it takes no files"
-        raise QueryError(f"this space has no modality that reads {kind} files; {instead}.")
-    file = MediaFile(await value.read(), _shown(value.filename or "the file"))
-    file.check(kind)
-    return file
+    return media_file(kind, await value.read(), _shown(value.filename or "the file"), space)
 
 
 def _shown(name: str) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from antiphon.errors import QueryError
 from antiphon.fields import WordColumn, words_of
-from antiphon.filters import matches, parse_filter
+from antiphon.filters import conditions, matches, parse_filter
 from antiphon.phrases import read_clause
 from antiphon.refine import Wish
 from antiphon.understand import patterns as p
@@ -197,9 +197,12 @@ class Reader:
             tries = [" ".join(words[:n]) for n in range(len(words), 0, -1)]
             named += [piece for piece in tries if self._country(piece)][:1]
         named += p.SHORT.findall(draft.text)
-        tests = {test: name for name in reversed(named) if (test := self._country(name)) is not None}
+        tests = {test for name in named if (test := self._country(name)) is not None}
         if tests:
-            self.add(draft, (" or ".join(sorted(tests)),), f"from {', '.join(sorted(tests.values()))}")
+            where = " or ".join(sorted(tests))
+            values = {value for condition in conditions(parse_filter(where)) for value in condition.value}
+            written = sorted(self.words.values.get(value, ("", value))[1] for value in values)
+            self.add(draft, (where,), f"from {', '.join(written)}")
 
     def _country(self, words: str) -> str | None:
         """A filter for a country by its name or its people; None where no field has it."""

@@ -11,7 +11,7 @@ from antiphon.evaluate.bias import bias_document, shares, terciles
 from antiphon.evaluate.comparisons import compare, spread_document
 from antiphon.evaluate.protocols import recommend_task
 from antiphon.evaluate.reproduce import Row, strip_paths
-from antiphon.evaluate.results import METRICS, Result, evaluate, load_results, mean_over_seeds, save_results
+from antiphon.evaluate.results import METRICS, Result, evaluate, load_results, mean_over_seeds, measured, save_results
 from antiphon.evaluate.rundata import RunData
 from antiphon.evaluate.stages import Outcome, Stages, code_hash
 from antiphon.evaluate.systems import Popularity, Random, rank
@@ -51,6 +51,18 @@ def test_every_metric_has_an_interval_around_its_mean(data: RunData) -> None:
     for value in document.values():
         assert value["low"] <= value["mean"] <= value["high"]
     assert result([float("nan")]).document() == {"ndcg@200": {"mean": None, "low": None, "high": None}}
+
+
+def test_a_measurement_says_how_many_queries_it_has_and_how_it_differs() -> None:
+    """NaN is no query; the difference to a reference is the mean over the same queries, in its interval."""
+    ours, theirs = result([0.5, float("nan"), 1.0]), result([0.25, float("nan"), 0.5])
+    alone, beside = measured(ours), measured(ours, theirs)
+    assert (alone["n"], alone["mean"]) == (2, 0.75)
+    assert "difference" not in alone
+    assert {name: beside[name] for name in alone} == alone
+    assert beside["difference"] == pytest.approx(0.375)
+    assert beside["ci"][0] <= beside["difference"] <= beside["ci"][1]
+    assert 0 < beside["p"] <= 1
 
 
 def test_a_stage_is_done_once_and_again_when_what_it_depends_on_changes(tmp_path: Path) -> None:

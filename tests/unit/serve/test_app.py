@@ -9,8 +9,11 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from antiphon.refine import Wish
 from antiphon.serve import Settings, create_app
+from antiphon.serve.models import SearchBody, Understood
 from antiphon.serve.settings import read_keys
+from antiphon.understand.reader import Reading
 
 
 def test_search_is_the_library_s_answer(client, space):
@@ -204,6 +207,74 @@ def test_a_conversation(client):
     assert step["wish"]["where"][0].startswith("year>")
     assert not step["guessed"]
     assert client.post("/v1/refine", json={"say": "more like the third one"}).status_code == 400
+
+
+def test_a_sentence_is_taken_apart(client, space):
+    """Filters, likes and the words that remain; the query is a body of a search that answers by them."""
+    said = f"a tense drama from the eighties like {space.titles[5]}, nothing with horror"
+    got = client.post("/v1/understand", json={"text": said}).json()
+    Understood.model_validate(got)
+    assert got["by"] == "rules"
+    assert got["space_id"] == space.space_id
+    assert "horror" not in got["text"]
+    assert got["where"] == ["not genres any 'horror'", "year>=1980", "year<1990"]
+    assert got["likes"] == [{"item_id": space.item_ids[5], "title": space.titles[5]}]
+    assert got["query"] == {"text": got["text"], "where": got["where"], "likes": [space.item_ids[5]]}
+    assert len(got["says"]) == 3
+    hits = client.post("/v1/search", json=got["query"]).json()["hits"]
+    assert hits
+    assert all(1980 <= hit["fields"]["year"] < 1990 and "horror" not in hit["fields"]["genres"] for hit in hits)
+
+
+def test_a_sentence_without_parts_stays_as_it_is(client):
+    """Where nothing is found, the query is the sentence alone, so that it can be sent all the same."""
+    got = client.post("/v1/understand", json={"text": "a quiet evening"}).json()
+    assert got["says"] == got["where"] == got["likes"] == got["less"] == []
+    assert got["query"] == {"text": "a quiet evening"}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        ({"text": " "}, 400, "the request is empty"),
+        ({"text": "x" * 2001}, 400, "at most 2,000"),
+        ({}, 422, "body.text"),
+        ({"text": "x", "by": "model"}, 422, "body.by"),
+    ],
+)
+def test_what_cannot_be_taken_apart(client, body, status, said):
+    """Bad sentences and bodies are the caller's fault, in a sentence."""
+    got = client.post("/v1/understand", json=body)
+    assert got.status_code == status
+    assert said in got.json()["detail"]
+
+
+def test_whoever_runs_the_service_may_have_a_model_read(film_run):
+    """No model is asked unless the application was made with one; then it reads in the place of the rules."""
+    asked = []
+
+    def read(reader, sentence):
+        asked.append(sentence)
+        return Reading(Wish(text="films", where=("year>1990",)), ("after 1990",), "model")
+
+    with TestClient(create_app(film_run, Settings(poll=0), understand=read)) as client:
+        got = client.post("/v1/understand", json={"text": "recent ones"}).json()
+        client.post("/v1/search", json={"text": "recent ones"})
+    assert (got["by"], got["query"]) == ("model", {"text": "films", "where": ["year>1990"]})
+    assert asked == ["recent ones"]
+
+
+def test_the_api_describes_understanding(client):
+    """The document of the API has the route, its body and its answer, each with an example that is right."""
+    described = client.get("/openapi.json").json()
+    route = described["paths"]["/v1/understand"]["post"]
+    assert route["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/UnderstandBody")
+    assert route["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/Understood")
+    schemas = described["components"]["schemas"]
+    example = schemas["Understood"]["examples"][0]
+    Understood.model_validate(example)
+    SearchBody.model_validate(example["query"])
+    assert client.post("/v1/understand", json=schemas["UnderstandBody"]["examples"][0]).json()["says"]
 
 
 def test_why_names_ranks_and_likes(client):

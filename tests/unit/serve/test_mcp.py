@@ -53,6 +53,23 @@ def test_results_are_short_and_say_why(server, space):
     assert len(json.dumps(found)) < 2500
 
 
+def test_a_space_that_reads_no_files_takes_none(server):
+    """The search of such a space has no argument for files, and a file that is sent is refused in a sentence."""
+
+    async def main():
+        async with Client(server) as client:
+            return next(tool for tool in (await client.list_tools()).tools if tool.name == "search")
+
+    tool = asyncio.run(main())
+    assert set(tool.input_schema["properties"]) == {"text", "likes", "dislikes", "less", "where", "k"}
+    assert "picture" not in tool.description
+    assert called(server, "search", text="drama", image="")[1] is False
+    for kind in ("image", "audio"):
+        text, failed = called(server, "search", text="drama", **{kind: "AAAA"})
+        assert failed
+        assert f"no modality that reads {kind} files; it takes no files" in text
+
+
 def test_mistakes_come_back_as_sentences(server):
     """A wrong filter is an error that says what was meant; a filter that leaves nothing says what to loosen."""
     text, failed = called(server, "search", text="x", where="yeer>1980")

@@ -14,7 +14,7 @@ ROUTES = (
     ("GET", "/v1/items/{item_id}"), ("GET", "/v1/items/{item_id}/similar"), ("GET", "/v1/items/{item_id}/image"),
     ("GET", "/v1/facets"), ("POST", "/v1/facets"), ("GET", "/v1/space"), ("GET", "/v1/map"),
     ("GET", "/v1/map/colours"), ("POST", "/v1/playlist"), ("POST", "/v1/playlist/order"), ("POST", "/v1/refine"),
-    ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"),
+    ("POST", "/v1/understand"), ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"),
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import * as playlist from "./playlist.js";
 import * as atlas from "./atlas.js";
 import * as dialogs from "./dialogs.js";
 import * as media from "./media.js";
+import * as understand from "./understand.js";
 
 const PAGE = 20;
 let hits = [];
@@ -46,6 +47,7 @@ function nothing(value, loosen) {
 }
 
 async function search(value, { offset = 0 } = {}) {
+  if (!offset) understand.offer(value);
   if (!state.asks(value)) {
     if (value.where.length) { notice(h("div", { class: "note" }, h("h2", {}, "And what are you after?"), h("p", { class: "dim" }, "The filters are set. Say a few words, or pick something you like."))); cards.clear(); hits = []; }
     else welcome();
