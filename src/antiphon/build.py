@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from antiphon import runtime, storage
 from antiphon._version import __version__
 from antiphon.catalog import Catalog
-from antiphon.cold import RIDGE, taste_vectors
+from antiphon.cold import MOST_STRETCH, RIDGE, taste_vectors
 from antiphon.config import Config
 from antiphon.describe.descriptions import Descriptions, describe, gen_file_digest
 from antiphon.describe.synthetic import make_queries, plain_texts
@@ -33,15 +33,15 @@ from antiphon.facets import Facets
 from antiphon.features import Features, feature_paths
 from antiphon.joint import Embedded, JointModel, embed_items
 from antiphon.layout import FORMAT, RunLayout
-from antiphon.mixture import LIKES, Mixture, fit_mixture
+from antiphon.mixture import EASE_GRID, JOINT_GRID, LIKES, Mixture, fit_mixture
 from antiphon.progress import Progress, silent
 from antiphon.publish import Contents, publish, settle
 from antiphon.reading import read_catalog
 from antiphon.splits import Split, held_out, make_split, training_interactions
-from antiphon.taste import RANGES, USUAL, Taste, fit_taste
+from antiphon.taste import CHOSEN, Taste, fit_taste
 from antiphon.train import QueryData, train
 
-RECIPE = [asdict(Mixture()), dict(LIKES), RIDGE]
+RECIPE = [asdict(Mixture()), dict(LIKES), RIDGE, MOST_STRETCH, EASE_GRID, JOINT_GRID]
 """What `publish` does that no setting says."""
 GROWN = "grown:"
 """Begins the fingerprint of a stage whose outputs `antiphon add` made larger: no build takes it for its own."""
@@ -245,7 +245,7 @@ class Builder:
         train_on = training_interactions(catalog.interactions, split)
         check = held_out(catalog.interactions, split.validation, self.config.split.profile, seed)
         arrays = [train_on.user, train_on.item, train_on.weight, *check.profiles, *check.truths]
-        settings = [config.taste_trials, config.ease_rank, seed, catalog.n_items, asdict(USUAL), RANGES]
+        settings = [config.taste_trials, config.ease_rank, seed, catalog.n_items, CHOSEN]
         fingerprint = storage.digest("taste", settings, storage.array_digest(*arrays))
         table = folder / f"search-{fingerprint[:12]}.jsonl"
 
@@ -303,7 +303,8 @@ class Builder:
         def work() -> None:
             embedded = embed_items(model, features)
             content = [name for name, encoder in self.encoders.items() if encoder.accepts != "history"]
-            vectors = {} if taste is None else taste_vectors(taste, features, model, embedded, content)
+            texts = descriptions.best()
+            vectors = {} if taste is None else taste_vectors(taste, features, model, embedded, content, texts)
             publish(
                 self.layout,
                 Contents(
@@ -317,7 +318,7 @@ class Builder:
                     taste_vectors=vectors,
                     facets=facets,
                     sides=self.sides,
-                    texts=descriptions.best() if self.config.space.lexical else None,
+                    texts=texts if self.config.space.lexical else None,
                     mixture=self._mixture(catalog, split, embedded, taste, vectors),
                 ),
             )

@@ -24,8 +24,8 @@ from antiphon.splits import HeldOut
 from antiphon.taste import Taste
 
 Floats = NDArray[np.float32]
-EASE_GRID = (0.0, 0.25, 0.5, 0.75, 1.0)
-JOINT_GRID = (0.0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8)
+EASE_GRID = (0.0, 0.3, 0.6, 1.0, 1.5, 2.5)
+JOINT_GRID = (0.0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.2)
 
 
 @dataclass(frozen=True)

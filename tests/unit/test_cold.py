@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from antiphon.cold import content_of, predict
+from antiphon.cold import MOST_STRETCH, content_of, predict, words_of
 from antiphon.features import Features, unit
 from antiphon.joint import Identity, JointModel, embed_items
 
@@ -22,11 +22,42 @@ def test_what_content_explains_is_found() -> None:
     assert np.allclose(found[~known], FACTORS[~known], atol=1e-3)
 
 
-def test_ridge_draws_predictions_to_the_mean() -> None:
-    """A strong penalty leaves the mean of the known items."""
+def test_predictions_spread_as_much_as_known_factors() -> None:
+    """However strong the penalty, predicted items lie as far from the mean as known ones do, on average."""
+    known = np.arange(80) < 60
+    mean = FACTORS[known].mean(axis=0)
+    spread = np.linalg.norm(FACTORS[known] - mean, axis=1).mean()
+    for ridge in (0.1, 10.0, 60.0):
+        found = predict(FACTORS, known, INPUTS, np.ones(80, bool), ridge=ridge)
+        got = np.linalg.norm(found[~known] - mean, axis=1).mean()
+        assert abs(got / spread - 1) < 0.25, ridge
+
+
+def test_content_that_says_nothing_is_not_taken_for_much() -> None:
+    """A strong penalty leaves about the mean of the known items: predictions are stretched three times at most."""
     known = np.arange(80) < 60
     found = predict(FACTORS, known, INPUTS, np.ones(80, bool), ridge=1e9)
     assert np.allclose(found[~known], FACTORS[known].mean(axis=0), atol=1e-3)
+    assert MOST_STRETCH == 3
+
+
+def test_unknown_items_do_not_change_the_predictions_of_others() -> None:
+    """An item that is added later gets the factors that it would have got from the start."""
+    known, described = np.arange(80) < 60, np.ones(80, bool)
+    given = np.where(known[:, None], FACTORS, 0).astype(np.float32)
+    some = predict(given[:70], known[:70], INPUTS[:70], described[:70])
+    assert np.allclose(predict(given, known, INPUTS, described)[:70], some, atol=1e-6)
+
+
+def test_words_are_learned_from_known_items_only() -> None:
+    """Texts of other items change no vector; texts without words give no columns."""
+    texts = ["dark crime film", "dark space film", "bright crime comedy", "space comedy", "a western", "dark western"]
+    fitted = np.arange(6) < 5
+    vectors = words_of(texts, fitted)
+    assert vectors.shape[0] == 6
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1)
+    assert np.array_equal(words_of([*texts[:5], "quite another"], fitted)[:5], vectors[:5])
+    assert words_of(["", "", ""], np.ones(3, bool)).shape == (3, 0)
 
 
 def test_an_item_without_content_stays_unknown() -> None:

@@ -12,8 +12,9 @@ from antiphon.catalog import Interactions
 from antiphon.config import SpaceConfig
 from antiphon.encoders.collaborative import user_item_matrix
 from antiphon.progress import silent
+from antiphon.runtime import scipy_sparse
 from antiphon.splits import HeldOut
-from antiphon.taste import Taste, ease_weights, fit_taste
+from antiphon.taste import DROPOUT, LONG_HISTORIES, POPULAR_ITEMS, USUAL_PENALTY, Taste, ease_weights, fit_taste
 
 pytest.importorskip("implicit")
 N_ITEMS, N_USERS = 30, 80
@@ -51,12 +52,41 @@ def test_ease_is_the_solution_of_its_problem(interactions: Interactions) -> None
     """B has a zero diagonal, and off the diagonal the gradient of |X - XB|^2 + penalty |B|^2 vanishes (Steck 2019)."""
     matrix = user_item_matrix(interactions, N_ITEMS)
     penalty = 3.0
-    weights = ease_weights(matrix, penalty)
+    scale, weights = ease_weights(matrix, penalty)
+    assert (scale == 1).all()
     dense = matrix.toarray().astype(np.float64)
     gradient = dense.T @ (dense @ weights - dense) + penalty * weights
     off = ~np.eye(N_ITEMS, dtype=bool)
     assert_allclose(np.diag(weights), 0)
     assert_allclose(gradient[off], 0, atol=1e-8)
+
+
+def test_ease_with_weights_and_dropout_is_the_solution_of_its_problem(interactions: Interactions) -> None:
+    """The gradient of the weighted, scaled and regularized problem vanishes off the diagonal."""
+    scale, weights = ease_weights(user_item_matrix(interactions, N_ITEMS), 3.0, histories=0.6, items=0.2, dropout=0.25)
+    dense = user_item_matrix(interactions, N_ITEMS).toarray().astype(np.float64)
+    counts = np.maximum(dense.sum(axis=0), 1)
+    assert_allclose(scale, counts**-0.2)
+    scaled = dense * scale
+    rows = np.maximum(dense.sum(axis=1), 1)[:, None] ** -0.6
+    energy = (rows * scaled**2).sum(axis=0)
+    ridge = 3.0 * energy.sum() / dense.sum() + 0.25 / 0.75 * energy
+    gradient = scaled.T @ (rows * (scaled @ weights - scaled)) + ridge[:, None] * weights
+    assert_allclose(np.diag(weights), 0)
+    assert_allclose(gradient[~np.eye(N_ITEMS, dtype=bool)], 0, atol=1e-8)
+
+
+def test_dropout_is_the_mean_over_histories_with_items_left_out() -> None:
+    """B predicts whole histories from what a dropout leaves of them, scaled up, as well as any B can on average."""
+    rng = np.random.default_rng(4)
+    dense = (rng.random((60, 5)) < 0.5).astype(np.float64)
+    share, shown = 0.4, np.repeat(dense, 2_000, axis=0)
+    shown = shown * (rng.random(shown.shape) > share) / (1 - share)
+    _, weights = ease_weights(scipy_sparse().csr_matrix(dense), 1e-9, dropout=share)
+    for item in range(5):
+        others = [other for other in range(5) if other != item]
+        found = np.linalg.lstsq(shown[:, others], np.repeat(dense[:, item], 2_000), rcond=None)[0]
+        assert_allclose(weights[others, item], found, atol=0.02)
 
 
 def test_both_models_prefer_the_group_of_a_history(taste: Taste) -> None:
@@ -75,14 +105,18 @@ def test_ease_factors_approach_the_full_model(interactions: Interactions, check:
     fitted = fit_taste(interactions, nobody, N_ITEMS, config, seed=0, table=tmp_path / "t.jsonl", progress=silent)
     rows = check.profiles[0]
     scores = fitted.embed([(rows, np.ones(2, dtype=np.float32))])["ease"] @ fitted.ease.T
-    expected = ease_weights(user_item_matrix(interactions, N_ITEMS), 500.0)[rows].sum(axis=0)
-    assert_allclose(scores[0], expected, atol=1e-3)
+    scale, weights = ease_weights(
+        user_item_matrix(interactions, N_ITEMS), USUAL_PENALTY, histories=LONG_HISTORIES, items=POPULAR_ITEMS,
+        dropout=DROPOUT,
+    )  # fmt: skip
+    assert_allclose(scores[0], scale[rows] @ weights[rows], atol=1e-4)
 
 
 def test_items_that_nobody_used_have_no_factors(taste: Taste) -> None:
     """Their rows are zeros, so that taste says nothing of them."""
     assert not taste.ials[N_ITEMS - 1].any()
-    assert_allclose(taste.ease[N_ITEMS - 1], 0, atol=1e-6)
+    assert not taste.ease[N_ITEMS - 1].any()
+    assert not taste.ease_left[N_ITEMS - 1].any()
 
 
 def test_saved_taste_embeds_the_same(taste: Taste, tmp_path: Path) -> None:

@@ -214,14 +214,14 @@ def factorize(matrix: Any, setting: Setting, seed: int) -> Factors:
     return Factors(np.asarray(model.item_factors, dtype=np.float32), setting)
 
 
-def draw_settings(options: CollaborativeOptions, seed: int) -> list[Setting]:
-    """The settings that a search tries: the default inside the ranges first, then random ones."""
+def draw_settings(options: CollaborativeOptions, seed: int, usual: Setting | None = None) -> list[Setting]:
+    """The settings that a search tries: the usual one first (the default inside the ranges), then random ones."""
     rng = np.random.default_rng([seed, 4])
 
     def log_uniform(low: float, high: float) -> float:
         return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
-    usual = Setting(
+    usual = usual or Setting(
         factors=min(options.factors, key=lambda value: abs(value - 128)),
         alpha=float(np.clip(5.0, *options.alpha)),
         regularization=float(np.clip(1.0, *options.regularization)),

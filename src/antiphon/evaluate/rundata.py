@@ -15,9 +15,9 @@ from antiphon.config import Config, load_config
 from antiphon.describe.descriptions import Descriptions
 from antiphon.encoders.collaborative import user_item_matrix
 from antiphon.errors import ConfigError, RunError, nearest
-from antiphon.evaluate.lsa import LSA
 from antiphon.features import Features
 from antiphon.layout import RunLayout
+from antiphon.lsa import LSA
 from antiphon.registry import find
 from antiphon.space import Space, load
 from antiphon.splits import Split, make_split, training_interactions

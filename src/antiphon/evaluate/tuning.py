@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from antiphon.evaluate.rundata import RunData
 from antiphon.evaluate.systems import BY_PROFILE, System, mean_of_views, rank, raw_systems
 from antiphon.metrics import evaluate_ranking, mean_over_queries
 from antiphon.progress import Progress, silent
+from antiphon.taste import USUAL
 
 METRIC = "ndcg@200"
 K = 200
@@ -132,7 +133,7 @@ def _log(rng: np.random.Generator, low: float, high: float) -> float:
 def _ials(data: RunData) -> Tunable:
     return Tunable(
         "ials", BY_PROFILE,
-        {"factors": 128, "alpha": 12.0, "regularization": 100.0, "iterations": 15},
+        asdict(USUAL),
         lambda rng: {
             "factors": int(rng.choice([32, 64, 96, 128])), "alpha": _log(rng, 0.1, 40),
             "regularization": _log(rng, 0.1, 300), "iterations": int(rng.integers(8, 21)),
