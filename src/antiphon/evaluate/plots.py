@@ -49,10 +49,10 @@ def curve_plot(rows: Rows) -> str:
     """NDCG over the number of interactions that an item has, a line for each system."""
     with _style() as plt:
         figure, axis = plt.subplots(figsize=(6.4, 3.6))
-        levels = sorted({int(row["level"]) for row in rows})
+        levels = list(dict.fromkeys(row["level"] for row in rows))
         ends: list[tuple[float, str, str]] = []
         for colour, system in zip(_colours(), dict.fromkeys(str(row["system"]) for row in rows), strict=False):
-            points = {int(row["level"]): row for row in rows if row["system"] == system and row["mean"] is not None}
+            points = {row["level"]: row for row in rows if row["system"] == system and row["mean"] is not None}
             known = [level for level in levels if level in points]
             places = [levels.index(level) for level in known]
             axis.plot(places, [points[level]["mean"] for level in known], "o-", color=colour, ms=4, label=system)
@@ -60,7 +60,7 @@ def curve_plot(rows: Rows) -> str:
             axis.fill_between(places, low, high, color=colour, alpha=0.12, lw=0)
             if known:
                 ends.append((float(points[known[-1]]["mean"]), system, colour))
-        axis.set_xticks(range(len(levels)), [str(level) for level in levels])
+        axis.set_xticks(range(len(levels)), levels)
         axis.set_xlabel("interactions that the ranked items have in the training data")
         axis.set_ylabel("nDCG@200 among these items")
         axis.set_ylim(bottom=0)

@@ -33,8 +33,8 @@ REFERENCE = "MULTI_TEMPLATE+GEN"
 PRESETS: Mapping[str, str] = {REFERENCE: "paper", OURS: "default"}
 DESCRIBED: Mapping[str, Mapping[str, Any]] = {REFERENCE: MULTI[REFERENCE], OURS: MULTI[OURS_FROM]}
 SHARES = (0.5, 1.0)
-LEVELS = (0, 1, 2, 5, 10, 20)
-"""Interactions left to the items of each group of the cold-start curve."""
+LEVELS = ((0, 0), (1, 2), (3, 5), (6, 10), (11, 20))
+"""Fewest and most interactions left to the items of each group of the cold-start curve."""
 Document = list[dict[str, Any]]
 
 
@@ -70,7 +70,10 @@ class Studies:
         return rows
 
     def _cold(self, label: str, preset: str) -> Outcome:
-        settings = {**DESCRIBED[label], "split": {"cold": 0.2}, "modalities": self._fixed_cf()}
+        # One setting of each factorization: the ones searched on all items would be searched again on fewer.
+        settings = {
+            **DESCRIBED[label], "split": {"cold": 0.2}, "modalities": self._fixed_cf(), "space": {"taste_trials": 1}
+        }  # fmt: skip
         trial = Trial(f"cold-{label}", settings, self.all.joined)
         data = self.all.trial(trial, preset=preset, folder="studies")
         raw = raw_systems(data)
@@ -91,7 +94,7 @@ class Studies:
     def curve(self) -> Document:
         """Groups of alike items keep 0, 1, 2, ... interactions each: how the systems rank within each group."""
         outcome = self.all.stages.run("study.curve", LEVELS, self._curve)
-        return [_row(result, level=int(result.task.rpartition("-")[2])) for result in outcome.results]
+        return [_row(result, level=result.task.partition("-")[2]) for result in outcome.results]
 
     def _curve(self) -> Outcome:
         base = self.all.data
@@ -107,15 +110,16 @@ class Studies:
         systems |= {named(name): raw[name]() for name in ("text", "text-projected", "random")}
         systems |= {"popularity": raw_systems(less)["popularity"](), "iALS, fold-in": IALS(less, setting)}
         results = []
-        for level in LEVELS:
-            wanted = groups == level
+        for group, level in enumerate(LEVELS):
+            wanted = groups == group
             if not wanted.any():
                 continue
-            task = wanted_task(base, f"curve-{level}", "test", hidden=groups >= 0, wanted=wanted)
+            name = f"curve-{level_name(*level)}"
+            task = wanted_task(base, name, "test", hidden=groups >= 0, wanted=wanted)
             if len(task):
                 results += [replace(evaluate(system, task), system=name) for name, system in systems.items()]
         self._forget(trial)
-        return Outcome(results, {"items_per_level": int((groups == LEVELS[0]).sum())})
+        return Outcome(results, {"items_per_level": int((groups == 0).sum())})
 
     def missing(self) -> Document:
         """Each modality taken from a growing share of items, before the training or only when the space is used."""
@@ -270,20 +274,29 @@ def cap_interactions(
 ) -> tuple[NDArray[np.int64], Interactions]:
     """Deal items with enough interactions into groups, and leave each group's items as many as its level says.
 
-    Returns the level of each item, (n_items,) int64, -1 where it keeps everything, and the interactions that are left.
+    The items of a group get every number within its level, one after the other. Returns the group of each item,
+    (n_items,) int64, -1 where it keeps everything, and the interactions that are left.
     """
     rng = np.random.default_rng([seed, 13])
-    eligible = rng.permutation(np.flatnonzero(popularity >= max(LEVELS)))
+    lows, highs = np.array(LEVELS).T
+    eligible = rng.permutation(np.flatnonzero(popularity >= highs.max()))
     dealt = eligible[: min(len(eligible) // 2, len(popularity) // 5)]
-    level = np.full(len(popularity), -1, dtype=np.int64)
-    level[dealt] = np.array(LEVELS)[np.arange(len(dealt)) % len(LEVELS)]
+    groups = np.full(len(popularity), -1, dtype=np.int64)
+    groups[dealt] = np.arange(len(dealt)) % len(LEVELS)
+    left = popularity.copy()
+    left[dealt] = lows[groups[dealt]] + np.arange(len(dealt)) // len(LEVELS) % (highs - lows + 1)[groups[dealt]]
     order = rng.permutation(len(training))
     by_item = order[np.argsort(training.item[order], kind="stable")]
     items = training.item[by_item]
     place = np.arange(len(items)) - np.searchsorted(items, items)
     kept = np.zeros(len(items), dtype=bool)
-    kept[by_item] = (level[items] < 0) | (place < level[items])
-    return level, training.select(kept)
+    kept[by_item] = place < left[items]
+    return groups, training.select(kept)
+
+
+def level_name(low: int, high: int) -> str:
+    """Such as "0" or "3-5"."""
+    return str(low) if low == high else f"{low}-{high}"
 
 
 def ablation_settings(joined: Sequence[str]) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:

@@ -26,6 +26,7 @@ USED: Mapping[str, Mapping[str, Any]] = {
     "without facets": {"facets": 0.0},
     "without taste": JOINT_ONLY,
     "without EASE": {"history": {"ease": 0.0}, "likes": {"ease": 0.0}},
+    "without iALS": {"history": {"ials": 0.0}, "likes": {"ials": 0.0}},
 }
 """Parts of the published space that are left out when it is used; weights of blocks change one by one."""
 TRAINED: Mapping[str, Mapping[str, Any]] = {

@@ -119,12 +119,15 @@ def test_items_keep_as_many_interactions_as_their_level_says() -> None:
         np.ones(n, bool),
     )
     popularity = np.bincount(item, minlength=60)
-    level, kept = cap_interactions(whole, popularity)
+    groups, kept = cap_interactions(whole, popularity)
     left = np.bincount(kept.item, minlength=60)
-    assert_array_equal(left[level >= 0], level[level >= 0])
-    assert_array_equal(left[level < 0], popularity[level < 0])
-    assert set(np.unique(level)) == {-1, *LEVELS}
-    assert np.ptp([np.count_nonzero(level == value) for value in LEVELS]) <= 1
+    assert_array_equal(left[groups < 0], popularity[groups < 0])
+    assert set(np.unique(groups)) == {-1, *range(len(LEVELS))}
+    for group, (low, high) in enumerate(LEVELS):
+        assert left[groups == group].min() == low
+        assert left[groups == group].max() <= high
+    assert len(set(left[groups == 2])) > 1
+    assert np.ptp([np.count_nonzero(groups == group) for group in range(len(LEVELS))]) <= 1
     assert (np.diff(kept.user) >= 0).all()
 
 
