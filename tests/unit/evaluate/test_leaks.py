@@ -49,7 +49,8 @@ def other_likes(config: Config, users: str) -> None:
 @pytest.fixture
 def projects(tmp_path: Path, tiny_text_model: Path) -> Projects:
     """Two projects that differ in the test users' interactions."""
-    paths = [film_project(tmp_path / name, tiny_text_model, {"split": {"cold": 0.0}}) for name in ("one", "two")]
+    settings = {"preset": "default", "split": {"cold": 0.0}}
+    paths = [film_project(tmp_path / name, tiny_text_model, settings) for name in ("one", "two")]
     one, two = (load_config(path) for path in paths)
     other_likes(two, "test")
     return one, two
@@ -69,11 +70,13 @@ def learned(config: Config, folder: Path) -> dict[str, Any]:
         "descriptions": data.descriptions.views,
         "model": storage.sha256(folder / "model" / "model.safetensors"),
         "vectors": storage.array_digest(np.asarray(data.space.vectors)),
+        "taste": [(folder / "taste" / f"{name}.npy").read_bytes() for name in ("ials", "ease", "ease_left")],
+        "mixture": data.space.embedder.mixture.history,
     }
 
 
 def test_test_users_change_nothing_that_is_learned(projects: Projects, tmp_path: Path) -> None:
-    """Factors, every tuning table, texts, the joint model and the vectors are the same whatever test users like."""
+    """Factors, taste, tuning tables, texts, the joint model and the vectors are the same whatever test users like."""
     first, second = (learned(config, tmp_path / f"run-{n}") for n, config in enumerate(projects))
     assert first == second
     truths = [recommend_task(RunData(tmp_path / f"run-{n}")).relevance.indices.tolist() for n in range(2)]
@@ -93,6 +96,16 @@ def test_the_check_sees_held_out_users_in_collaborative_filtering(
     first, second = (learned(config, tmp_path / f"run-{n}") for n, config in enumerate(projects))
     assert {key for key in first if first[key] != second[key]} >= {"factors", "search", "model", "vectors"}
     assert first["popularity"] == second["popularity"]
+
+
+def test_the_check_sees_held_out_users_in_taste(
+    projects: Projects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With test users let into taste, its factors differ, and nothing that is learned without them."""
+    monkeypatch.setattr("antiphon.build.training_interactions", leak_all)
+    first, second = (learned(config, tmp_path / f"run-{n}") for n, config in enumerate(projects))
+    assert first["taste"] != second["taste"]
+    assert first["factors"] == second["factors"]
 
 
 def test_the_check_sees_held_out_users_in_the_floors(
@@ -190,6 +203,16 @@ def test_profile_items_are_no_truths(data: RunData, monkeypatch: pytest.MonkeyPa
     assert shared(recommend_task(data)) > 0
 
 
+class Everything(dict[str, int]):
+    """A wrong table of rows, which takes an id that the catalog lacks for its last item."""
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+    def __missing__(self, key: str) -> int:
+        return len(self) - 1
+
+
 def test_truth_outside_the_catalog_does_not_count(data: RunData, requests: Path, tmp_path: Path) -> None:
     """Unknown truths change no metric; counted as truths they would make every recall smaller."""
     known = evaluate(Popularity(data), recommend_task(data))
@@ -200,6 +223,10 @@ def test_truth_outside_the_catalog_does_not_count(data: RunData, requests: Path,
     assert task.relevance.counts.tolist() == [1]
     assert task.ignored_ids == 2
     assert retrieve_task(data, requests).ignored_ids == 1
+    leaky = RunData(data.layout.root)
+    vars(leaky)["row_of"] = Everything(data.row_of)
+    assert similar_task(leaky, tmp_path / "truth.parquet").relevance.counts.tolist() == [2]
+    assert retrieve_task(leaky, requests).relevance.counts.sum() > retrieve_task(data, requests).relevance.counts.sum()
 
 
 def test_cold_items_reach_neither_factors_nor_popularity(data: RunData, tmp_path: Path) -> None:
@@ -211,3 +238,19 @@ def test_cold_items_reach_neither_factors_nor_popularity(data: RunData, tmp_path
         data.interactions, Split(data.split.train, data.split.validation, data.split.test, cold[:0])
     )
     assert np.isin(everything.item, cold).any()
+
+
+def test_the_check_sees_cold_items_in_collaborative_filtering(
+    tiny_text_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With cold items let into the factorization, they have factors."""
+
+    def leak_cold(interactions: Any, split: Split) -> Any:
+        return splits.training_interactions(
+            interactions, Split(split.train, split.validation, split.test, split.cold_items[:0])
+        )
+
+    monkeypatch.setattr("antiphon.encoders.collaborative.training_interactions", leak_cold)
+    build(load_config(film_project(tmp_path / "films", tiny_text_model)), tmp_path / "run")
+    leaky = RunData(tmp_path / "run")
+    assert leaky.features("cf").mask[0, leaky.split.cold_items].any()
