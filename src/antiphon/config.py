@@ -181,7 +181,7 @@ class JointConfig(Section):
 class TrainConfig(Section):
     """[train]: the contrastive training."""
 
-    epochs: int = Field(100, ge=0)
+    epochs: int = Field(60, ge=0)
     query_weight: float = Field(1.0, ge=0, description="weight of the loss over synthetic queries")
     pair_weight: float = Field(0.3, ge=0, description="weight of the paper's loss over pairs of modalities")
     query_temperature: float = Field(0.05, gt=0)
@@ -218,7 +218,7 @@ class SpaceConfig(Section):
 
 PAPER: Mapping[str, Mapping[str, Any]] = {
     "joint": {"hidden": 256, "dim": 200, "dropout": 0.3, "residual": False, "mixture": "mean"},
-    "train": {"query_weight": 0.0, "pair_weight": 1.0, "schedule": "constant"},
+    "train": {"epochs": 100, "query_weight": 0.0, "pair_weight": 1.0, "schedule": "constant"},
     "space": {"taste": False, "lexical": False, "facets": False},
     "synthetic": {"per_item": 0},
 }

@@ -184,12 +184,8 @@ class Trainer:
             )
             total = total + self.config.pair_weight * pairs
         if self.queries is not None:
-            total = total + self.config.query_weight * self._query_loss(rows, projections, masks)
+            total = total + self.config.query_weight * self.query_loss(rows, projections, masks)
         return total
-
-    def query_loss(self, rows: Tensor) -> Tensor:
-        """The part of the loss of the items `rows` that synthetic queries have."""
-        return self._query_loss(rows, *self.projected(rows))
 
     def projected(self, rows: Tensor) -> tuple[list[Tensor], list[Tensor | None]]:
         """Projections of the items `rows` by view, each (M, dim), and their masks."""
@@ -218,7 +214,8 @@ class Trainer:
         asked = self.network.project(self.queries.modality, vectors)
         return asked, self.network.item_vectors(projections, masks), answered
 
-    def _query_loss(self, rows: Tensor, projections: Sequence[Tensor], masks: Sequence[Tensor | None]) -> Tensor:
+    def query_loss(self, rows: Tensor, projections: Sequence[Tensor], masks: Sequence[Tensor | None]) -> Tensor:
+        """The part of the loss of the items `rows` that synthetic queries have, from what `projected` gives."""
         asked = self.ask(rows, projections, masks)
         if asked is None:
             return projections[0].new_zeros(())

@@ -8,8 +8,9 @@ the training proper either.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -61,16 +62,31 @@ def learn_weights(
         for epoch in range(short.epochs):
             trainer.epoch(epoch)
             trainer.network.eval()
-            for batch in trainer.batches(trainer.watched_rows) * STEPS:
-                loss = trainer.query_loss(batch)
-                if loss.requires_grad:
-                    optimizer.zero_grad(set_to_none=True)
-                    loss.backward()  # type: ignore[no-untyped-call]
-                    optimizer.step()
+            with _frozen(trainer.network, log_weights):
+                parts = [(rows, *trainer.projected(rows)) for rows in trainer.batches(trainer.watched_rows)]
+                for batch in parts * STEPS:
+                    loss = trainer.query_loss(*batch)
+                    if loss.requires_grad:
+                        optimizer.zero_grad(set_to_none=True)
+                        loss.backward()  # type: ignore[no-untyped-call]
+                        optimizer.step()
             advance(1)
     useful = _useful(trainer, queries.modality)
     shares = log_weights.detach().softmax(dim=0) * runtime.torch().tensor(useful).clamp_min(LEFT_OUT)
     return dict(zip(trainer.network.names, (shares / shares.sum()).tolist(), strict=True))
+
+
+@contextmanager
+def _frozen(network: Any, besides: Any) -> Iterator[None]:
+    """No gradients but those of one tensor: the others would cost most of the time, and are not used."""
+    learned = [value for value in network.parameters() if value.requires_grad and value is not besides]
+    for value in learned:
+        value.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for value in learned:
+            value.requires_grad_(True)
 
 
 def _useful(trainer: Trainer, reads: str) -> list[float]:

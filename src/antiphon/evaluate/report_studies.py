@@ -8,7 +8,7 @@ from typing import Any
 from antiphon.evaluate import plots
 from antiphon.evaluate.report import KINDS, Block, interval, number
 
-REFERENCE = "MULTI_TEMPLATE+GEN"
+REFERENCE = "MULTI_TEMPLATE"
 
 
 def study_blocks(document: Mapping[str, Any]) -> list[Block]:
