@@ -34,6 +34,7 @@ from antiphon.describe.descriptions import Descriptions
 from antiphon.encoders.audio import AudioEncoder
 from antiphon.encoders.audio_files import Hearing, listen
 from antiphon.encoders.base import Source, make_encoder
+from antiphon.evaluate.summary import commit, machine
 from antiphon.progress import silent
 from antiphon.splits import Split
 
@@ -147,7 +148,8 @@ def main() -> None:
             model = asked.model or makers[name](Path(folder) / name)
             found[name] = measure(name, model, source, asked.seconds, asked.windows, Path(folder) / f"work-{name}")
     about = {
-        "kind": asked.kind, "seconds_a_file": asked.seconds, "cores": runtime.n_cores(), "load": os.getloadavg()[0],
+        "commit": commit(), "machine": machine(), "kind": asked.kind, "seconds_a_file": asked.seconds,
+        "cores": runtime.n_cores(), "load": os.getloadavg()[0],
         "python": platform.python_version(),
         **{package: version(package) for package in ("soundfile", "soxr", "onnxruntime", "torch", "transformers")},
     }  # fmt: skip

@@ -1,13 +1,14 @@
 """Texts as vectors: many descriptions, one request, and the start of a served space.
 
     python benchmarks/encoding.py                      60,000 descriptions, requests, start-up
-    python benchmarks/encoding.py --n 4000 --only bulk
+    python benchmarks/encoding.py --n 4000 --sample 1000 --only bulk
     python benchmarks/encoding.py --write              benchmarks/results/encoding.json as well
 
-`bulk` encodes the same descriptions with a plain `SentenceTransformer.encode` and with the encoder of a build, in
-turns, so that both meet the same load; the encoder's time has its shards and the loading of its model, and
-`chosen_ratio` the choice of the precision as well. A sample (`--n`) is treated as many texts are. With ANTIPHON_DATA
-the descriptions are those of the data set `movies` by TEMPLATE, numbered where more are wanted than there are; else of
+`bulk` encodes a sample of the descriptions (`--sample`) with a plain `SentenceTransformer.encode` and with the encoder
+of a build in each precision, in turns, so that all meet the same load; the encoder's time has its shards and the
+loading of its model. Then all of them (`--n`) are encoded once as a build does, which chooses the precision itself:
+`whole` has the seconds of that, `ratio` their speed against the plain one of the sample. With ANTIPHON_DATA the
+descriptions are those of the data set `movies` by TEMPLATE, numbered where more are wanted than there are; else of
 generated films.
 
 `requests` answers one request at a time, in turns, by torch and by the published query side in 32 and in 8 bits.
@@ -46,6 +47,7 @@ from antiphon.encoders.base import Source
 from antiphon.encoders.precision import cpu_flags, fast_precisions
 from antiphon.encoders.text import TextEncoder, TextOptions
 from antiphon.encoders.text_models import EMBEDDED, model_path
+from antiphon.evaluate.summary import commit, machine
 from antiphon.progress import silent
 from antiphon.reading import read_catalog
 from antiphon.splits import Split
@@ -87,42 +89,45 @@ def source_of(texts: list[str]) -> Source:
     return Source(catalog, Descriptions({"template": texts}), Split(*[NOBODY] * 4), SplitConfig(), 0)
 
 
-def bulk(n: int, folder: Path) -> dict[str, Any]:
-    """Descriptions per second of plain sentence-transformers, of each precision and of the default, and cosines."""
+def bulk(n: int, sample: int, folder: Path) -> dict[str, Any]:
+    """Descriptions per second of plain sentence-transformers, of each precision and of a whole build, and cosines."""
     texts, what = descriptions(n, folder)
-    text_module.MANY_TEXTS = 1  # type: ignore[misc]  a sample stands for the whole
+    text_module.MANY_TEXTS = 1  # type: ignore[misc]  so that a small --n is treated as many texts are
+    compared = [texts[row] for row in np.unique(np.linspace(0, n - 1, min(sample, n)).astype(int))]
     plain = runtime.sentence_transformers().SentenceTransformer(model_path(EMBEDDED, ""), device="cpu")
     precisions = list(dict.fromkeys(["fp32", *fast_precisions(cpu_flags())]))
     for precision in precisions:  # exports are made once a machine
         encoded(precision, texts[:32], folder / f"first-{precision}")
     plain.encode(texts[:32], show_progress_bar=False)
-    _, deciding = timed(lambda: encoded("auto", texts[:: -(-n // 96)], folder / "auto"))
-    chosen = json.loads((folder / "auto" / "precision.json").read_text(encoding="utf-8"))["documents"]
     seconds: dict[str, list[float]] = {name: [] for name in ("plain", *precisions)}
     cosines: dict[str, list[float]] = {name: [] for name in precisions}
-    turns = np.array_split(np.arange(n), 4)
-    for number, rows in enumerate(turns):
-        part = [texts[row] for row in rows]
+    for number, rows in enumerate(np.array_split(np.arange(len(compared)), 4)):
+        part = [compared[row] for row in rows]
         expected, spent = timed(lambda: plain.encode(part, show_progress_bar=False, normalize_embeddings=True))  # noqa: B023
         seconds["plain"].append(spent)
         for name in precisions:
             vectors, spent = timed(lambda: encoded(name, part, folder / f"{name}-{number}"))  # noqa: B023
             seconds[name].append(spent)
             cosines[name] += (vectors * expected).sum(axis=1).tolist()
-    total = sum(seconds["plain"])
     rows_of = {
         name: {
-            "per_second": n / sum(spent),
-            "ratio": total / sum(spent),
+            "per_second": len(compared) / sum(spent),
+            "ratio": sum(seconds["plain"]) / sum(spent),
             "ratios": [before / after for before, after in zip(seconds["plain"], spent, strict=True)],
             **({"cosine_mean": np.mean(cosines[name]), "cosine_min": min(cosines[name])} if name in cosines else {}),
         }
         for name, spent in seconds.items()
     }
-    return {
-        "n": n, "texts": what, "characters": statistics.mean(map(len, texts)), "chosen": chosen,
-        "chosen_ratio": total / (sum(seconds[chosen]) + deciding), "deciding_seconds": deciding, **rows_of,
-    }  # fmt: skip
+    _, spent = timed(lambda: encoded("auto", texts, folder / "whole"))
+    whole = {
+        "n": n,
+        "chosen": json.loads((folder / "whole" / "precision.json").read_text(encoding="utf-8"))["documents"],
+        "seconds": spent,
+        "per_second": n / spent,
+        "ratio": n / spent / rows_of["plain"]["per_second"],
+    }
+    return {"sample": len(compared), "texts": what, "characters": statistics.mean(map(len, texts)), "whole": whole,
+            **rows_of}  # fmt: skip
 
 
 def encoded(precision: str, texts: list[str], workspace: Path) -> np.ndarray:
@@ -131,7 +136,7 @@ def encoded(precision: str, texts: list[str], workspace: Path) -> np.ndarray:
     return encoder.encode(source_of(texts), workspace, silent).matrix[0]
 
 
-def requests(n: int, folder: Path) -> dict[str, Any]:
+def requests(folder: Path) -> dict[str, Any]:
     """Requests per second one at a time, by torch and by the query sides."""
     plain = runtime.sentence_transformers().SentenceTransformer(model_path(EMBEDDED, ""), device="cpu")
     ways: dict[str, Callable[[list[str]], np.ndarray]] = {
@@ -162,7 +167,7 @@ def requests(n: int, folder: Path) -> dict[str, Any]:
     }
 
 
-def startup(n: int, folder: Path) -> dict[str, Any]:
+def startup(folder: Path) -> dict[str, Any]:
     """Seconds from the start of the service to its first answer to a text; five starts."""
     project = fetch("generated", folder / "startup")
     run = folder / "startup" / "run"
@@ -204,23 +209,30 @@ def where() -> dict[str, Any]:
     packages = ("torch", "sentence-transformers", "onnxruntime", "tokenizers", "numpy")
     fast = sorted(cpu_flags() & {"amx_bf16", "avx512_vnni", "avx_vnni", "avx512_bf16"})
     return {
-        "cores": runtime.n_cores(), "flags": fast, "load": os.getloadavg()[0], "python": platform.python_version(),
+        "commit": commit(), "machine": machine(), "cores": runtime.n_cores(),
+        "flags": fast, "load": os.getloadavg()[0], "python": platform.python_version(),
         **{name: version(name) for name in packages},
     }  # fmt: skip
 
 
-PARTS = {"bulk": bulk, "requests": requests, "startup": startup}
+PARTS = ("bulk", "requests", "startup")
 
 
 def main() -> None:
     """Measure, print, and write where asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=60_000, help="descriptions")
-    parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS))
+    parser.add_argument("--sample", type=int, default=4_000, help="descriptions that the ways are compared on")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--write", action="store_true", help=f"write {RESULT.relative_to(ROOT)} as well")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = {name: PARTS[name](asked.n, Path(folder)) for name in asked.only}
+        ways: dict[str, Callable[[], Any]] = {
+            "bulk": lambda: bulk(asked.n, asked.sample, Path(folder)),
+            "requests": lambda: requests(Path(folder)),
+            "startup": lambda: startup(Path(folder)),
+        }
+        found = {name: ways[name]() for name in asked.only}
     text = json.dumps({"where": where(), **found}, indent=2, default=float)
     print(text)
     if asked.write:
