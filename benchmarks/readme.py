@@ -113,7 +113,7 @@ def personalised(reports: Reports) -> str:
 
 def cold(reports: Reports) -> str:
     """Cold items ranked among themselves and among all."""
-    wanted = (OURS, "TEXT MiniLM, TEMPLATE+GEN", "TEXT LSA", "popularity")
+    wanted = (OURS, "MULTI_TEMPLATE", "TEXT MiniLM, TEMPLATE", "TEXT LSA", "popularity")
     heads = [f"{name}: among {among}" for name in reports for among in ("cold", "all")]
     lines = ["| nDCG@200 | " + " | ".join(heads) + " |", "|---|" + "---:|" * len(heads)]
     for system in wanted:
