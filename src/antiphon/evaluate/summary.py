@@ -14,7 +14,7 @@ import tomli_w
 
 from antiphon import runtime, storage
 from antiphon._version import __version__
-from antiphon.evaluate.comparisons import compare, spread_document
+from antiphon.evaluate.comparisons import RESAMPLES, compare, spread_document
 from antiphon.evaluate.paper import paper_value
 from antiphon.evaluate.report import write_report
 from antiphon.evaluate.reproduce import LABELS, Notify, Options, Reproduction, Row, strip_paths
@@ -41,7 +41,7 @@ def reproduce(options: Options, progress: Progress = silent, notify: Notify = la
         Result(row.label, result.task, result.ids, result.values, result.seed) for row in rows for result in row.results
     ]
     save_results(options.out / "per_query.parquet", every)
-    depends = storage.sha256(options.out / "per_query.parquet")
+    depends = [storage.sha256(options.out / "per_query.parquet"), RESAMPLES]
     tests = reproduction.stages.run("tests", depends, lambda: Outcome(facts={"tests": compare(rows)})).facts["tests"]
     document = {
         "dataset": options.dataset,
