@@ -18,7 +18,7 @@ COLUMNS = (
     ("music", "recommend", "music: users"), ("music", "retrieve", "music: requests"),
     ("music", "similar", "music: artists"),
 )  # fmt: skip
-OURS, LEVEL, STAR = "ANTIPHON", 0.05, 0.01
+OURS, LEVEL, STAR = "ANTIPHON", 0.01, 0.01
 DESCRIBED = ("TEMPLATE", "GEN", "TEMPLATE+GEN")
 ROWS: dict[str, tuple[str, ...]] = {
     "**antiphon**": (OURS,),
@@ -82,8 +82,8 @@ def _leads(reports: Reports) -> str:
             if test["task"] == task and OURS in pair and test["p_holm"] >= LEVEL:
                 doubtful.append(f"{(pair - {OURS}).pop()} ({title})")
     if not doubtful:
-        return "Every lead of antiphon is significant (paired randomisation tests, Holm-corrected)."
-    return f"Every lead of antiphon is significant (Holm-corrected) but that over {', '.join(doubtful)}."
+        return f"Every lead of antiphon is significant (p < {LEVEL}, paired randomisation tests, Holm-corrected)."
+    return f"Every lead of antiphon is significant (p < {LEVEL}, Holm-corrected) but that over {', '.join(doubtful)}."
 
 
 def ingredients(reports: Reports) -> str:
