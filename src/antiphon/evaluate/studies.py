@@ -33,6 +33,8 @@ REFERENCE = "MULTI_TEMPLATE"
 """The row of the paper that the studies take apart, and ours beside it: both read the same descriptions."""
 PRESETS: Mapping[str, str] = {REFERENCE: "paper", OURS: "default"}
 DESCRIBED: Mapping[str, Mapping[str, Any]] = {REFERENCE: MULTI[REFERENCE], OURS: MULTI[OURS_FROM]}
+TRIAL_LABELS: Mapping[str, str] = {**LABELS, "text": LABELS["text-template"]}
+"""Names of systems in trials: these read the descriptions of `REFERENCE`, where the base run has both views."""
 SHARES = (0.5, 1.0)
 LEVELS = ((0, 0), (1, 2), (3, 5), (6, 10), (11, 20))
 """Fewest and most interactions left to the items of each group of the cold-start curve."""
@@ -82,7 +84,7 @@ class Studies:
         if preset == "paper":
             content = self.all.joined[1]
             names = ("text", "text-lsa", content, "text-projected", f"{content}-projected", "popularity", "random")
-            systems |= {named(name): raw[name]() for name in names}
+            systems |= {named(name, TRIAL_LABELS): raw[name]() for name in names}
             table = self.all.options.out / "tuning" / "concat-content-cold.jsonl"
             systems[named("concat-content")] = make_system(
                 data, "concat-content", cold_task(data, "validation"), table=table, trials=self.all.options.trials
@@ -108,7 +110,7 @@ class Studies:
         less = CappedData(data, capped)
         raw = raw_systems(data)
         systems: dict[str, System] = {REFERENCE: raw["joint"]()}
-        systems |= {named(name): raw[name]() for name in ("text", "text-projected", "random")}
+        systems |= {named(name, TRIAL_LABELS): raw[name]() for name in ("text", "text-projected", "random")}
         systems |= {"popularity": raw_systems(less)["popularity"](), "iALS, fold-in": IALS(less, setting)}
         results = []
         for group, level in enumerate(LEVELS):
@@ -264,10 +266,10 @@ class CappedData(RunData):
         return self._training
 
 
-def named(system: str) -> str:
+def named(system: str, labels: Mapping[str, str] = LABELS) -> str:
     """A system as reports call it."""
     plain, projected, _ = system.partition("-projected")
-    return LABELS.get(plain, plain) + (", projected" if projected else "")
+    return labels.get(plain, plain) + (", projected" if projected else "")
 
 
 def cap_interactions(

@@ -17,7 +17,7 @@ from antiphon._version import __version__
 from antiphon.evaluate.comparisons import RESAMPLES, compare, spread_document
 from antiphon.evaluate.paper import paper_value
 from antiphon.evaluate.report import write_report
-from antiphon.evaluate.reproduce import LABELS, Notify, Options, Reproduction, Row, strip_paths
+from antiphon.evaluate.reproduce import Notify, Options, Reproduction, Row, strip_paths
 from antiphon.evaluate.results import METRICS, Result, mean_over_seeds, save_results
 from antiphon.evaluate.stages import Outcome
 from antiphon.evaluate.studies import Studies
@@ -49,7 +49,7 @@ def reproduce(options: Options, progress: Progress = silent, notify: Notify = la
         "tests": tests,
         "config_hash": reproduction.config_hash,
         "data_hash": reproduction.data_hash,
-        "studies": _studies(reproduction) if options.studies else {},
+        "studies": Studies(reproduction).document() if options.studies else {},
         **_provenance(reproduction),
         **_records(reproduction),
     }
@@ -160,14 +160,6 @@ def _records(reproduction: Reproduction) -> dict[str, Any]:
         "base_seconds": {stage["name"]: round(stage["seconds"], 1) for stage in manifest["stages"]},
         "stage_seconds": {name: round(seconds, 1) for name, seconds in reproduction.stages.seconds.items()},
     }
-
-
-def _studies(reproduction: Reproduction) -> dict[str, Any]:
-    """The studies. Where they train anew, they read TEMPLATE alone, and so does the text encoder beside them."""
-    found = Studies(reproduction).document()
-    for row in [*found["cold"], *found["curve"]]:
-        row["system"] = row["system"].replace(LABELS["text"], LABELS["text-template"])
-    return found
 
 
 def _summary(document: dict[str, Any], options: Options) -> str:
