@@ -15,8 +15,10 @@ import pytest
 import tomli_w
 from hypothesis import HealthCheck, settings
 
+from antiphon import runtime
+
 # Before any test loads torch: threads that spin while they wait make small work many times slower.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+runtime.set_openmp()
 
 # The cores are shared: a slow example is no failure. Examples are drawn the same way each time.
 settings.register_profile(

@@ -1,8 +1,9 @@
 """Threads, and the optional heavy libraries, loaded with the settings that they need.
 
 Measured on two cores with any other load: OpenMP threads that spin while they wait made a training step eight times
-slower, and OpenBLAS threads inside the threads of `implicit` slow both down. The settings only count when they are
-made before the library is loaded, so the libraries are loaded here.
+slower, and OpenBLAS threads inside the threads of `implicit` slow both down. Threads that sleep at once cost an idle
+machine a quarter of a step, so they spin for some microseconds first. The settings only count when they are made
+before the library is loaded, so the libraries are loaded here.
 """
 
 from __future__ import annotations
@@ -18,14 +19,23 @@ from typing import Any
 
 from antiphon.errors import MissingExtraError
 
+OPENMP = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "4000"}
+"""How threads wait for each other, where the environment does not say it."""
+
+
+def set_openmp() -> None:
+    """Say how OpenMP threads wait, in the environment of this process; before torch or `implicit` is loaded."""
+    for name, value in OPENMP.items():
+        os.environ.setdefault(name, value)
+
 
 def torch() -> Any:
-    """The module `torch`, loaded with passive OpenMP waiting.
+    """The module `torch`, loaded with OpenMP threads that wait briefly and then sleep.
 
     Raises:
         MissingExtraError: torch is not installed.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    set_openmp()
     return _load("torch", "build", "training a joint model")
 
 
@@ -52,7 +62,7 @@ def implicit_als() -> Any:
         MissingExtraError: implicit is not installed.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    set_openmp()
     with warnings.catch_warnings():
         # numpy has loaded OpenBLAS before; the caller limits its threads with `one_blas_thread`.
         warnings.simplefilter("ignore")

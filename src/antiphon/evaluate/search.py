@@ -184,7 +184,7 @@ class Search:
     def _measure(self, number: int, settings: Mapping[str, float]) -> dict[str, float]:
         data = RunData(self.run)
         if number:
-            trial = Trial(f"trial-{number}", _nested(settings), seed=self.config.seed)
+            trial = Trial(f"trial-{number}", nested(settings), seed=self.config.seed)
             data = run_trial(self.run, self.settings, trial, self._folder(number), self.progress)
         results = {task.name: evaluate(SpaceSystem(data), task, [METRIC]).values[METRIC] for task in self.tasks}
         values = {name: mean_over_queries(found) for name, found in results.items()}
@@ -274,7 +274,7 @@ def _value(settings: Mapping[str, Any], key: str) -> float:
     return value
 
 
-def _nested(settings: Mapping[str, float]) -> dict[str, dict[str, float]]:
+def nested(settings: Mapping[str, float]) -> dict[str, dict[str, float]]:
     tables: dict[str, dict[str, float]] = {}
     for key, value in settings.items():
         table, _, name = key.partition(".")
