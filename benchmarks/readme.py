@@ -114,13 +114,15 @@ def personalised(reports: Reports) -> str:
 def cold(reports: Reports) -> str:
     """Cold items ranked among themselves and among all."""
     wanted = (OURS, "MULTI_TEMPLATE", "TEXT MiniLM, TEMPLATE", "TEXT LSA", "popularity")
-    heads = [f"{name}: among {among}" for name in reports for among in ("cold", "all")]
+    shown = (("cold", "mean", "among cold"), ("cold", "ndcg@50", "among cold, nDCG@50"), ("all", "mean", "among all"))
+    heads = [f"{name}: {title}" for name in reports for _, _, title in shown]
     lines = ["| nDCG@200 | " + " | ".join(heads) + " |", "|---|" + "---:|" * len(heads)]
     for system in wanted:
         cells = []
         for report in reports.values():
-            rows = {row["among"]: row["mean"] for row in report["studies"]["cold"] if row["system"] == system}
-            cells += [f"{rows[among]:.3f}".removeprefix("0") if among in rows else "" for among in ("cold", "all")]
+            rows = {row["among"]: row for row in report["studies"]["cold"] if row["system"] == system}
+            found = [rows.get(among, {}).get(key) for among, key, _ in shown]
+            cells += ["" if value is None else f"{value:.3f}".removeprefix("0") for value in found]
         lines.append(f"| {system} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

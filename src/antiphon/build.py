@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from antiphon.config import Config
 from antiphon.describe.descriptions import Descriptions, describe, gen_file_digest
 from antiphon.describe.synthetic import make_queries, plain_texts
 from antiphon.encoders.base import Encoder, RequestEncoder, Source, make_encoder
+from antiphon.encoders.collaborative import user_item_matrix
 from antiphon.encoders.files import read_findings
 from antiphon.errors import DataError, IntegrityError, RunError
 from antiphon.facet_training import fit_facets
@@ -33,15 +34,17 @@ from antiphon.facets import Facets
 from antiphon.features import Features, feature_paths
 from antiphon.joint import Embedded, JointModel, embed_items
 from antiphon.layout import FORMAT, RunLayout
-from antiphon.mixture import EASE_GRID, JOINT_GRID, LIKES, Mixture, fit_mixture
+from antiphon.mixture import EASE_GRID, JOINT_GRID, LIKES, RERANK_GRID, Mixture, fit_mixture
 from antiphon.progress import Progress, silent
 from antiphon.publish import Contents, publish, settle
 from antiphon.reading import read_catalog
+from antiphon.rerank_training import RECIPE as RERANK_RECIPE
+from antiphon.rerank_training import fit_reranker
 from antiphon.splits import Split, held_out, make_split, training_interactions
 from antiphon.taste import CHOSEN, Taste, fit_taste
 from antiphon.train import QueryData, train
 
-RECIPE = [asdict(Mixture()), dict(LIKES), RIDGE, MOST_STRETCH, EASE_GRID, JOINT_GRID]
+RECIPE = [asdict(Mixture()), dict(LIKES), RIDGE, MOST_STRETCH, EASE_GRID, JOINT_GRID, RERANK_GRID]
 """What `publish` does that no setting says."""
 GROWN = "grown:"
 """Begins the fingerprint of a stage whose outputs `antiphon add` made larger: no build takes it for its own."""
@@ -245,12 +248,15 @@ class Builder:
         train_on = training_interactions(catalog.interactions, split)
         check = held_out(catalog.interactions, split.validation, self.config.split.profile, seed)
         arrays = [train_on.user, train_on.item, train_on.weight, *check.profiles, *check.truths]
-        settings = [config.taste_trials, config.ease_rank, seed, catalog.n_items, CHOSEN]
+        settings = [config.taste_trials, config.ease_rank, config.rerank, seed, catalog.n_items, CHOSEN, RERANK_RECIPE]
         fingerprint = storage.digest("taste", settings, storage.array_digest(*arrays))
         table = folder / f"search-{fingerprint[:12]}.jsonl"
 
         def work() -> None:
             fitted = fit_taste(train_on, check, catalog.n_items, config, seed=seed, table=table, progress=self.progress)
+            if config.rerank:
+                matrix = user_item_matrix(train_on, catalog.n_items)
+                fitted = replace(fitted, reranker=fit_reranker(matrix, fitted, seed=seed, progress=self.progress))
             fitted.save(folder)
 
         self.stage("taste", fingerprint, work, lambda: Taste.paths(folder))

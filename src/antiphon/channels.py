@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from antiphon.embedding import Folded
 from antiphon.facets import Facets
 from antiphon.lexical import Lexical
 from antiphon.mixture import Mixture
 from antiphon.query import Query
+from antiphon.rerank import Reranking
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int32]
@@ -28,13 +30,17 @@ class Channels:
     facets: Facets | None
     mixture: Mixture
     searchable: NDArray[np.bool_]
+    reranking: Reranking | None = None
 
-    def added(self, queries: Sequence[Query], encoded: Floats | None, liked: Sequence[Rows]) -> dict[str, Floats]:
+    def added(
+        self, queries: Sequence[Query], encoded: Floats | None, liked: Sequence[Rows], folded: Folded | None
+    ) -> dict[str, Floats]:
         """What each channel adds, (n_queries, n_items) float32 by its name; empty where no query speaks to any.
 
         `words`: BM25 in standard deviations over the catalog. `facets`: the chance that an item has what is asked
         for, and the facets that it shares with liked items, in standard deviations. `encoded`: (n_queries, in), the
-        texts as the text encoder sees them. `liked`: rows of the liked items of each query.
+        texts as the text encoder sees them. `liked`: rows of the liked items of each query. `taste`: what the second
+        stage changes for the histories `folded`.
         """
         asked = [row for row, query in enumerate(queries) if query.has_text]
         result: dict[str, Floats] = {}
@@ -49,6 +55,9 @@ class Channels:
             scores = self._standard(np.stack([self.facets.alike(liked[row]) for row in shown]))
             more = self._weighted(queries, "likes", shown, scores * np.float32(self.mixture.alike))
             result["facets"] = result["facets"] + more if "facets" in result else more
+        if folded is not None and self.reranking is not None:
+            more = self.reranking.added(folded.vectors, folded.spreads, folded.rows)
+            result["taste"] = self._weighted(queries, "user", folded.asked, more * np.float32(self.mixture.rerank))
         return result
 
     def _standard(self, scores: Floats) -> Floats:

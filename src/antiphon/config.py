@@ -212,6 +212,7 @@ class SpaceConfig(Section):
     taste: bool = Field(True, description="factors of collaborative filtering with their norms, for histories")
     taste_trials: int = Field(12, ge=1, description="settings of the factorization that are tried")
     ease_rank: int = Field(128, ge=0, description="rank of the item-item model; 0 for none")
+    rerank: bool = Field(True, description="the leading items of a history are put into order by a small network")
     lexical: bool = Field(True, description="BM25 over the descriptions, added to the scores of texts")
     facets: bool = Field(True, description="texts are also read as facets of the catalog, added to their scores")
 
@@ -219,7 +220,7 @@ class SpaceConfig(Section):
 PAPER: Mapping[str, Mapping[str, Any]] = {
     "joint": {"hidden": 256, "dim": 200, "dropout": 0.3, "residual": False, "mixture": "mean"},
     "train": {"epochs": 100, "query_weight": 0.0, "pair_weight": 1.0, "schedule": "constant"},
-    "space": {"taste": False, "lexical": False, "facets": False},
+    "space": {"taste": False, "rerank": False, "lexical": False, "facets": False},
     "synthetic": {"per_item": 0},
 }
 """What `preset = "paper"` sets where the file does not: the paper's model and use, without additions."""

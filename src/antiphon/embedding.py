@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from antiphon.errors import QueryError, UnknownIdError, nearest
 from antiphon.features import unit
 from antiphon.joint import JointModel
-from antiphon.mixture import Mixture, standardised
+from antiphon.mixture import Mixture, spread_of, standardised
 from antiphon.query import MediaFile, Query
 from antiphon.taste import Taste
 
@@ -58,6 +58,19 @@ class Block:
 
 
 @dataclass(frozen=True)
+class Folded:
+    """Histories of queries as vectors of taste: `asked` are the queries that have one, `rows` their items.
+
+    `vectors`, `spreads`: by block, (n_asked, length), and the standard deviations of their scores, (n_asked,).
+    """
+
+    asked: Sequence[int]
+    rows: Sequence[Rows]
+    vectors: Mapping[str, Floats]
+    spreads: Mapping[str, Floats]
+
+
+@dataclass(frozen=True)
 class QueryEmbedder:
     """Makes query vectors, (n_queries, width of the item vectors) float32.
 
@@ -84,8 +97,12 @@ class QueryEmbedder:
         result[rows] = encoded
         return result
 
-    def embed(self, queries: Sequence[Query], encoded: Floats | None = None) -> Floats:
-        """The weighted sum of the parts of each query; `encoded` is what `encode_texts` gave, where it was asked.
+    def fold(self, queries: Sequence[Query]) -> Folded | None:
+        """What the queries' users and histories have, in the blocks of taste; None where there is none of either."""
+        return self._folded([self.known(query)[0] for query in queries])
+
+    def embed(self, queries: Sequence[Query], encoded: Floats | None = None, folded: Folded | None = None) -> Floats:
+        """The weighted sum of the parts of each query; `encoded`, `folded`: of `encode_texts` and `fold`, where asked.
 
         With a standardised mixture each part's scores have the standard deviation 1 over the catalog; else each part
         has unit length in the joint space, and so has the sum (the paper's use).
@@ -102,8 +119,10 @@ class QueryEmbedder:
             self._add(total, queries, kind, JOINT, self._read(queries, kind, kind, files))
         self._add(total, queries, "taste", JOINT, self._projected_tastes(queries))
         self._add(total, queries, "dislikes", JOINT, self._means([query.dislikes for query in queries]), sign=-1.0)
-        self._add_items(total, queries, "likes", [self._listed(query.likes) for query in queries])
-        self._add_items(total, queries, "user", [self.known(query) for query in queries])
+        likes = [self._listed(query.likes)[0] for query in queries]
+        self._add_items(total, queries, "likes", likes, self._folded(likes))
+        known = [self.known(query)[0] for query in queries]
+        self._add_items(total, queries, "user", known, folded or self._folded(known))
         if not self.mixture.standardise:
             total = unit(total)
         for query, size in zip(queries, np.abs(total).sum(axis=1), strict=True):
@@ -156,23 +175,33 @@ class QueryEmbedder:
         total[:, self.blocks[block].columns] += weights * self._scaled(block, vectors)
 
     def _add_items(
-        self, total: Floats, queries: Sequence[Query], part: str, known: Sequence[tuple[Rows, Floats]]
+        self, total: Floats, queries: Sequence[Query], part: str, known: Sequence[Rows], folded: Folded | None
     ) -> None:
         """Items that a query has, in every block that the mixture weighs for this part."""
-        weights = (self.mixture.likes if part == "likes" else self.mixture.history) or {JOINT: 1.0}
-        size = float(np.sqrt(sum(weight**2 for weight in weights.values())))
-        vectors = {JOINT: self._joint_means([rows for rows, _ in known])}
-        asked = [place for place, (rows, _) in enumerate(known) if len(rows)]
-        if self.taste is not None and asked:
-            # As in training and tuning, what was liked counts once: a play count is not a degree of liking here.
-            histories = [(known[place][0], np.ones(len(known[place][0]), dtype=np.float32)) for place in asked]
-            for name, folded in self.taste.embed(histories).items():
-                vectors[name] = np.zeros((len(queries), folded.shape[1]), dtype=np.float32)
-                vectors[name][asked] = folded
+        weights = block_shares(self.mixture, part)
+        vectors = {JOINT: self._joint_means(known)}
+        if folded is not None:
+            for name, part_vectors in folded.vectors.items():
+                vectors[name] = np.zeros((len(queries), part_vectors.shape[1]), dtype=np.float32)
+                vectors[name][list(folded.asked)] = part_vectors
         for name, weight in weights.items():
             if name in vectors and name in self.blocks:
-                scale = np.array([query.weight(part) * weight / size for query in queries], dtype=np.float32)[:, None]
+                scale = np.array([query.weight(part) * weight for query in queries], dtype=np.float32)[:, None]
                 total[:, self.blocks[name].columns] += scale * self._scaled(name, vectors[name])
+
+    def _folded(self, known: Sequence[Rows]) -> Folded | None:
+        asked = [place for place, rows in enumerate(known) if len(rows)]
+        if self.taste is None or not asked:
+            return None
+        # As in training and tuning, what was liked counts once: a play count is not a degree of liking here.
+        vectors = self.taste.embed([(known[place], np.ones(len(known[place]), dtype=np.float32)) for place in asked])
+        spreads = {
+            name: np.ones(len(asked), dtype=np.float32) if covariance is None else spread_of(folded, covariance)
+            for name, folded in vectors.items()
+            if name in self.blocks
+            for covariance in [self.blocks[name].covariance]
+        }
+        return Folded(asked, [known[place] for place in asked], vectors, spreads)
 
     def _scaled(self, block: str, vectors: Floats) -> Floats:
         covariance = self.blocks[block].covariance
@@ -226,6 +255,13 @@ class QueryEmbedder:
         if bare:
             raise QueryError(f"the item {bare[0]!r} has no vector of any modality, so nothing can be compared with it.")
         return rows, np.ones(len(rows), dtype=np.float32)
+
+
+def block_shares(mixture: Mixture, part: str) -> dict[str, float]:
+    """Weights of the blocks for a part of a query, "likes" or "user", as a vector of length 1."""
+    weights = (mixture.likes if part == "likes" else mixture.history) or {JOINT: 1.0}
+    size = float(np.sqrt(sum(weight**2 for weight in weights.values())))
+    return {name: weight / size for name, weight in weights.items()}
 
 
 def _encode_words(side: Any) -> Any:

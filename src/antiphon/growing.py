@@ -241,7 +241,8 @@ def grow_taste(taste: Taste, known: Rows, n_items: int) -> Taste:
         result[known] = factors
         return result
 
-    return Taste(grown(taste.ials), taste.setting, grown(taste.ease), grown(taste.ease_left))
+    users = grown(taste.users[:, None])[:, 0]
+    return replace(taste, ials=grown(taste.ials), ease=grown(taste.ease), ease_left=grown(taste.ease_left), users=users)
 
 
 def grow_facets(facets: Facets, merged: Merged, config: SyntheticConfig) -> Facets:

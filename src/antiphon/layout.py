@@ -8,7 +8,7 @@ from pathlib import Path
 
 from antiphon import storage
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)

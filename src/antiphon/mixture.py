@@ -20,11 +20,15 @@ from antiphon import storage
 from antiphon.encoders.collaborative import held_out_score
 from antiphon.features import unit
 from antiphon.joint import Embedded
+from antiphon.rerank import Reranking
 from antiphon.splits import HeldOut
 from antiphon.taste import Taste
 
 Floats = NDArray[np.float32]
 EASE_GRID = (0.0, 0.3, 0.6, 1.0, 1.5, 2.5)
+RERANK_GRID = (0.5, 1.0)
+RERANK_GAIN = 0.001
+"""The nDCG@200 of validation users that a second stage must bring to be followed."""
 JOINT_GRID = (0.0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.2)
 
 
@@ -33,7 +37,8 @@ class Mixture:
     """Weights of the channels, each relative to a standard deviation of its scores.
 
     `history`: of the blocks for a user or a history, chosen on the validation users. `likes`: of the blocks for items
-    that an answer should be like. `lexical`: of BM25 beside the joint vector for a text. `facets`: what an item gains
+    that an answer should be like. `rerank`: how far the leading items of a history follow the second stage, 0 to 1.
+    `lexical`: of BM25 beside the joint vector for a text. `facets`: what an item gains
     that surely has what a text asks for; not standardised, so that an unsure reading stays quiet. `alike`: of facets
     that an item shares with liked ones. `standardise`: False gives the paper's use, where a query is a weighted sum of
     unit vectors in the joint space and nothing else.
@@ -45,6 +50,7 @@ class Mixture:
     alike: float = 0.5
     history: Mapping[str, float] | None = None
     likes: Mapping[str, float] | None = None
+    rerank: float = 0.0
 
     def save(self, path: Path) -> None:
         """Write as JSON."""
@@ -65,9 +71,15 @@ def standardised(vectors: Floats, covariance: NDArray[np.float64]) -> Floats:
 
     `covariance`: (dim, dim), of the block's vectors over the items.
     """
+    spread = spread_of(vectors, covariance)
+    result: Floats = (vectors / np.where(spread > 1e-12, spread, 1)[:, None]).astype(np.float32)
+    return result
+
+
+def spread_of(vectors: Floats, covariance: NDArray[np.float64]) -> Floats:
+    """Standard deviations of the scores of queries over the items, (n,)."""
     variance = np.einsum("nd,de,ne->n", vectors, covariance, vectors)
-    scale = np.sqrt(np.maximum(variance, 0))
-    result: Floats = (vectors / np.where(scale > 1e-12, scale, 1)[:, None]).astype(np.float32)
+    result: Floats = np.sqrt(np.maximum(variance, 0)).astype(np.float32)
     return result
 
 
@@ -79,23 +91,43 @@ def covariance_of(vectors: Floats, rows: NDArray[np.bool_]) -> NDArray[np.float6
     return result
 
 
-def choose_history(scores: Mapping[str, Floats], check: HeldOut) -> dict[str, float]:
-    """Weights of the blocks with the best nDCG@200 on the validation users.
+def choose_history(scores: Mapping[str, Floats], check: HeldOut) -> tuple[dict[str, float], float]:
+    """Weights of the blocks with the best nDCG@200 on the validation users, and that nDCG.
 
     `scores`: for each block, (n_users, n_items), standardised. iALS counts 1 where it is there; the others are tried
     on a grid. Of equally good ones the first is taken, which has the least of the others.
     """
     if "ials" not in scores or not len(check.users):
-        return {"joint": 1.0}
-    best: tuple[float, dict[str, float]] = (-1.0, {"ials": 1.0})
+        return {"joint": 1.0}, 0.0
+    best: tuple[dict[str, float], float] = ({"ials": 1.0}, -1.0)
     for ease, joint in product(EASE_GRID if "ease" in scores else (0.0,), JOINT_GRID):
         total = scores["ials"] + np.float32(joint) * scores["joint"]
         if ease:
             total = total + np.float32(ease) * scores["ease"]
         value = held_out_score(total, check)
-        if value > best[0]:
-            best = (value, {"joint": joint, "ials": 1.0, "ease": ease})
-    return best[1]
+        if value > best[1]:
+            best = ({"joint": joint, "ials": 1.0, "ease": ease}, value)
+    return best
+
+
+def choose_rerank(
+    scores: Mapping[str, Floats], added: Floats, history: Mapping[str, float], least: float, check: HeldOut
+) -> tuple[float, dict[str, float]]:
+    """How far to follow the second stage, and the weights of a history with it.
+
+    `added`: what the second stage adds to `scores` at the weights of `history`, (n_users, n_items). It is followed
+    where the nDCG@200 of the validation users is above that without it, `least`, by `RERANK_GAIN`.
+    """
+    taste = np.sum(
+        [np.float32(weight) * scores[name] for name, weight in history.items() if name in scores and name != "joint"],
+        axis=0,
+    )
+    best, least = (0.0, dict(history)), least + RERANK_GAIN
+    for share, joint in product(RERANK_GRID, JOINT_GRID):
+        value = held_out_score(taste + np.float32(share) * added + np.float32(joint) * scores["joint"], check)
+        if value > least:
+            least, best = value, (share, {**history, "joint": joint})
+    return best
 
 
 def fit_mixture(embedded: Embedded, taste: Taste, vectors: Mapping[str, Floats], check: HeldOut) -> Mixture:
@@ -106,12 +138,19 @@ def fit_mixture(embedded: Embedded, taste: Taste, vectors: Mapping[str, Floats],
     blocks = {"joint": embedded.vectors, **vectors}
     histories = [(rows, np.ones(len(rows), dtype=np.float32)) for rows in check.profiles]
     queries = {"joint": _means(embedded.vectors, check.profiles), **taste.embed(histories)}
-    scores = {}
+    scores, spreads = {}, {}
     for name, block in blocks.items():
         covariance = covariance_of(block, embedded.searchable)
+        spreads[name] = spread_of(queries[name], covariance)
         scores[name] = standardised(queries[name], covariance) @ block.T
+    history, value = choose_history(scores, check)
+    share = 0.0
+    if taste.reranker is not None and len(check.users):
+        second = Reranking(taste.reranker, vectors, taste.users, history)
+        added = second.added(queries, spreads, check.profiles)
+        share, history = choose_rerank(scores, added, history, value, check)
     likes = {name: weight for name, weight in LIKES.items() if name in blocks}
-    return Mixture(history=choose_history(scores, check), likes=likes)
+    return Mixture(history=history, likes=likes, rerank=share)
 
 
 def _means(vectors: Floats, profiles: Sequence[NDArray[np.int32]]) -> Floats:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from antiphon import storage
 from antiphon.channels import Channels
-from antiphon.embedding import Block, QueryEmbedder, Users
+from antiphon.embedding import Block, QueryEmbedder, Users, block_shares
 from antiphon.errors import IntegrityError, MismatchError, QueryError, RunError
 from antiphon.explain import matched_values, shares
 from antiphon.facets import Facets
@@ -31,6 +31,7 @@ from antiphon.lexical import Lexical
 from antiphon.mixture import Mixture
 from antiphon.query import Hit, MediaFile, MediaInput, Query
 from antiphon.registry import find
+from antiphon.rerank import Reranking
 from antiphon.taste import Taste
 
 Floats = NDArray[np.float32]
@@ -140,7 +141,7 @@ class Space:
     @cached_property
     def channels(self) -> Channels:
         """What texts add beside their vectors."""
-        return Channels(self.lexical, self.facets, self.mixture, self.searchable)
+        return Channels(self.lexical, self.facets, self.mixture, self.searchable, self._reranking())
 
     @cached_property
     def embedder(self) -> QueryEmbedder:
@@ -162,6 +163,14 @@ class Space:
             blocks=blocks,
             mixture=self.mixture,
         )
+
+    def _reranking(self) -> Reranking | None:
+        taste = self.embedder.taste
+        if taste is None or taste.reranker is None or not self.mixture.rerank > 0:
+            return None
+        blocks = self.manifest["blocks"]
+        items = {name: self.blocks[:, slice(*blocks[name])] for name in taste.reranker.blocks}
+        return Reranking(taste.reranker, items, taste.users, block_shares(self.mixture, "user"))
 
     @cached_property
     def _sides(self) -> dict[str, tuple[str, Any]]:
@@ -272,9 +281,10 @@ class Space:
     def ask(self, queries: Sequence[Query]) -> Asked:
         """Queries made ready: texts, files and items as vectors, and what the channels add."""
         encoded = self.embedder.encode_texts(queries)
-        vectors = self.embedder.embed(queries, encoded)
+        folded = self.embedder.fold(queries)
+        vectors = self.embedder.embed(queries, encoded, folded)
         liked = [self.embedder.rows(query.likes) for query in queries]
-        return Asked(queries, vectors, encoded, self.channels.added(queries, encoded, liked))
+        return Asked(queries, vectors, encoded, self.channels.added(queries, encoded, liked, folded))
 
     def find(self, asked: Asked, k: int) -> tuple[Rows, Floats]:
         """Rows and scores of the k best items for each query, as `rank` gives them."""
@@ -282,7 +292,7 @@ class Space:
         scores = np.full((len(asked.queries), k), -np.inf, dtype=np.float32)
         groups: dict[tuple[str, bool], list[int]] = {}
         for position, query in enumerate(asked.queries):
-            groups.setdefault((repr(query.where), query.has_text or bool(query.likes)), []).append(position)
+            groups.setdefault((repr(query.where), _speaks(query)), []).append(position)
         for (_, speaks), members in groups.items():
             chosen = [asked.queries[position] for position in members]
             rows[members], scores[members] = self.index.search(
@@ -330,7 +340,9 @@ class Space:
         rest = slice(blocks["joint"][1], None)
         if vector[rest].any():
             result["taste"] = float(np.asarray(self.blocks[row, rest], dtype=np.float64) @ vector[rest])
-        return result | {name: float(added[0, row]) for name, added in asked.added.items()}
+        for name, added in asked.added.items():
+            result[name] = result.get(name, 0.0) + float(added[0, row])
+        return result
 
     def _fields(self, row: int) -> dict[str, object]:
         return {name: self.fields[name][int(row)].as_py() for name in self.field_types}
@@ -392,6 +404,11 @@ def _verify(layout: SpaceLayout, manifest: Mapping[str, Any]) -> None:
         if storage.sha256(path) != expected:
             said = f"{path} is not the file that was published (its SHA-256 differs); build the run again."
             raise IntegrityError(said)
+
+
+def _speaks(query: Query) -> bool:
+    """Whether a query may say something to the channels beside its vector."""
+    return query.has_text or bool(query.likes or query.history) or query.user is not None
 
 
 def _strings(values: Sequence[str], name: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ Hyperparameters are chosen on the validation users.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -37,6 +38,7 @@ from antiphon.encoders.collaborative import (
     user_item_matrix,
 )
 from antiphon.progress import Progress
+from antiphon.rerank import Reranker
 from antiphon.splits import HeldOut
 
 Floats = NDArray[np.float32]
@@ -53,7 +55,7 @@ RANGES: Mapping[str, Any] = {"factors": (64, 96, 128), "alpha": (2.0, 30.0), "re
 """Scores that keep their norms want a stronger regularization than neighbours by cosine: the search is near it."""
 CHOSEN = (asdict(USUAL), RANGES, EASE_PENALTIES, USUAL_PENALTY, LONG_HISTORIES, POPULAR_ITEMS, DROPOUT)
 """What factors depend on beside data and configuration."""
-ARRAYS = ("ials", "ease", "ease_left")
+ARRAYS = ("ials", "ease", "ease_left", "users")
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,17 @@ class Taste:
     """Item factors of both models, and what turns a history into vectors of the same length.
 
     `ials`: (n_items, factors) float32. `ease`: (n_items, rank) float32, the right factors; `ease_left`: (n_items,
-    rank) float32. Rows of items without interactions are zeros.
+    rank) float32. Rows of items without interactions are zeros. `users`: (n_items,) float32, the training users of
+    each item. `penalty`: that of EASE. `reranker`: the second stage for histories, where there is one.
     """
 
     ials: Floats
     setting: Setting
     ease: Floats
     ease_left: Floats
+    users: Floats
+    penalty: float = USUAL_PENALTY
+    reranker: Reranker | None = None
 
     @cached_property
     def gram(self) -> Floats:
@@ -86,13 +92,18 @@ class Taste:
         """Write the factors and the setting; returns the paths."""
         for name in ARRAYS:
             storage.write_array(folder / f"{name}.npy", getattr(self, name))
-        storage.write_json(folder / "setting.json", asdict(self.setting))
+        storage.write_json(folder / "setting.json", {"ials": asdict(self.setting), "ease": {"penalty": self.penalty}})
+        for left in Reranker.paths(folder):
+            left.unlink(missing_ok=True)
+        if self.reranker is not None:
+            self.reranker.save(folder)
         return self.paths(folder)
 
     @staticmethod
     def paths(folder: Path) -> list[Path]:
-        """The files that `save` writes."""
-        return [*(folder / f"{name}.npy" for name in ARRAYS), folder / "setting.json"]
+        """The files that `save` writes; those of a reranker where it has written some."""
+        reranker = [path for path in Reranker.paths(folder) if path.is_file()]
+        return [*(folder / f"{name}.npy" for name in ARRAYS), folder / "setting.json", *reranker]
 
     def blocks(self) -> dict[str, Floats]:
         """Item vectors by block, those with at least one dimension."""
@@ -103,7 +114,13 @@ class Taste:
     def load(cls, folder: Path) -> Taste:
         """Read what `save` wrote; the factors are memory-mapped."""
         arrays = {name: storage.read_array(folder / f"{name}.npy", mmap=True) for name in ARRAYS}
-        return cls(setting=Setting(**storage.read_json(folder / "setting.json")), **arrays)
+        settings = storage.read_json(folder / "setting.json")
+        return cls(
+            setting=Setting(**settings["ials"]),
+            penalty=settings["ease"]["penalty"],
+            reranker=Reranker.load(folder),
+            **arrays,
+        )
 
 
 def fit_taste(
@@ -119,10 +136,11 @@ def fit_taste(
 
     settings = draw_settings(CollaborativeOptions(trials=config.taste_trials, **RANGES), seed, USUAL)
     best = search_settings(settings, score, table, name="searching taste", progress=progress, skip=not len(check.users))
-    fitted = (factorize(matrix, best, seed).items, *_fit_ease(matrix, check, config.ease_rank, progress))
+    penalty, left, right = _fit_ease(matrix, check, config.ease_rank, progress)
     # Exactly zero, not by rounding: that is how an item that nobody has met is told from the others.
-    items, left, right = (np.where(known[:, None], factors, 0).astype(np.float32) for factors in fitted)
-    return Taste(items, best, right, left)
+    items = np.where(known[:, None], factorize(matrix, best, seed).items, 0).astype(np.float32)
+    users = np.asarray(matrix.getnnz(axis=0)).astype(np.float32)
+    return Taste(items, best, right, left, users, penalty)
 
 
 def ease_weights(
@@ -145,10 +163,21 @@ def ease_weights(
     diagonal = np.diag(gram)
     mean = diagonal.sum() / max(1, binary.nnz)
     gram[np.diag_indices(len(gram))] = diagonal + penalty * mean + dropout / (1 - dropout) * diagonal
-    inverse = np.linalg.inv(gram)
+    inverse = inverse_of(gram)
     weights: NDArray[np.float64] = inverse / -np.diag(inverse)
     np.fill_diagonal(weights, 0.0)
     return scale, weights
+
+
+def inverse_of(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The inverse of a symmetric positive definite matrix, by its Cholesky factor: half the work of the general one."""
+    lapack: Any = importlib.import_module("scipy.linalg").lapack
+    factor, failed = lapack.dpotrf(matrix, lower=1)
+    if failed:  # so near to singular that rounding made it indefinite
+        return np.linalg.inv(matrix).astype(np.float64)
+    lower = np.tril(lapack.dpotri(factor, lower=1)[0])
+    result: NDArray[np.float64] = lower + np.tril(lower, -1).T
+    return result
 
 
 def truncated_svd(matrix: NDArray[np.float64], rank: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -166,34 +195,39 @@ def truncated_svd(matrix: NDArray[np.float64], rank: int) -> tuple[NDArray[Any],
     return (basis @ left)[:, :rank], values[:rank], right[:rank]
 
 
-def _fit_ease(matrix: Any, check: HeldOut, rank: int, progress: Progress) -> tuple[Floats, Floats]:
+def ease_sides(matrix: Any, penalty: float, rank: int) -> tuple[Floats, Floats]:
+    """Left and right factors of EASE at a rank, each (n_items, rank); zeros for items that nobody has.
+
+    It is fitted on the `EASE_ITEMS` items with most users. A rank that is no less than the number of items is cut.
+    """
     n_items = matrix.shape[1]
     used = np.sort(np.argsort(-matrix.getnnz(axis=0), kind="stable")[:EASE_ITEMS])
-    rank = min(rank, len(used) - 1)
-    empty = np.zeros((n_items, 0), dtype=np.float32)
-    if rank < 1 or matrix.nnz == 0:
-        return empty, empty
-    small = matrix[:, used]
+    used = used[np.asarray(matrix.getnnz(axis=0))[used] > 0]
+    rank = max(0, min(rank, len(used) - 1))
+    left, right = np.zeros((2, n_items, rank), dtype=np.float32)
+    if rank:
+        scale, weights = ease_weights(
+            matrix[:, used], penalty, histories=LONG_HISTORIES, items=POPULAR_ITEMS, dropout=DROPOUT
+        )
+        sides, values, others = truncated_svd(weights, rank)
+        root = np.sqrt(values)
+        left[used], right[used] = scale[:, None] * sides * root, others.T * root
+    return left, right
+
+
+def _fit_ease(matrix: Any, check: HeldOut, rank: int, progress: Progress) -> tuple[float, Floats, Floats]:
+    """The best penalty on the held-out users, and its factors."""
     penalties = EASE_PENALTIES if len(check.users) else (USUAL_PENALTY,)
-    best: tuple[float, Floats] | None = None
+    best: tuple[float, float, Floats, Floats] | None = None
     with progress("fitting EASE", len(penalties)) as advance:
         for penalty in penalties:
-            sides = np.zeros((2, n_items, rank), dtype=np.float32)
-            sides[:, used] = _ease_factors(small, penalty, rank)
-            score = held_out_score(_summed(sides[0], check.profiles) @ sides[1].T, check) if len(check.users) else 0.0
+            left, right = ease_sides(matrix, penalty, rank)
+            score = held_out_score(_summed(left, check.profiles) @ right.T, check) if len(check.users) else 0.0
             if best is None or score > best[0]:
-                best = (score, sides)
+                best = (score, penalty, left, right)
             advance(1)
     assert best is not None  # noqa: S101  there is at least one penalty
-    return best[1][0], best[1][1]
-
-
-def _ease_factors(matrix: Any, penalty: float, rank: int) -> Floats:
-    """Left and right factors of EASE at a rank, (2, n_items, rank)."""
-    scale, weights = ease_weights(matrix, penalty, histories=LONG_HISTORIES, items=POPULAR_ITEMS, dropout=DROPOUT)
-    left, values, right = truncated_svd(weights, rank)
-    root = np.sqrt(values)
-    return np.stack([scale[:, None] * left * root, right.T * root]).astype(np.float32)
+    return best[1:]
 
 
 def _summed(left: Floats, histories: Sequence[NDArray[np.int32]]) -> Floats:

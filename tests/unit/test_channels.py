@@ -39,7 +39,7 @@ def channels() -> Channels:
 
 def test_words_are_standardised_and_weighed(channels: Channels) -> None:
     """BM25 has the standard deviation of its weight over the items that can be found."""
-    added = channels.added([Query(text="dark comedy")], np.ones((1, 2), np.float32), [NOBODY])
+    added = channels.added([Query(text="dark comedy")], np.ones((1, 2), np.float32), [NOBODY], None)
     assert added["words"][0, :4].std() == pytest.approx(0.5, rel=1e-5)
     assert added["words"][0].argmax() == 2
 
@@ -47,25 +47,25 @@ def test_words_are_standardised_and_weighed(channels: Channels) -> None:
 def test_facets_keep_their_certainty(channels: Channels) -> None:
     """What facets add grows with how sure the reading is; it is not standardised."""
     encoded = np.array([[0.9, 0], [0.1, 0]], np.float32)
-    added = channels.added([Query(text="sure"), Query(text="unsure")], encoded, [NOBODY] * 2)
+    added = channels.added([Query(text="sure"), Query(text="unsure")], encoded, [NOBODY] * 2, None)
     assert added["facets"][:, 0].tolist() == pytest.approx([2.7, 0.3])
 
 
 def test_queries_without_a_text_get_nothing(channels: Channels) -> None:
     """Rows of queries without words are zeros, and without any text there is nothing at all."""
     queries = [Query(user="a"), Query(text="dark", weights={"text": 0}), Query(text="dark", weights={"text": 2})]
-    added = channels.added(queries, np.ones((3, 2), np.float32), [NOBODY] * 3)
+    added = channels.added(queries, np.ones((3, 2), np.float32), [NOBODY] * 3, None)
     for scores in added.values():
         assert not scores[:2].any()
         assert scores[2].any()
     assert added["facets"][2, 0] == pytest.approx(6)
-    assert channels.added(queries[:2], None, [NOBODY] * 2) == {}
+    assert channels.added(queries[:2], None, [NOBODY] * 2, None) == {}
 
 
 def test_liked_items_speak_through_their_facets(channels: Channels) -> None:
     """What shares facets with a liked item gains `alike` standard deviations, as much as likes weigh."""
     queries = [Query(likes=("a",), weights={"likes": 2}), Query(user="u")]
-    added = channels.added(queries, None, [np.array([2], np.int32), NOBODY])
+    added = channels.added(queries, None, [np.array([2], np.int32), NOBODY], None)
     assert added["facets"][0].argmax() == 2
     assert added["facets"][0, :4].std() == pytest.approx(2 * channels.mixture.alike, rel=1e-5)
     assert not added["facets"][1].any()

@@ -93,13 +93,14 @@ def test_taste_moves_with_its_items() -> None:
     """Factors stand at the items' new rows, zeros at the others; the setting stays."""
     rng = np.random.default_rng(0)
     ials, ease, left = (rng.normal(size=(3, width)).astype(np.float32) for width in (4, 2, 2))
-    taste = Taste(ials, Setting(4, 1.0, 1.0, 1), ease, left)
+    taste = Taste(ials, Setting(4, 1.0, 1.0, 1), ease, left, np.array([5, 2, 1], np.float32))
     known = np.array([0, 2, 4])
     grown = grow_taste(taste, known, 5)
     assert grown.setting == taste.setting
     for name in ("ials", "ease", "ease_left"):
         assert_array_equal(getattr(grown, name)[known], getattr(taste, name))
         assert not getattr(grown, name)[[1, 3]].any()
+    assert grown.users.tolist() == [5, 0, 2, 0, 1]
     history = [(np.array([2], np.int32), np.ones(1, np.float32))]
     before = taste.embed([(np.array([1], np.int32), np.ones(1, np.float32))])
     for name, vectors in grown.embed(history).items():

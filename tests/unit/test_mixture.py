@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from antiphon.mixture import Mixture, choose_history, covariance_of, standardised
+from antiphon.mixture import Mixture, choose_history, choose_rerank, covariance_of, standardised
 from antiphon.splits import HeldOut
 
 
@@ -46,8 +46,8 @@ def test_the_channel_that_knows_gets_the_weight() -> None:
     knows = np.zeros((40, 50), dtype=np.float32)
     for row, truth in enumerate(truths):
         knows[row, truth] = 3
-    good = choose_history({"joint": knows.copy(), "ials": noise.copy(), "ease": noise.copy()}, check)
-    bad = choose_history({"joint": noise.copy(), "ials": knows.copy(), "ease": noise.copy()}, check)
+    good = choose_history({"joint": knows.copy(), "ials": noise.copy(), "ease": noise.copy()}, check)[0]
+    bad = choose_history({"joint": noise.copy(), "ials": knows.copy(), "ease": noise.copy()}, check)[0]
     assert good["joint"] >= 0.6
     assert bad == {"joint": 0.0, "ials": 1.0, "ease": 0.0}
 
@@ -55,7 +55,31 @@ def test_the_channel_that_knows_gets_the_weight() -> None:
 def test_without_users_or_taste_the_joint_space_answers() -> None:
     """There is nothing to choose from."""
     nobody = HeldOut(np.arange(0), (), ())
-    assert choose_history({"joint": np.zeros((0, 3), np.float32)}, nobody) == {"joint": 1.0}
+    assert choose_history({"joint": np.zeros((0, 3), np.float32)}, nobody)[0] == {"joint": 1.0}
+
+
+def held_out_rows(n_users: int = 40, n_items: int = 50) -> HeldOut:
+    """Users with two items given and five asked for."""
+    rng = np.random.default_rng(0)
+    orders = [rng.permutation(n_items).astype(np.int32) for _ in range(n_users)]
+    return HeldOut(
+        np.arange(n_users), tuple(np.sort(o[:2]) for o in orders), tuple(np.sort(o[2:7]) for o in orders)
+    )  # fmt: skip
+
+
+def test_a_second_stage_is_followed_where_it_helps_and_left_where_it_does_not() -> None:
+    """It counts when the nDCG of the validation users says so."""
+    check = held_out_rows()
+    rng = np.random.default_rng(1)
+    noise = rng.normal(size=(40, 50)).astype(np.float32)
+    scores = {"joint": np.zeros_like(noise), "ials": noise}
+    knows = np.zeros_like(noise)
+    for row, truth in enumerate(check.truths):
+        knows[row, truth] = 9
+    weights, value = choose_history({name: part.copy() for name, part in scores.items()}, check)
+    share, _ = choose_rerank(scores, knows, weights, value, check)
+    assert share > 0
+    assert choose_rerank(scores, -knows, weights, value, check) == (0.0, weights)
 
 
 def test_round_trip(tmp_path: Path) -> None:

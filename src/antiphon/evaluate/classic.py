@@ -12,6 +12,7 @@ from antiphon.errors import ConfigError
 from antiphon.evaluate.protocols import Task
 from antiphon.evaluate.rundata import RunData
 from antiphon.evaluate.systems import Floats, ScoringSystem
+from antiphon.taste import inverse_of
 
 MAX_DENSE_ITEMS = 20_000
 """EASE and item neighbours hold an (n_items, n_items) matrix; this many take 1.6 GB of float32."""
@@ -46,7 +47,7 @@ class EASE(ScoringSystem):
         self.known = data.popularity > 0
         gram = _co_counts(data).astype(np.float64)
         gram[np.diag_indices_from(gram)] += regularization
-        inverse = np.linalg.inv(gram)
+        inverse = inverse_of(gram)
         self.weights = (-inverse / np.diag(inverse)[None, :]).astype(np.float32)
         np.fill_diagonal(self.weights, 0)
 

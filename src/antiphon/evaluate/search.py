@@ -275,6 +275,7 @@ def _value(settings: Mapping[str, Any], key: str) -> float:
 
 
 def nested(settings: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """Settings by their tables: {"train.epochs": 3} as {"train": {"epochs": 3}}."""
     tables: dict[str, dict[str, float]] = {}
     for key, value in settings.items():
         table, _, name = key.partition(".")

@@ -19,7 +19,7 @@ from antiphon.evaluate.bias import DEPTH, bias_document
 from antiphon.evaluate.classic import IALS
 from antiphon.evaluate.protocols import Task, cold_task, wanted_task
 from antiphon.evaluate.reproduce import LABELS, MULTI, OURS, OURS_FROM, Reproduction
-from antiphon.evaluate.results import Result, evaluate, measured
+from antiphon.evaluate.results import METRICS, Result, evaluate, measured
 from antiphon.evaluate.rundata import RunData
 from antiphon.evaluate.stages import Outcome
 from antiphon.evaluate.studies_own import ingredients, personalised
@@ -28,7 +28,7 @@ from antiphon.evaluate.trials import Trial, drop, replace_features, shuffle, wri
 from antiphon.evaluate.tuning import make_system
 from antiphon.features import Features, unit
 
-METRIC = "ndcg@200"
+METRIC, NEAR = "ndcg@200", "ndcg@50"
 REFERENCE = "MULTI_TEMPLATE"
 """The row of the paper that the studies take apart, and ours beside it: both read the same descriptions."""
 PRESETS: Mapping[str, str] = {REFERENCE: "paper", OURS: "default"}
@@ -69,7 +69,9 @@ class Studies:
                 preset,
                 lambda label=label, preset=preset: self._cold(label, preset),  # type: ignore[misc]
             )
-            rows += [_row(result, among=result.task.rpartition("-")[2]) for result in outcome.results]
+            for result in outcome.results:
+                near = measured(result, metric=NEAR)["mean"]
+                rows.append(_row(result, among=result.task.rpartition("-")[2], **{NEAR: near}))
         return rows
 
     def _cold(self, label: str, preset: str) -> Outcome:
@@ -90,7 +92,10 @@ class Studies:
                 data, "concat-content", cold_task(data, "validation"), table=table, trials=self.all.options.trials
             )
         tasks = [cold_task(data, "test", among="cold"), cold_task(data, "test", among="all")]
-        results = [replace(evaluate(system, task), system=name) for name, system in systems.items() for task in tasks]
+        metrics = (*METRICS, NEAR)
+        results = [
+            replace(evaluate(system, task, metrics), system=name) for name, system in systems.items() for task in tasks
+        ]
         self._forget(trial)
         return Outcome(results, {"users": len(tasks[0]), "items": len(data.split.cold_items)})
 

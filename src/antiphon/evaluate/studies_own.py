@@ -19,14 +19,17 @@ from antiphon.evaluate.trials import Trial
 from antiphon.space import load
 
 METRIC = "ndcg@200"
-JOINT_ONLY: Mapping[str, Any] = {name: {"joint": 1.0, "ials": 0.0, "ease": 0.0} for name in ("history", "likes")}
+JOINT_ONLY: Mapping[str, Any] = {
+    **{name: {"joint": 1.0, "ials": 0.0, "ease": 0.0} for name in ("history", "likes")}, "rerank": 0.0
+}  # fmt: skip
 USED: Mapping[str, Mapping[str, Any]] = {
     "one dense vector a text": {"lexical": 0.0, "facets": 0.0},
     "without words (BM25)": {"lexical": 0.0},
     "without facets": {"facets": 0.0},
     "without taste": JOINT_ONLY,
-    "without EASE": {"history": {"ease": 0.0}, "likes": {"ease": 0.0}},
-    "without iALS": {"history": {"ials": 0.0}, "likes": {"ials": 0.0}},
+    "without reranking": {"rerank": 0.0},
+    "without EASE (nor reranking)": {"history": {"ease": 0.0}, "likes": {"ease": 0.0}, "rerank": 0.0},
+    "without iALS (nor reranking)": {"history": {"ials": 0.0}, "likes": {"ials": 0.0}, "rerank": 0.0},
 }
 """Parts of the published space that are left out when it is used; weights of blocks change one by one."""
 TRAINED: Mapping[str, Mapping[str, Any]] = {
