@@ -127,6 +127,22 @@ def cold(reports: Reports) -> str:
     return "\n".join(lines)
 
 
+def tuned(_: Reports) -> str:
+    """The default against a search, on validation and on test."""
+    found = json.loads((RESULTS / "tuning.json").read_text("utf-8"))
+    heads = "trials | minutes | behind on validation | task | default, test | best trial, test"
+    lines = [f"| | {heads} |", "|---|---:|---:|---:|---|---:|---:|"]
+    for name, row in found.items():
+        first = [name, str(row["trials"]), f"{row['seconds'] / 60:.0f}", f"{row['default_behind_percent']:.2f}%"]
+        for task, value in row["test"]["default"].items():
+            best = row["test"]["best"][task]
+            cells = [*first, task, *(f"{number:.3f}".removeprefix("0") for number in (value, best))]
+            lines.append("| " + " | ".join(cells) + " |")
+            first = [""] * 4
+    where = "; ".join(f"{name} at commit {row['commit']} on {row['machine']}" for name, row in found.items())
+    return "\n".join([*lines, "", f"nDCG@200. Printed by `python benchmarks/tuning.py`: {where}."])
+
+
 def _difference(row: dict[str, Any] | None) -> str:
     if row is None:
         return ""
@@ -137,6 +153,7 @@ def _difference(row: dict[str, Any] | None) -> str:
 PAGES = {
     "README.md": {"results": results},
     "docs/beyond.md": {"ingredients": ingredients, "personalised": personalised, "cold": cold},
+    "docs/tuning.md": {"tuned": tuned},
 }
 
 
