@@ -33,14 +33,14 @@ class Channels:
     reranking: Reranking | None = None
 
     def added(
-        self, queries: Sequence[Query], encoded: Floats | None, liked: Sequence[Rows], folded: Folded | None
+        self, queries: Sequence[Query], encoded: Floats | None, liked: Sequence[Rows], folded: Folded | None = None
     ) -> dict[str, Floats]:
         """What each channel adds, (n_queries, n_items) float32 by its name; empty where no query speaks to any.
 
         `words`: BM25 in standard deviations over the catalog. `facets`: the chance that an item has what is asked
         for, and the facets that it shares with liked items, in standard deviations. `encoded`: (n_queries, in), the
         texts as the text encoder sees them. `liked`: rows of the liked items of each query. `taste`: what the second
-        stage changes for the histories `folded`.
+        stage changes for those of the histories `folded` that stand alone.
         """
         asked = [row for row, query in enumerate(queries) if query.has_text]
         result: dict[str, Floats] = {}
@@ -55,9 +55,11 @@ class Channels:
             scores = self._standard(np.stack([self.facets.alike(liked[row]) for row in shown]))
             more = self._weighted(queries, "likes", shown, scores * np.float32(self.mixture.alike))
             result["facets"] = result["facets"] + more if "facets" in result else more
-        if folded is not None and self.reranking is not None:
-            more = self.reranking.added(folded.vectors, folded.spreads, folded.rows)
-            result["taste"] = self._weighted(queries, "user", folded.asked, more * np.float32(self.mixture.rerank))
+        alone = [] if folded is None else [row for row in folded.asked if queries[row].only_history]
+        if folded is not None and self.reranking is not None and alone:
+            part = folded.of(alone)
+            more = self.reranking.added(part.vectors, part.spreads, part.rows) * np.float32(self.mixture.rerank)
+            result["taste"] = self._weighted(queries, "user", alone, more)
         return result
 
     def _standard(self, scores: Floats) -> Floats:

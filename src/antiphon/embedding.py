@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from antiphon.errors import QueryError, UnknownIdError, nearest
 from antiphon.features import unit
 from antiphon.joint import JointModel
-from antiphon.mixture import Mixture, spread_of, standardised
+from antiphon.mixture import Mixture, shares_of, spread_of, standardised
 from antiphon.query import MediaFile, Query
 from antiphon.taste import Taste
 
@@ -68,6 +68,16 @@ class Folded:
     rows: Sequence[Rows]
     vectors: Mapping[str, Floats]
     spreads: Mapping[str, Floats]
+
+    def of(self, asked: Sequence[int]) -> Folded:
+        """Those of some of the queries, in their order."""
+        places = np.searchsorted(self.asked, asked)
+        return Folded(
+            asked,
+            [self.rows[place] for place in places],
+            {name: part[places] for name, part in self.vectors.items()},
+            {name: part[places] for name, part in self.spreads.items()},
+        )
 
 
 @dataclass(frozen=True)
@@ -178,16 +188,25 @@ class QueryEmbedder:
         self, total: Floats, queries: Sequence[Query], part: str, known: Sequence[Rows], folded: Folded | None
     ) -> None:
         """Items that a query has, in every block that the mixture weighs for this part."""
-        weights = block_shares(self.mixture, part)
+        kinds = [self._kind(query, part) for query in queries]
+        shares = {kind: shares_of(self.mixture, kind) for kind in set(kinds)}
         vectors = {JOINT: self._joint_means(known)}
         if folded is not None:
             for name, part_vectors in folded.vectors.items():
                 vectors[name] = np.zeros((len(queries), part_vectors.shape[1]), dtype=np.float32)
                 vectors[name][list(folded.asked)] = part_vectors
-        for name, weight in weights.items():
-            if name in vectors and name in self.blocks:
-                scale = np.array([query.weight(part) * weight for query in queries], dtype=np.float32)[:, None]
-                total[:, self.blocks[name].columns] += scale * self._scaled(name, vectors[name])
+        for name in vectors.keys() & self.blocks.keys():
+            weights = [
+                query.weight(part) * shares[kind].get(name, 0.0) for query, kind in zip(queries, kinds, strict=True)
+            ]
+            scale = np.array(weights, dtype=np.float32)[:, None]
+            total[:, self.blocks[name].columns] += scale * self._scaled(name, vectors[name])
+
+    def _kind(self, query: Query, part: str) -> str:
+        """Which weights of the mixture count for the items of a part."""
+        if part == "likes":
+            return "likes"
+        return "reranked" if self.mixture.rerank > 0 and query.only_history else "history"
 
     def _folded(self, known: Sequence[Rows]) -> Folded | None:
         asked = [place for place, rows in enumerate(known) if len(rows)]
@@ -255,13 +274,6 @@ class QueryEmbedder:
         if bare:
             raise QueryError(f"the item {bare[0]!r} has no vector of any modality, so nothing can be compared with it.")
         return rows, np.ones(len(rows), dtype=np.float32)
-
-
-def block_shares(mixture: Mixture, part: str) -> dict[str, float]:
-    """Weights of the blocks for a part of a query, "likes" or "user", as a vector of length 1."""
-    weights = (mixture.likes if part == "likes" else mixture.history) or {JOINT: 1.0}
-    size = float(np.sqrt(sum(weight**2 for weight in weights.values())))
-    return {name: weight / size for name, weight in weights.items()}
 
 
 def _encode_words(side: Any) -> Any:

@@ -9,7 +9,7 @@ root is exact and needs no scores.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -37,11 +37,11 @@ class Mixture:
     """Weights of the channels, each relative to a standard deviation of its scores.
 
     `history`: of the blocks for a user or a history, chosen on the validation users. `likes`: of the blocks for items
-    that an answer should be like. `rerank`: how far the leading items of a history follow the second stage, 0 to 1.
-    `lexical`: of BM25 beside the joint vector for a text. `facets`: what an item gains
-    that surely has what a text asks for; not standardised, so that an unsure reading stays quiet. `alike`: of facets
-    that an item shares with liked ones. `standardise`: False gives the paper's use, where a query is a weighted sum of
-    unit vectors in the joint space and nothing else.
+    that an answer should be like. `rerank`: how far the leading items of a history that stands alone follow the second
+    stage, 0 to 1; `reranked`: the weights of its blocks, where it does. `lexical`: of BM25 beside the joint vector for
+    a text. `facets`: what an item gains that surely has what a text asks for; not standardised, so that an unsure
+    reading stays quiet. `alike`: of facets that an item shares with liked ones. `standardise`: False gives the paper's
+    use, where a query is a weighted sum of unit vectors in the joint space and nothing else.
     """
 
     standardise: bool = True
@@ -50,6 +50,7 @@ class Mixture:
     alike: float = 0.5
     history: Mapping[str, float] | None = None
     likes: Mapping[str, float] | None = None
+    reranked: Mapping[str, float] | None = None
     rerank: float = 0.0
 
     def save(self, path: Path) -> None:
@@ -64,6 +65,13 @@ class Mixture:
 
 LIKES: Mapping[str, float] = {"joint": 1.0, "ials": 0.3, "ease": 0.1}
 """More like these: mostly what the items are, and some of who likes them."""
+
+
+def shares_of(mixture: Mixture, part: str) -> dict[str, float]:
+    """Weights of the blocks for "likes", "history" or a history alone, "reranked", as a vector of length 1."""
+    weights = getattr(mixture, part) or {"joint": 1.0}
+    size = float(np.sqrt(sum(weight**2 for weight in weights.values())))
+    return {name: weight / size for name, weight in weights.items()}
 
 
 def standardised(vectors: Floats, covariance: NDArray[np.float64]) -> Floats:
@@ -144,13 +152,14 @@ def fit_mixture(embedded: Embedded, taste: Taste, vectors: Mapping[str, Floats],
         spreads[name] = spread_of(queries[name], covariance)
         scores[name] = standardised(queries[name], covariance) @ block.T
     history, value = choose_history(scores, check)
-    share = 0.0
-    if taste.reranker is not None and len(check.users):
-        second = Reranking(taste.reranker, vectors, taste.users, history)
-        added = second.added(queries, spreads, check.profiles)
-        share, history = choose_rerank(scores, added, history, value, check)
     likes = {name: weight for name, weight in LIKES.items() if name in blocks}
-    return Mixture(history=history, likes=likes, rerank=share)
+    mixture = Mixture(history=history, likes=likes)
+    if taste.reranker is None or not len(check.users):
+        return mixture
+    second = Reranking(taste.reranker, vectors, taste.users, history)
+    added = second.added(queries, spreads, check.profiles)
+    share, reranked = choose_rerank(scores, added, history, value, check)
+    return replace(mixture, rerank=share, reranked=reranked) if share else mixture
 
 
 def _means(vectors: Floats, profiles: Sequence[NDArray[np.int32]]) -> Floats:

@@ -130,6 +130,12 @@ class Query:
         """Whether the query has a text that counts."""
         return self.text is not None and self.weight("text") > 0
 
+    @property
+    def only_history(self) -> bool:
+        """Whether the query asks by a user or a history, and by nothing else."""
+        other = self.has_text or self.image or self.audio or self.likes or self.dislikes or self.weight("taste")
+        return not other and (self.user is not None or bool(self.history))
+
     def weight(self, part: str) -> float:
         """The weight of a part in this query."""
         return float(self.weights.get(part, PARTS[part]))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from antiphon import storage
 from antiphon.channels import Channels
-from antiphon.embedding import Block, QueryEmbedder, Users, block_shares
+from antiphon.embedding import Block, QueryEmbedder, Users
 from antiphon.errors import IntegrityError, MismatchError, QueryError, RunError
 from antiphon.explain import matched_values, shares
 from antiphon.facets import Facets
@@ -28,7 +28,7 @@ from antiphon.index.base import Index
 from antiphon.joint import JointModel
 from antiphon.layout import FORMAT, RunLayout, SpaceLayout, space_id_of
 from antiphon.lexical import Lexical
-from antiphon.mixture import Mixture
+from antiphon.mixture import Mixture, shares_of
 from antiphon.query import Hit, MediaFile, MediaInput, Query
 from antiphon.registry import find
 from antiphon.rerank import Reranking
@@ -170,7 +170,7 @@ class Space:
             return None
         blocks = self.manifest["blocks"]
         items = {name: self.blocks[:, slice(*blocks[name])] for name in taste.reranker.blocks}
-        return Reranking(taste.reranker, items, taste.users, block_shares(self.mixture, "user"))
+        return Reranking(taste.reranker, items, taste.users, shares_of(self.mixture, "reranked"))
 
     @cached_property
     def _sides(self) -> dict[str, tuple[str, Any]]:
@@ -408,7 +408,7 @@ def _verify(layout: SpaceLayout, manifest: Mapping[str, Any]) -> None:
 
 def _speaks(query: Query) -> bool:
     """Whether a query may say something to the channels beside its vector."""
-    return query.has_text or bool(query.likes or query.history) or query.user is not None
+    return query.has_text or bool(query.likes) or query.only_history
 
 
 def _strings(values: Sequence[str], name: str) -> tuple[str, ...]:

@@ -50,6 +50,7 @@ def test_a_history_is_answered_in_the_order_of_the_second_stage(run: Any) -> Non
     """The ten that lead by taste have changed scores, the others have those of before."""
     space, before = antiphon.load(run), first_stage_only(run)
     assert space.mixture.rerank > 0
+    before.mixture = replace(before.mixture, history=space.mixture.reranked)
     query = Query(history=HISTORY)
     moved = np.flatnonzero(~np.isclose(scores(space, query), scores(before, query), atol=1e-5))
     assert 5 <= len(moved) <= 10
@@ -57,18 +58,20 @@ def test_a_history_is_answered_in_the_order_of_the_second_stage(run: Any) -> Non
 
 
 def test_what_does_not_ask_by_a_history_is_answered_as_before(run: Any) -> None:
-    """Texts, and items to be like."""
+    """Texts, items to be like, and a history among other parts: the second stage has learned of histories alone."""
     space, before = antiphon.load(run), first_stage_only(run)
-    for query in (Query(text="dark space robots"), Query(likes=HISTORY)):
+    both = Query(text="dark space robots", history=HISTORY)
+    for query in (Query(text="dark space robots"), Query(likes=HISTORY), both):
         assert_allclose(scores(space, query), scores(before, query))
 
 
 def test_its_part_grows_with_the_weight_of_the_history(run: Any) -> None:
     """Half of the weight, half of the change."""
     space, before = antiphon.load(run), first_stage_only(run)
+    before.mixture = replace(before.mixture, history=space.mixture.reranked)
 
     def change(weight: float) -> np.ndarray:
-        query = Query(text="dark", history=HISTORY, weights={"user": weight})
+        query = Query(history=HISTORY, weights={"user": weight})
         with np.errstate(invalid="ignore"):
             return np.nan_to_num(scores(space, query) - scores(before, query))
 
