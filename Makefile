@@ -1,7 +1,7 @@
 # make demo    set up, build a space from real data, answer queries
 # make test    set up, lint, type-check, test
 # make bench   print the tables of benchmarks/
-# make reproduce   the paper's tables on real data, into benchmarks/results (about 25 minutes each on two idle cores)
+# make reproduce   the paper's tables on real data, into benchmarks/results (about 20 minutes each on two idle cores)
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv

@@ -34,7 +34,7 @@ from antiphon.facets import Facets
 from antiphon.features import Features, feature_paths
 from antiphon.joint import Embedded, JointModel, embed_items
 from antiphon.layout import FORMAT, RunLayout
-from antiphon.mixture import EASE_GRID, JOINT_GRID, LIKES, RERANK_GRID, Mixture, fit_mixture
+from antiphon.mixture import EASE_GRID, JOINT_GRID, LIKES, RERANK_GAIN, RERANK_GRID, Mixture, fit_mixture
 from antiphon.progress import Progress, silent
 from antiphon.publish import Contents, publish, settle
 from antiphon.reading import read_catalog
@@ -44,7 +44,7 @@ from antiphon.splits import Split, held_out, make_split, training_interactions
 from antiphon.taste import CHOSEN, Taste, fit_taste
 from antiphon.train import QueryData, train
 
-RECIPE = [asdict(Mixture()), dict(LIKES), RIDGE, MOST_STRETCH, EASE_GRID, JOINT_GRID, RERANK_GRID]
+RECIPE = [asdict(Mixture()), dict(LIKES), RIDGE, MOST_STRETCH, EASE_GRID, JOINT_GRID, RERANK_GRID, RERANK_GAIN]
 """What `publish` does that no setting says."""
 GROWN = "grown:"
 """Begins the fingerprint of a stage whose outputs `antiphon add` made larger: no build takes it for its own."""

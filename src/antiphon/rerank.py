@@ -123,9 +123,8 @@ def features_of(scores: Mapping[str, Floats], head: NDArray[np.int64], history: 
     columns = []
     for mine in scores.values():
         columns += [mine[head], (mine[head] - mine[known].mean()) / max(float(mine[known].std()), 1e-12)]
-    popular = np.log1p(users)
-    constant = [popular[history].mean() if len(history) else 0.0, np.log1p(len(history))]
-    columns += [popular[head], *(np.full(len(head), value) for value in constant)]
+    constant = [np.log1p(users[history]).mean() if len(history) else 0.0, np.log1p(len(history))]
+    columns += [np.log1p(users[head]), *(np.full(len(head), value) for value in constant)]
     return np.stack(columns, axis=1).astype(np.float32)
 
 

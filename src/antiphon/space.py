@@ -292,7 +292,9 @@ class Space:
         scores = np.full((len(asked.queries), k), -np.inf, dtype=np.float32)
         groups: dict[tuple[str, bool], list[int]] = {}
         for position, query in enumerate(asked.queries):
-            groups.setdefault((repr(query.where), _speaks(query)), []).append(position)
+            reordered = query.only_history and self.channels.reranking is not None
+            speaks = query.has_text or bool(query.likes) or reordered
+            groups.setdefault((repr(query.where), speaks), []).append(position)
         for (_, speaks), members in groups.items():
             chosen = [asked.queries[position] for position in members]
             rows[members], scores[members] = self.index.search(
@@ -404,11 +406,6 @@ def _verify(layout: SpaceLayout, manifest: Mapping[str, Any]) -> None:
         if storage.sha256(path) != expected:
             said = f"{path} is not the file that was published (its SHA-256 differs); build the run again."
             raise IntegrityError(said)
-
-
-def _speaks(query: Query) -> bool:
-    """Whether a query may say something to the channels beside its vector."""
-    return query.has_text or bool(query.likes) or query.only_history
 
 
 def _strings(values: Sequence[str], name: str) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ Hyperparameters are chosen on the validation users.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -163,21 +162,10 @@ def ease_weights(
     diagonal = np.diag(gram)
     mean = diagonal.sum() / max(1, binary.nnz)
     gram[np.diag_indices(len(gram))] = diagonal + penalty * mean + dropout / (1 - dropout) * diagonal
-    inverse = inverse_of(gram)
+    inverse = np.linalg.inv(gram)
     weights: NDArray[np.float64] = inverse / -np.diag(inverse)
     np.fill_diagonal(weights, 0.0)
     return scale, weights
-
-
-def inverse_of(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The inverse of a symmetric positive definite matrix, by its Cholesky factor: half the work of the general one."""
-    lapack: Any = importlib.import_module("scipy.linalg").lapack
-    factor, failed = lapack.dpotrf(matrix, lower=1)
-    if failed:  # so near to singular that rounding made it indefinite
-        return np.linalg.inv(matrix).astype(np.float64)
-    lower = np.tril(lapack.dpotri(factor, lower=1)[0])
-    result: NDArray[np.float64] = lower + np.tril(lower, -1).T
-    return result
 
 
 def truncated_svd(matrix: NDArray[np.float64], rank: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

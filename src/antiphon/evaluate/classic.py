@@ -12,7 +12,6 @@ from antiphon.errors import ConfigError
 from antiphon.evaluate.protocols import Task
 from antiphon.evaluate.rundata import RunData
 from antiphon.evaluate.systems import Floats, ScoringSystem
-from antiphon.taste import inverse_of
 
 MAX_DENSE_ITEMS = 20_000
 """EASE and item neighbours hold an (n_items, n_items) matrix; this many take 1.6 GB of float32."""
@@ -47,7 +46,7 @@ class EASE(ScoringSystem):
         self.known = data.popularity > 0
         gram = _co_counts(data).astype(np.float64)
         gram[np.diag_indices_from(gram)] += regularization
-        inverse = inverse_of(gram)
+        inverse = np.linalg.inv(gram)
         self.weights = (-inverse / np.diag(inverse)[None, :]).astype(np.float32)
         np.fill_diagonal(self.weights, 0)
 
