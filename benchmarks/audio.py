@@ -27,16 +27,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from antiphon import runtime
-from antiphon.catalog import Catalog, Media
-from antiphon.config import ModalityConfig, SplitConfig
+from antiphon.base import runtime
+from antiphon.base.progress import silent
+from antiphon.config.sections import ModalityConfig, SplitConfig
+from antiphon.data.catalog import Catalog, Media
+from antiphon.data.splits import Split
 from antiphon.describe.descriptions import Descriptions
-from antiphon.encoders.audio import AudioEncoder
-from antiphon.encoders.audio_files import Hearing, listen
 from antiphon.encoders.base import Source, make_encoder
-from antiphon.evaluate.summary import commit, machine
-from antiphon.progress import silent
-from antiphon.splits import Split
+from antiphon.encoders.sounds.encoder import AudioEncoder
+from antiphon.encoders.sounds.files import Hearing, listen
+from antiphon.reproduce.summary import commit, machine
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "audio.json"

@@ -38,19 +38,20 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from antiphon import runtime
-from antiphon.catalog import Catalog
-from antiphon.config import SplitConfig, load_config
+from antiphon.base import runtime
+from antiphon.base.progress import silent
+from antiphon.config.load import load_config
+from antiphon.config.sections import SplitConfig
+from antiphon.data.catalog import Catalog
+from antiphon.data.reading import read_catalog
+from antiphon.data.splits import Split
 from antiphon.describe.descriptions import Descriptions, describe
-from antiphon.encoders import text as text_module
 from antiphon.encoders.base import Source
-from antiphon.encoders.precision import cpu_flags, fast_precisions
-from antiphon.encoders.text import TextEncoder, TextOptions
-from antiphon.encoders.text_models import EMBEDDED, model_path
-from antiphon.evaluate.summary import commit, machine
-from antiphon.progress import silent
-from antiphon.reading import read_catalog
-from antiphon.splits import Split
+from antiphon.encoders.text import encoder as text_module
+from antiphon.encoders.text.encoder import TextEncoder, TextOptions
+from antiphon.encoders.text.models import EMBEDDED, model_path
+from antiphon.encoders.text.precision import cpu_flags, fast_precisions
+from antiphon.reproduce.summary import commit, machine
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "encoding.json"

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from antiphon.evaluate.summary import commit, machine
+from antiphon.reproduce.summary import commit, machine
 
 N_ASKS, N_FRAMES = 15, 60
 TEXTS = ("a quiet drama", "dark and tense", "comedy", "war", "space", "love", "family", "crime")

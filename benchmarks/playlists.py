@@ -23,15 +23,16 @@ from typing import Any
 
 import numpy as np
 
-from antiphon.catalog import Catalog
-from antiphon.config import load_config
+from antiphon.config.load import load_config
+from antiphon.data.catalog import Catalog
+from antiphon.data.features import Features
+from antiphon.data.splits import make_split
 from antiphon.describe.descriptions import Descriptions
-from antiphon.evaluate.summary import commit, machine
-from antiphon.features import Features, unit
+from antiphon.numbers.vectors import unit
 from antiphon.playlist import PlaylistRequest, Tradeoff, make_playlist
 from antiphon.playlist.flow import flow_order
-from antiphon.space import Space, load
-from antiphon.splits import make_split
+from antiphon.reproduce.summary import commit, machine
+from antiphon.space.space import Space, load
 
 Maker = Callable[[str, int], list[int]]
 

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from antiphon.evaluate.summary import commit, machine
+from antiphon.reproduce.summary import commit, machine
 
 DIM, K = 200, 20
 PLAIN = """
@@ -71,8 +71,8 @@ def make_run(folder: Path, n_items: int) -> Path:
     import pyarrow.parquet as pq
     import tomli_w
 
-    from antiphon.build import build
-    from antiphon.config import load_config
+    from antiphon.config.load import load_config
+    from antiphon.run.build import build
 
     rng = np.random.default_rng(0)
     ids = [f"{number}" for number in range(n_items)]

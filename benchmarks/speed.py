@@ -71,10 +71,10 @@ def build(folder: Path) -> Iterator[Row]:
 
 def step(folder: Path) -> Iterator[Row]:
     """A training step at the paper's size against its bare matrix products, taken in turns in one process."""
-    from antiphon import runtime
-    from antiphon.config import parse_config
-    from antiphon.features import Features
-    from antiphon.train import Trainer
+    from antiphon.base import runtime
+    from antiphon.config.load import parse_config
+    from antiphon.data.features import Features
+    from antiphon.joint.trainer import Trainer
 
     rng = np.random.default_rng(0)
     features = [
@@ -128,10 +128,10 @@ def reading(folder: Path) -> Iterator[Row]:
     """1,000,000 interactions from parquet to a checked catalog and a sparse matrix."""
     import pyarrow as pa
 
-    from antiphon import storage
-    from antiphon.config import CatalogConfig, InteractionsConfig
-    from antiphon.encoders.collaborative import user_item_matrix
-    from antiphon.reading import read_catalog
+    from antiphon.base import storage
+    from antiphon.config.sections import CatalogConfig, InteractionsConfig
+    from antiphon.data.held_out import user_item_matrix
+    from antiphon.data.reading import read_catalog
 
     rng = np.random.default_rng(0)
     n_users, n_items = 20_000, 10_000
@@ -186,12 +186,12 @@ def query(folder: Path) -> Iterator[Row]:
 
 def channels(folder: Path) -> Iterator[Row]:
     """What a text costs beside its vector and the search: words and facets of 60,000 items."""
-    from antiphon.channels import Channels
-    from antiphon.facets import FacetReader, Facets, members
-    from antiphon.joint import Projection
-    from antiphon.lexical import Lexical
-    from antiphon.mixture import Mixture
-    from antiphon.query import Query
+    from antiphon.channels.facets import FacetReader, Facets, members
+    from antiphon.channels.mixture import Mixture
+    from antiphon.channels.words import Lexical
+    from antiphon.joint.model import Projection
+    from antiphon.query.request import Query
+    from antiphon.space.added import Channels
 
     rng = np.random.default_rng(0)
     words = np.array([f"word{number}" for number in range(20_000)])

@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from antiphon.evaluate.protocols import Task
-from antiphon.evaluate.reproduce import MULTI, OURS_FROM, Options, Reproduction
 from antiphon.evaluate.results import evaluate
 from antiphon.evaluate.rundata import RunData
-from antiphon.evaluate.search import FOLDER, PLOT, nested, search_config
-from antiphon.evaluate.summary import commit, machine
 from antiphon.evaluate.systems import SpaceSystem
 from antiphon.evaluate.trials import Trial, run_trial, trial_config
-from antiphon.metrics import mean_over_queries
+from antiphon.evaluate.tune import FOLDER, PLOT, nested, search_config
+from antiphon.numbers.metrics import mean_over_queries
+from antiphon.reproduce.reproduce import MULTI, OURS_FROM, Options, Reproduction
+from antiphon.reproduce.summary import commit, machine
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"

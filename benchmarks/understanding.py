@@ -18,9 +18,9 @@ import numpy as np
 from antiphon.evaluate.protocols import retrieve_task
 from antiphon.evaluate.rundata import RunData
 from antiphon.evaluate.significance import paired_bootstrap_test
-from antiphon.metrics import evaluate_ranking
-from antiphon.refine import to_query
-from antiphon.understand.reader import Reader
+from antiphon.numbers.metrics import evaluate_ranking
+from antiphon.talk.reader import Reader
+from antiphon.talk.refine import to_query
 
 METRIC = "ndcg@200"
 

@@ -18,11 +18,12 @@ from typing import ClassVar
 import numpy as np
 
 import antiphon
-from antiphon import storage
-from antiphon.config import Section
+from antiphon.base import storage
+from antiphon.base.progress import Progress
+from antiphon.config.sections import Section
+from antiphon.data.features import Features
 from antiphon.encoders.base import Encoder, Source
-from antiphon.features import Features, unit
-from antiphon.progress import Progress
+from antiphon.numbers.vectors import unit
 
 
 class EraOptions(Section):
@@ -66,8 +67,8 @@ def register(folder: Path) -> None:
 
 def main() -> None:
     """Build the generated catalog from words and years, and ask it."""
+    from antiphon.base.progress import silent
     from antiphon.datasets.generated import GENERATED
-    from antiphon.progress import silent
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

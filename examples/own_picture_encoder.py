@@ -19,13 +19,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 import antiphon
-from antiphon import storage
-from antiphon.config import CatalogConfig, Section
+from antiphon.base import storage
+from antiphon.base.progress import Progress
+from antiphon.config.sections import CatalogConfig, Section
+from antiphon.data.features import Features
 from antiphon.encoders.base import Encoder, QueryKind, QuerySide, Source
 from antiphon.encoders.files import MediaFiles, check_media
-from antiphon.encoders.pictures import MAX_FILE, decode, read_request
-from antiphon.features import Features, unit
-from antiphon.progress import Progress
+from antiphon.encoders.pictures.files import MAX_FILE, decode, read_request
+from antiphon.numbers.vectors import unit
 
 
 def palette(picture: Any, levels: int) -> np.ndarray:
@@ -113,9 +114,9 @@ def paint(folder: Path, item_ids: Sequence[str]) -> None:
 
 def main() -> None:
     """Build the generated catalog with painted posters, and search it with a picture, alone and with words."""
+    from antiphon.base.progress import silent
+    from antiphon.data.reading import read_catalog
     from antiphon.datasets.generated import GENERATED
-    from antiphon.progress import silent
-    from antiphon.reading import read_catalog
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

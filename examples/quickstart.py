@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 
 import antiphon
+from antiphon.base.progress import silent
 from antiphon.datasets.generated import GENERATED
-from antiphon.progress import silent
 
 
 def main(folder: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 import tomli_w
 from hypothesis import HealthCheck, settings
 
-from antiphon import runtime
+from antiphon.base import runtime
 
 # Before any test loads torch: threads that spin while they wait make small work many times slower.
 runtime.set_openmp()

@@ -29,29 +29,31 @@ from antiphon.errors import (
 )
 
 if TYPE_CHECKING:
-    from antiphon.build import build
-    from antiphon.catalog import Catalog
-    from antiphon.config import Config, load_config
-    from antiphon.features import Features
-    from antiphon.growing import add_items
-    from antiphon.joint import JointModel
-    from antiphon.query import Hit, Query
-    from antiphon.reading import read_catalog
-    from antiphon.space import Space, load
+    from antiphon.config.load import load_config
+    from antiphon.config.sections import Config
+    from antiphon.data.catalog import Catalog
+    from antiphon.data.features import Features
+    from antiphon.data.reading import read_catalog
+    from antiphon.joint.model import JointModel
+    from antiphon.query.hits import Hit
+    from antiphon.query.request import Query
+    from antiphon.run.build import build
+    from antiphon.run.growing import add_items
+    from antiphon.space.space import Space, load
 
 _LAZY = {
-    "Catalog": "catalog",
-    "Config": "config",
-    "Features": "features",
-    "Hit": "query",
-    "JointModel": "joint",
-    "Query": "query",
-    "Space": "space",
-    "add_items": "growing",
-    "build": "build",
-    "load": "space",
-    "load_config": "config",
-    "read_catalog": "reading",
+    "Catalog": "data.catalog",
+    "Config": "config.sections",
+    "Features": "data.features",
+    "Hit": "query.hits",
+    "JointModel": "joint.model",
+    "Query": "query.request",
+    "Space": "space.space",
+    "add_items": "run.growing",
+    "build": "run.build",
+    "load": "space.space",
+    "load_config": "config.load",
+    "read_catalog": "data.reading",
 }
 
 __all__ = [

@@ -31,8 +31,8 @@ def address(tmp_path_factory: pytest.TempPathFactory, tiny_text_model: Path) -> 
     """A service over films with pictures and sounds that requests can be made of."""
     import media_films
 
-    from antiphon.build import build
-    from antiphon.config import load_config
+    from antiphon.config.load import load_config
+    from antiphon.run.build import build
 
     folder = tmp_path_factory.mktemp("media")
     media_films.register(folder / "site")

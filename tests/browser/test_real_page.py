@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from antiphon.build import build
-from antiphon.config import load_config
-from antiphon.progress import silent
-from antiphon.registry import find
+from antiphon.base.progress import silent
+from antiphon.base.registry import find
+from antiphon.config.load import load_config
+from antiphon.run.build import build
 
 pytestmark = pytest.mark.data
 AXE = Path(__file__).parent / ".axe" / "axe.min.js"

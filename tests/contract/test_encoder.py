@@ -17,19 +17,20 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from antiphon import storage
-from antiphon.config import ModalityConfig, load_config
+from antiphon.base import storage
+from antiphon.base.progress import silent
+from antiphon.base.registry import find, names
+from antiphon.config.load import load_config
+from antiphon.config.sections import ModalityConfig
+from antiphon.data.features import Features
+from antiphon.data.reading import read_catalog
+from antiphon.data.splits import make_split
 from antiphon.describe.descriptions import describe
-from antiphon.encoders.audio import AudioEncoder
 from antiphon.encoders.base import Encoder, Source, make_encoder
-from antiphon.encoders.image import PictureEncoder
+from antiphon.encoders.pictures.encoder import PictureEncoder
 from antiphon.encoders.shards import encode_in_shards
+from antiphon.encoders.sounds.encoder import AudioEncoder
 from antiphon.errors import ConfigError, QueryError, RunError
-from antiphon.features import Features
-from antiphon.progress import silent
-from antiphon.reading import read_catalog
-from antiphon.registry import find, names
-from antiphon.splits import make_split
 
 tiny = runpy.run_path(str(Path(__file__).resolve().parents[1] / "support" / "tiny_clip.py"))
 sounds = runpy.run_path(str(Path(__file__).resolve().parents[1] / "support" / "tiny_sound.py"))

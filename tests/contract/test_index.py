@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from antiphon.registry import find, names
+from antiphon.base.registry import find, names
 
 INDEXES = names("antiphon.indexes")
 

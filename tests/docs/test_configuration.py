@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from antiphon import config
-from antiphon.registry import find, names
+from antiphon.base.registry import find, names
+from antiphon.config import sections as config
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
 TABLES: dict[str, type[BaseModel]] = {

@@ -86,8 +86,8 @@ def tiny_run(tiny_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Bu
 @pytest.fixture(scope="session")
 def paper_run(tiny_run: Built, tmp_path_factory: pytest.TempPathFactory) -> Built:
     """The same catalog with `preset = "paper"`: the paper's model and use, and nothing else."""
-    from antiphon.build import build
-    from antiphon.config import load_config
+    from antiphon.config.load import load_config
+    from antiphon.run.build import build
 
     run = tmp_path_factory.mktemp("runs") / "paper"
     shutil.copytree(tiny_run.run / "features", run / "features")  # nothing to encode or export again

@@ -16,13 +16,13 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import antiphon
-from antiphon import storage
-from antiphon.build import build
-from antiphon.config import load_config
-from antiphon.encoders.text import TextEncoder
+from antiphon.base import storage
+from antiphon.config.load import load_config
+from antiphon.encoders.text.encoder import TextEncoder
 from antiphon.errors import ConfigError, DataError, MismatchError, RunError
-from antiphon.growing import add_items
-from antiphon.query import Query
+from antiphon.query.request import Query
+from antiphon.run.build import build
+from antiphon.run.growing import add_items
 
 NEW = ["film-003", "film-006", "film-017", "film-041"]
 """film-006 and film-041 have no picture; no new film has interactions in the small run."""
@@ -190,9 +190,9 @@ def stages(run: Path) -> dict[str, Any]:
 
 def test_a_run_that_grew_is_whole(grown: Path, whole: antiphon.Space) -> None:
     """Catalog, texts, features and manifest are those of the published space, and nothing is left over."""
-    from antiphon.catalog import Catalog
+    from antiphon.data.catalog import Catalog
+    from antiphon.data.features import Features
     from antiphon.describe.descriptions import Descriptions
-    from antiphon.features import Features
 
     catalog = Catalog.load(grown / "catalog")
     assert catalog.item_ids == whole.item_ids
@@ -279,7 +279,7 @@ def test_a_killed_addition_is_settled(
     run: Path, small_run: Path, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch, after: str
 ) -> None:
     """Killed before the space is published, nothing has changed; killed after, the next command does the rest."""
-    from antiphon import growing
+    from antiphon.run import growing
 
     class Killed(BaseException):
         pass
@@ -358,8 +358,8 @@ def test_pictures_are_read_from_a_folder(
     import runpy
 
     pytest.importorskip("transformers")
-    from antiphon.encoders.image import PictureEncoder
-    from antiphon.features import Features
+    from antiphon.data.features import Features
+    from antiphon.encoders.pictures.encoder import PictureEncoder
 
     support = Path(__file__).resolve().parents[1] / "support"
     made = runpy.run_path(str(support / "media_films.py"))

@@ -49,8 +49,8 @@ def film_rows(run: Path) -> list[dict[str, Any]]:
 @pytest.fixture
 def sounding(project: Callable[..., Path], tiny_text_model: Path, tmp_path: Path) -> Path:
     """The run of films with sounds, of which one is silent and one is no sound."""
-    from antiphon.build import build
-    from antiphon.config import load_config
+    from antiphon.config.load import load_config
+    from antiphon.run.build import build
 
     network = sounds["make_log_mel"](tmp_path / "network")
     modalities = [
@@ -74,7 +74,7 @@ def test_a_sound_is_answered_with_and_without_torch(
     sounding: Path, cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A hiss asks for items that hiss; by library and command line, beside torch and without it, the same answer."""
-    from antiphon.space import load
+    from antiphon.space.space import load
 
     space = load(sounding)
     request = tmp_path / "hiss.wav"
@@ -101,9 +101,9 @@ def test_a_sound_is_answered_with_and_without_torch(
 
 def test_what_could_not_be_heard_is_said(sounding: Path, cli: Callable[..., Any], tmp_path: Path) -> None:
     """The silent item and the one whose file is no sound are masked and in the findings; a request is refused."""
+    from antiphon.base.layout import RunLayout
+    from antiphon.data.features import Features
     from antiphon.encoders.files import read_findings
-    from antiphon.features import Features
-    from antiphon.layout import RunLayout
 
     layout = RunLayout(sounding)
     features = Features.load(layout.features, "audio")

@@ -14,9 +14,9 @@ from filelock import FileLock
 from numpy.testing import assert_array_equal
 
 import antiphon
-from antiphon.build import build
-from antiphon.config import load_config
+from antiphon.config.load import load_config
 from antiphon.errors import IntegrityError, MismatchError, RunError
+from antiphon.run.build import build
 
 STAGES = [
     "catalog", "describe", "features.text", "features.image", "features.cf", "synthetic", "train", "facets", "taste",

@@ -151,7 +151,7 @@ def test_a_relative_model_folder_is_found_from_anywhere(
     """Paths in antiphon.toml are relative to its folder, that of a text model too."""
     import shutil
 
-    from antiphon.config import load_config
+    from antiphon.config.load import load_config
 
     toml = project({"modalities": [{"name": "text", "encoder": "sentence-transformers", "model": "models/tiny"}]})
     shutil.copytree(tiny_text_model, toml.parent / "models" / "tiny")

@@ -31,8 +31,8 @@ def media(tmp_path_factory: pytest.TempPathFactory, tiny_text_model: Path) -> Pa
     """The folder of a run `run` and of the files that it was made of."""
     import media_films
 
-    from antiphon.build import build
-    from antiphon.config import load_config
+    from antiphon.config.load import load_config
+    from antiphon.run.build import build
 
     folder = tmp_path_factory.mktemp("media")
     media_films.register(folder / "site")
@@ -50,7 +50,7 @@ def media(tmp_path_factory: pytest.TempPathFactory, tiny_text_model: Path) -> Pa
 @pytest.fixture(scope="session")
 def space(media: Path) -> Any:
     """The space of the run."""
-    from antiphon.space import load
+    from antiphon.space.space import load
 
     return load(media / "run")
 
@@ -86,7 +86,7 @@ def ids(hits: Any) -> list[str]:
 
 def test_a_picture_is_asked_in_the_space_of_the_pictures(space: Any) -> None:
     """A picture's vector is the projection of the model's: near to the item that has it, whatever is done to it."""
-    from antiphon.query import MediaFile, Query
+    from antiphon.query.request import MediaFile, Query
 
     vector = space.embed_many([Query(image=MediaFile(picture(8)))])[0]
     row, number = space.row_of["film-008"], space.modalities.index("image")
@@ -137,7 +137,7 @@ def test_texts_reach_the_pictures_where_they_are_asked_to(space: Any) -> None:
 
 
 def _query(text: str, weights: dict[str, float] | None = None) -> Any:
-    from antiphon.query import Query
+    from antiphon.query.request import Query
 
     return Query(text=text, weights=weights or {})
 
@@ -178,7 +178,7 @@ def test_the_command_line_takes_files(media: Path, space: Any, tmp_path: Path) -
 
 def test_inspect_counts_the_flaws(media: Path) -> None:
     """What was wrong with pictures is in `antiphon inspect`."""
-    from antiphon.inspection import inspect_run
+    from antiphon.run.inspection import inspect_run
 
     dropped = inspect_run(media / "run")["dropped"]
     assert dropped["pictures that are cut off or damaged (image)"] == 1
@@ -234,9 +234,9 @@ def test_bad_uploads_are_problem_documents(client: Any, sent: dict[str, Any], st
 def test_one_bad_file_does_not_spoil_the_batch(space: Any) -> None:
     """A request with a broken picture that is answered together with others is the only one refused."""
     from antiphon.errors import QueryError
-    from antiphon.query import MediaFile
-    from antiphon.refine import Wish
+    from antiphon.query.request import MediaFile
     from antiphon.serve.served import Ask, Served
+    from antiphon.talk.wish import Wish
 
     asks = [Ask(Wish(text="drama")), Ask(Wish(), image=MediaFile(b"no")), Ask(Wish(), image=MediaFile(picture(2)))]
     first, second, third = Served(space).answer(asks)

@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import antiphon
-from antiphon.build import build
-from antiphon.config import load_config
-from antiphon.registry import find
-from antiphon.space import Space
+from antiphon.base.registry import find
+from antiphon.config.load import load_config
+from antiphon.run.build import build
+from antiphon.space.space import Space
 
 pytestmark = pytest.mark.data
 
@@ -40,7 +40,7 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Space:
 
 
 def antiphon_silent(name: str, total: int):  # noqa: D103  a progress that shows nothing
-    from antiphon.progress import silent
+    from antiphon.base.progress import silent
 
     return silent(name, total)
 

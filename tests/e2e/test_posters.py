@@ -48,14 +48,14 @@ def test_real_posters_are_encoded_as_transformers_does(posters: Path, data_dir: 
     import transformers
     from PIL import Image
 
-    from antiphon.config import load_config
+    from antiphon.base.progress import silent
+    from antiphon.config.load import load_config
+    from antiphon.data.reading import read_catalog
+    from antiphon.data.splits import make_split
     from antiphon.describe.descriptions import Descriptions
     from antiphon.encoders.base import Source
     from antiphon.encoders.files import read_findings
-    from antiphon.encoders.image_models import ClipEncoder, ClipOptions
-    from antiphon.progress import silent
-    from antiphon.reading import read_catalog
-    from antiphon.splits import make_split
+    from antiphon.encoders.pictures.models import ClipEncoder, ClipOptions
 
     known = pq.read_table(data_dir / "movies" / "image_efficientnet_lite0.parquet")
     ids = known["item_id"].to_pylist()[:N_POSTERS]

@@ -7,14 +7,14 @@ import re
 import numpy as np
 import pytest
 
-from antiphon.config import load_config
+from antiphon.base.progress import silent
+from antiphon.base.registry import find
+from antiphon.config.load import load_config
+from antiphon.data.reading import read_catalog
+from antiphon.data.splits import held_out, make_split, training_interactions
 from antiphon.datasets.base import Dataset
 from antiphon.describe.descriptions import describe
 from antiphon.encoders.base import Source, make_encoder
-from antiphon.progress import silent
-from antiphon.reading import read_catalog
-from antiphon.registry import find
-from antiphon.splits import held_out, make_split, training_interactions
 
 pytestmark = pytest.mark.data
 # items, users, pairs, positives, items with a precomputed vector
@@ -85,7 +85,7 @@ def test_posters_are_found_by_their_items(data_dir, tmp_path):
 
 def load_ids(config):
     """Ids of the vectors of the first precomputed modality."""
-    from antiphon.storage import read_table
+    from antiphon.base.storage import read_table
 
     file = next(item.options["file"] for item in config.modalities if item.encoder == "precomputed")
     return set(read_table(file, ["item_id"])["item_id"].to_pylist())

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from antiphon.evaluate.report import Block, as_html, as_markdown
 from antiphon.evaluate.results import load_results
+from antiphon.reproduce.blocks import Block
+from antiphon.reproduce.report import as_html, as_markdown
 
 Call = Callable[..., tuple[int, str, str]]
 SMALL = ("--items", "150", "--users", "300", "--queries", "100", "--epochs", "2", "--seeds", "1", "--trials", "2")

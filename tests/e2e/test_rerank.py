@@ -10,10 +10,11 @@ import pytest
 from numpy.testing import assert_allclose
 
 import antiphon
-from antiphon import Query, mixture, rerank, rerank_training
-from antiphon.build import build
-from antiphon.config import load_config
-from antiphon.space import Space
+from antiphon import Query
+from antiphon.channels import mixture, rerank, rerank_training
+from antiphon.config.load import load_config
+from antiphon.run.build import build
+from antiphon.space.space import Space
 
 HISTORY = ("film-001", "film-002", "film-003")
 N_ITEMS = 60

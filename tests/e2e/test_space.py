@@ -10,9 +10,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import antiphon
 from antiphon import Query, QueryError, UnknownIdError
-from antiphon.features import unit
-from antiphon.filters import parse_filter
-from antiphon.space import Space
+from antiphon.numbers.vectors import unit
+from antiphon.query.filters import parse_filter
+from antiphon.space.space import Space
 
 A, B, C = "film-001", "film-002", "film-003"
 

@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.build import build
 from antiphon.chat.endpoint import Chat, Endpoint
 from antiphon.chat.ledger import Answers
 from antiphon.chat.prompt import load_prompt
-from antiphon.config import Config
+from antiphon.config.sections import Config
 from antiphon.errors import QueryError
-from antiphon.filters import matches, parse_filter
-from antiphon.refine import answer as answers_to
-from antiphon.space import load
-from antiphon.understand.model import model_reading
-from antiphon.understand.reader import Reader
+from antiphon.query.filters import matches, parse_filter
+from antiphon.run.build import build
+from antiphon.space.space import load
+from antiphon.talk.model import model_reading
+from antiphon.talk.reader import Reader
+from antiphon.talk.refine import answer as answers_to
 
 support = runpy.run_path(str(Path(__file__).parents[1] / "support" / "chat_server.py"))
 chat_server, answers = support["chat_server"], support["answers"]

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from antiphon.encoders.collaborative import Setting
-from antiphon.evaluate.classic import EASE, IALS, ItemNeighbours
-from antiphon.evaluate.lexical import BM25, tokens
-from antiphon.evaluate.mixtures import Concatenation, RankFusion, ScoreFusion, standardised
+from antiphon.evaluate.baselines.bm25 import BM25, tokens
+from antiphon.evaluate.baselines.classic import EASE, IALS, ItemNeighbours
+from antiphon.evaluate.baselines.fusion import Concatenation, RankFusion, ScoreFusion, standardised
 from antiphon.evaluate.protocols import Task, recommend_task
 from antiphon.evaluate.rundata import RunData
 from antiphon.evaluate.systems import Neighbours, Popularity, mean_of_views
-from antiphon.features import unit
+from antiphon.numbers.factorization import Setting
+from antiphon.numbers.vectors import unit
 
 TEXTS = [
     "a dark thriller about a conspiracy in space",
@@ -157,8 +157,8 @@ def test_concatenation_is_a_weighted_sum_of_cosines(data: RunData, task: Task) -
 
 def text_task(texts: list[str], n_items: int) -> Task:
     """A retrieval task without truths."""
-    from antiphon.metrics import Relevance
-    from antiphon.query import Query
+    from antiphon.numbers.metrics import Relevance
+    from antiphon.query.request import Query
 
     nothing = np.empty(0, dtype=np.int32)
     n = len(texts)

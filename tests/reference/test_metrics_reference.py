@@ -12,7 +12,7 @@ import pytrec_eval
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.metrics import Relevance, evaluate_ranking, hits
+from antiphon.numbers.metrics import Relevance, evaluate_ranking, hits
 
 Floats = npt.NDArray[np.float64]
 CUTOFFS = (1, 3, 7, 200)

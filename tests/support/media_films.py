@@ -12,13 +12,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import tomli_w
 
-from antiphon import storage
-from antiphon.config import Section
+from antiphon.base import storage
+from antiphon.base.progress import Progress
+from antiphon.config.sections import Section
+from antiphon.data.features import Features
 from antiphon.encoders.base import Encoder, QueryKind, QuerySide, Source
 from antiphon.encoders.files import MediaFiles
 from antiphon.errors import QueryError
-from antiphon.features import Features, unit
-from antiphon.progress import Progress
+from antiphon.numbers.vectors import unit
 
 HERE = Path(__file__).resolve().parent
 films = runpy.run_path(str(HERE.parent / "conftest.py"))

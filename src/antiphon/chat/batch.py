@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from antiphon import storage
+from antiphon.base import storage
 from antiphon.chat.endpoint import Chat, body_of, client_library, reply_of
 from antiphon.chat.ledger import Ask, Reply
 from antiphon.errors import ConfigError

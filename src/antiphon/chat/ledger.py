@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from antiphon import storage
+from antiphon.base import storage
 from antiphon.errors import AntiphonError, ConfigError
 
 CHARACTERS_A_TOKEN = 4

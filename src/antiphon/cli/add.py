@@ -37,7 +37,7 @@ def add(
     What an item lacks is left out: a text alone is enough. A build knows the files of its configuration only, so put
     the items into these as well before you build again.
     """
-    from antiphon.growing import add_items
+    from antiphon.run.growing import add_items
 
     added = add_items(
         run,

@@ -16,8 +16,8 @@ from antiphon.cli.output import note, progress
 @click.option("--quiet", is_flag=True, help="Say nothing unless something is wrong.")
 def build(configuration: Path, run: Path | None, overrides: tuple[str, ...], quiet: bool) -> None:
     """Build a space from CONFIGURATION (an antiphon.toml); what is up to date is not done again."""
-    from antiphon.build import build as build_run
-    from antiphon.config import load_config
+    from antiphon.config.load import load_config
+    from antiphon.run.build import build as build_run
 
     config = load_config(configuration, overrides)
     say = (lambda _: None) if quiet else note

@@ -21,8 +21,8 @@ def data() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 def list_datasets(folder: Path | None, as_json: bool) -> None:
     """List data sets, their licences, and where they were found."""
+    from antiphon.base.registry import find, names
     from antiphon.datasets.base import Dataset
-    from antiphon.registry import find, names
 
     datasets: list[Dataset] = [find("antiphon.datasets", name) for name in names("antiphon.datasets")]
     found = {item.name: item.find(folder) if item.files else None for item in datasets}
@@ -47,8 +47,8 @@ def list_datasets(folder: Path | None, as_json: bool) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the project; data/NAME where not given.")
 def fetch(name: str, folder: Path | None, out: Path | None) -> None:
     """Make a project's folder with an antiphon.toml for the data set NAME."""
+    from antiphon.base.registry import find
     from antiphon.datasets.base import Dataset
-    from antiphon.registry import find
 
     dataset: Dataset = find("antiphon.datasets", name)
     note(f"licence of {dataset.name}: {dataset.licence}")

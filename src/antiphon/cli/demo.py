@@ -26,8 +26,8 @@ SHOWN = 5
 @click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="Of the page; 0: any.")
 def demo(dataset: str | None, folder: Path | None, run: Path, no_serve: bool, port: int) -> None:
     """Build a space from real data, and open the page over it with three conversations to click."""
-    from antiphon.build import build
-    from antiphon.config import load_config
+    from antiphon.config.load import load_config
+    from antiphon.run.build import build
 
     project = _project(dataset, folder, run)
     build(load_config(project), run, progress=progress(), notify=note)
@@ -39,10 +39,11 @@ def demo(dataset: str | None, folder: Path | None, run: Path, no_serve: bool, po
 
 def _talk(run: Path) -> None:
     """Three conversations, each a request and what is said next, with the first answers to each."""
-    from antiphon.refine import Wish, answer, refine
     from antiphon.serve.examples import conversations
-    from antiphon.space import load
-    from antiphon.vocabulary import Vocabulary
+    from antiphon.space.space import load
+    from antiphon.talk.refine import answer, refine
+    from antiphon.talk.vocabulary import Vocabulary
+    from antiphon.talk.wish import Wish
 
     space = load(run)
     words = Vocabulary.of(space)
@@ -77,8 +78,8 @@ def _serve(run: Path, port: int) -> None:
 
 
 def _project(dataset: str | None, folder: Path | None, run: Path) -> Path:
+    from antiphon.base.registry import find
     from antiphon.datasets.base import Dataset
-    from antiphon.registry import find
 
     for name in PREFERRED if dataset is None else (dataset,):
         known: Dataset = find("antiphon.datasets", name)

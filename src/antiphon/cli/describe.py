@@ -13,7 +13,7 @@ from antiphon.errors import ConfigError
 
 if TYPE_CHECKING:
     from antiphon.chat.endpoint import Chat
-    from antiphon.config import Config
+    from antiphon.config.sections import Config
     from antiphon.describe.writer import Writer, Written
 
 
@@ -59,10 +59,10 @@ def describe(
     item whose answer does not pass keeps its TEMPLATE. Use the file with describe.mode = "gen" or "template+gen" and
     describe.gen_file. Ends with exit code 3 where the budget or the server ended it early.
     """
-    from antiphon.config import load_config
+    from antiphon.config.load import load_config
+    from antiphon.data.reading import read_catalog
     from antiphon.describe.descriptions import save_written
     from antiphon.describe.template import fill_template
-    from antiphon.reading import read_catalog
 
     config = load_config(configuration, overrides)
     target = out or config.describe.gen_file

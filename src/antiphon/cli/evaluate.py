@@ -43,11 +43,11 @@ def evaluate(
     A system with hyperparameters is tuned on held-out validation users, or on the part of the queries that is then
     left out of the result. Values of every query are kept in RUN/eval.
     """
+    from antiphon.evaluate.baselines.tuned import make_system, system_names, tunable_systems
     from antiphon.evaluate.results import METRICS
     from antiphon.evaluate.results import evaluate as measure
     from antiphon.evaluate.rundata import RunData
-    from antiphon.evaluate.tuning import make_system, system_names, tunable_systems
-    from antiphon.metrics import parse_metric
+    from antiphon.numbers.metrics import parse_metric
 
     specs = [str(parse_metric(metric)) for metric in metrics] or list(METRICS)
     kind = _kind(task, queries, truth)

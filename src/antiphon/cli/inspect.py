@@ -14,7 +14,7 @@ from antiphon.cli.output import document
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 def inspect(run: Path, as_json: bool) -> None:
     """Show stages, sizes, seconds, the coverage of each modality, and what was dropped."""
-    from antiphon.inspection import inspect_run
+    from antiphon.run.inspection import inspect_run
 
     found = inspect_run(run)
     if as_json:

@@ -11,12 +11,12 @@ from typing import Any
 
 import click
 
+from antiphon.base.progress import Advance, Progress, bar
+from antiphon.base.runtime import cache_folder
 from antiphon.chat.endpoint import BASE_URL, KEY_ENV, MODEL, Chat, Endpoint
 from antiphon.chat.ledger import Answers, Budget
 from antiphon.chat.pace import Pace
 from antiphon.cli.output import note
-from antiphon.progress import Advance, Progress, bar
-from antiphon.runtime import cache_folder
 
 Command = Callable[..., Any]
 UNFINISHED = 3

@@ -9,9 +9,8 @@ from typing import Any
 
 import click
 
-from antiphon.documents import hit_document
-from antiphon.progress import Progress, bar, silent
-from antiphon.query import Hit
+from antiphon.base.progress import Progress, bar, silent
+from antiphon.query.hits import Hit, hit_document
 
 __all__ = ["document", "hit_document", "hit_lines", "note", "progress"]
 

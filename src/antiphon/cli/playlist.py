@@ -38,9 +38,9 @@ def playlist(
     diversity: float, no_flow: bool, out: Path | None, location: str, as_json: bool, **request: Any,
 ) -> None:  # fmt: skip
     """Make a playlist from TEXT, from seeds, or both; or continue one with --after."""
-    from antiphon.filters import parse_filter
     from antiphon.playlist import FORMATS, PlaylistRequest, Tradeoff, export, make_playlist
-    from antiphon.space import load
+    from antiphon.query.filters import parse_filter
+    from antiphon.space.space import load
 
     if text is not None and not text.strip():
         raise QueryError("the text of the request is empty; say what you are after, or leave it out.")
@@ -58,7 +58,7 @@ def playlist(
     made = make_playlist(space, asked)
     took_ms = (time.perf_counter() - start) * 1000
     if out is not None and kind is not None:
-        from antiphon.storage import write_text
+        from antiphon.base.storage import write_text
 
         write_text(out, export(made, kind, name=text or out.stem, location=location))
         note(f"wrote {len(made.entries)} items to {out}")

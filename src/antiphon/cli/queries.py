@@ -15,7 +15,7 @@ from antiphon.cli.output import document, note
 from antiphon.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from antiphon.config import Config
+    from antiphon.config.sections import Config
     from antiphon.describe.requests import Request
 
 
@@ -48,10 +48,10 @@ def make(
     draft, the prompt and who has worded it. `antiphon evaluate --queries` reads the file. Ends with exit code 3 where
     the budget or the server ended the rewriting early.
     """
-    from antiphon import storage
-    from antiphon.config import load_config
+    from antiphon.base import storage
+    from antiphon.config.load import load_config
+    from antiphon.data.reading import read_catalog
     from antiphon.describe.requests import counts, draw_requests
-    from antiphon.reading import read_catalog
 
     config = load_config(configuration, overrides)
     number = config.seed if seed is None else seed

@@ -32,9 +32,9 @@ def reproduce(
 
     Writes metrics.json, per_query.parquet, report.html and report.md into --out.
     """
-    from antiphon.evaluate.reproduce import Options
-    from antiphon.evaluate.summary import reproduce as run
-    from antiphon.evaluate.summary import short_document
+    from antiphon.reproduce.reproduce import Options
+    from antiphon.reproduce.summary import reproduce as run
+    from antiphon.reproduce.summary import short_document
 
     names = tuple(name.strip() for name in encoders.split(",") if name.strip())
     folder = out or Path("runs") / f"reproduce-{dataset}"

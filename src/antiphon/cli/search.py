@@ -94,7 +94,7 @@ def _answer(
     run: Path, *, as_json: bool, where: tuple[str, ...], weights: tuple[str, ...] = (), understand: str | None = None,
     **request: Any,
 ) -> None:  # fmt: skip
-    from antiphon.space import load
+    from antiphon.space.space import load
 
     if request["text"] is not None and not request["text"].strip():
         raise QueryError("the text of the request is empty; say what you are after, or use `antiphon recommend`.")

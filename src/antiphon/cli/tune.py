@@ -12,7 +12,7 @@ import click
 from antiphon.cli.output import document, note, progress
 
 if TYPE_CHECKING:
-    from antiphon.evaluate.search import Found
+    from antiphon.evaluate.tune import Found
 
 
 @click.command(epilog="Example: antiphon tune antiphon.toml --run runs/films --trials 20 --queries requests.jsonl")
@@ -34,8 +34,8 @@ def tune(
     A trial is scored on validation users, and on the validation part of the queries and of the truth where they are
     given; test ones are never read. A search that was stopped goes on where it was. RUN/tune keeps its history.
     """
-    from antiphon.config import load_config
-    from antiphon.evaluate.search import search_config
+    from antiphon.config.load import load_config
+    from antiphon.evaluate.tune import search_config
 
     config = load_config(configuration, overrides)
     folder = run or Path("runs") / config.name

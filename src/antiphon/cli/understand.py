@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from antiphon.space import Space
-    from antiphon.understand.reader import Reading
+    from antiphon.space.space import Space
+    from antiphon.talk.reader import Reading
 
 
 def understood(
@@ -17,7 +17,7 @@ def understood(
     Raises:
         ConfigError: a model is to read, but none is named.
     """
-    from antiphon.refine import exemplars
+    from antiphon.talk.refine import exemplars
 
     reading = _read(space, by, request["text"])
     wish = reading.wish
@@ -31,16 +31,16 @@ def understood(
 
 
 def _read(space: Space, by: str, text: str) -> Reading:
-    from antiphon.understand.model import model_reading
-    from antiphon.understand.reader import Reader
+    from antiphon.talk.model import model_reading
+    from antiphon.talk.reader import Reader
 
     reader = Reader.of(space)
     if by == "rules":
         return reader.read(text)
+    from antiphon.base.runtime import cache_folder
     from antiphon.chat.endpoint import Chat, Endpoint
     from antiphon.chat.ledger import Answers
     from antiphon.chat.prompt import load_prompt
-    from antiphon.runtime import cache_folder
 
     endpoint = Endpoint.of(None, None, None, timeout=30.0, retries=1)
     return model_reading(reader, text, Chat(endpoint, Answers(cache_folder() / "answers")), load_prompt("understand"))

@@ -10,9 +10,9 @@ from typing import Any
 
 import tomli_w
 
-from antiphon import storage
+from antiphon.base import storage
+from antiphon.base.progress import Progress
 from antiphon.errors import DataError
-from antiphon.progress import Progress
 
 VARIABLE = "ANTIPHON_DATA"
 Prepare = Callable[[Path, Path, Progress], Mapping[str, Any]]

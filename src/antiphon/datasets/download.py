@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from antiphon import storage
+from antiphon.base import storage
+from antiphon.base.progress import Progress
 from antiphon.errors import DataError, RunError
-from antiphon.progress import Progress
 
 BLOCK = 1 << 16
 TIMEOUT = 30.0

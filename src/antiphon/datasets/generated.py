@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from antiphon import storage
+from antiphon.base import storage
+from antiphon.base.progress import Progress
 from antiphon.datasets.base import Dataset
-from antiphon.progress import Progress
 
 GENRES = ("drama", "comedy", "thriller", "horror", "science fiction", "romance", "western", "documentary")
 MOODS: Mapping[str, Sequence[str]] = {

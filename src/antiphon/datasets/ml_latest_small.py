@@ -10,12 +10,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from antiphon import storage
+from antiphon.base import storage
+from antiphon.base.progress import Progress
+from antiphon.data.tables import read_file
 from antiphon.datasets.base import Dataset
 from antiphon.datasets.download import download, unzip
 from antiphon.errors import DataError
-from antiphon.progress import Progress
-from antiphon.tables import read_file
 
 URL = "https://files.grouplens.org/datasets/movielens/ml-latest-small.zip"
 SHA256 = "696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436"

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from antiphon.base.progress import Progress
 from antiphon.datasets.base import Dataset
-from antiphon.progress import Progress
 
 PERSONAL_TAGS = (
     "own",

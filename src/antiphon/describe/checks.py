@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from antiphon.wording import DEMONYMS, bare, fold, fold_title
+from antiphon.base.wording import DEMONYMS, bare, fold, fold_title
 
 INSTRUCTIONS = re.compile(
     r"\b(?:ignore|disregard|forget|override|bypass)\b[^.]{0,40}\b(?:above|previous|prior|earlier|instructions?|prompts?|"

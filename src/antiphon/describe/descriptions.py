@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from antiphon import storage
-from antiphon.catalog import Catalog
-from antiphon.config import DescribeConfig
+from antiphon.base import storage
+from antiphon.config.sections import DescribeConfig
+from antiphon.data.catalog import Catalog
 from antiphon.describe.template import MAX_CHARACTERS, fill_template
 from antiphon.errors import ConfigError, DataError, nearest
-from antiphon.fields import normalise
+from antiphon.query.columns import normalise
 
 View = tuple[str | None, ...]
 

@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.catalog import Catalog
+from antiphon.base.progress import Progress, silent
+from antiphon.base.wording import DEMONYMS, bare, fold
 from antiphon.chat.crowd import each
 from antiphon.chat.endpoint import Chat
 from antiphon.chat.ledger import Ask
 from antiphon.chat.prompt import Prompt
-from antiphon.config import Config, SyntheticConfig
+from antiphon.config.sections import Config, SyntheticConfig
+from antiphon.data.catalog import Catalog
 from antiphon.describe.checks import INSTRUCTIONS
 from antiphon.describe.synthetic import MAX_FACETS, N_FACETS, Facet, facets_of
-from antiphon.progress import Progress, silent
-from antiphon.wording import DEMONYMS, bare, fold
 
 MIN_ITEMS = 30
 """Of the paper: a set of facets that fewer items have is not asked for."""

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.catalog import Catalog
-from antiphon.config import SyntheticConfig
-from antiphon.fields import words_of
+from antiphon.config.sections import SyntheticConfig
+from antiphon.data.catalog import Catalog
+from antiphon.query.columns import words_of
 
 MAX_FACETS = 3
 N_FACETS = (0.4, 0.4, 0.2)

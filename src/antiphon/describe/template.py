@@ -8,9 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from antiphon.config import CategoryConfig, DescribeConfig
+from antiphon.config.sections import CategoryConfig, DescribeConfig
 from antiphon.errors import ConfigError, DataError, nearest
-from antiphon.fields import words_of
+from antiphon.query.columns import words_of
 
 MAX_CHARACTERS = 20_000
 

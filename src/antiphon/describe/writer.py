@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from antiphon.base.progress import Progress, silent
 from antiphon.chat.crowd import each
 from antiphon.chat.endpoint import Chat
 from antiphon.chat.ledger import Ask, Reply
 from antiphon.chat.prompt import Prompt, clean
 from antiphon.describe.checks import Rules, Subject, find_fault
-from antiphon.progress import Progress, silent
 
 TOKENS_A_WORD = 1.4
 """Of an answer, for the estimate."""

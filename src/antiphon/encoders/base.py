@@ -15,14 +15,15 @@ from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.catalog import Catalog
-from antiphon.config import CatalogConfig, ModalityConfig, Section, SplitConfig, check_section
+from antiphon.base.progress import Progress
+from antiphon.base.registry import find
+from antiphon.config.load import check_section
+from antiphon.config.sections import CatalogConfig, ModalityConfig, Section, SplitConfig
+from antiphon.data.catalog import Catalog
+from antiphon.data.features import Features
+from antiphon.data.splits import Split
 from antiphon.describe.descriptions import Descriptions
 from antiphon.errors import DataError
-from antiphon.features import Features
-from antiphon.progress import Progress
-from antiphon.registry import find
-from antiphon.splits import Split
 
 QueryKind = Literal["text", "history", "image", "audio"]
 ADDED = "added"

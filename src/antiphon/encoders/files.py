@@ -10,9 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from antiphon import storage
-from antiphon.catalog import Catalog, Finding, Media
-from antiphon.config import CatalogConfig
+from antiphon.base import storage
+from antiphon.config.sections import CatalogConfig
+from antiphon.data.catalog import Catalog, Finding, Media
 from antiphon.errors import ConfigError, DataError, QueryError, nearest
 
 FINDINGS = "findings.json"

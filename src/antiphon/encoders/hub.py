@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from antiphon import runtime, storage
+from antiphon.base import runtime, storage
 from antiphon.errors import ConfigError, MissingExtraError, RunError
 
 READ = (".safetensors", ".json", ".txt", ".model")

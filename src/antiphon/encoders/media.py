@@ -19,14 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from antiphon import storage
-from antiphon.config import CatalogConfig, Section
+from antiphon.base import storage
+from antiphon.base.progress import Progress
+from antiphon.config.sections import CatalogConfig, Section
+from antiphon.data.features import Features
 from antiphon.encoders.base import Encoder, QuerySide, Source
 from antiphon.encoders.files import MediaFiles, check_media
 from antiphon.encoders.shards import encode_in_shards
 from antiphon.errors import IntegrityError, MissingExtraError
-from antiphon.features import Features, unit
-from antiphon.progress import Progress
+from antiphon.numbers.vectors import unit
 
 Floats = NDArray[np.float32]
 T = TypeVar("T")

@@ -12,14 +12,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import Field
 
-from antiphon import storage
-from antiphon.config import CatalogConfig, Section
+from antiphon.base import storage
+from antiphon.base.progress import Progress
+from antiphon.config.sections import CatalogConfig, Section
+from antiphon.data.features import Features
+from antiphon.data.tables import column_of, ids_of, numbers_of, read_file
 from antiphon.encoders.base import Encoder, Growth, Source
 from antiphon.errors import ConfigError, DataError
-from antiphon.features import Features, unit
-from antiphon.fields import guess_type, is_list, normalise
-from antiphon.progress import Progress
-from antiphon.tables import column_of, ids_of, numbers_of, read_file
+from antiphon.numbers.vectors import unit
+from antiphon.query.columns import guess_type, is_list, normalise
 
 
 class PrecomputedOptions(Section):

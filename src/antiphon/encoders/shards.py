@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon import storage
+from antiphon.base import storage
+from antiphon.base.progress import Progress
 from antiphon.errors import IntegrityError
-from antiphon.progress import Progress
 
 Vectors = NDArray[np.float32]
 

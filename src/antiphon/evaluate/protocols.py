@@ -16,12 +16,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from antiphon.data.splits import held_out
+from antiphon.data.tables import column_of, ids_of, read_file
 from antiphon.errors import ConfigError, DataError
 from antiphon.evaluate.rundata import RunData
-from antiphon.metrics import Relevance
-from antiphon.query import Query
-from antiphon.splits import held_out
-from antiphon.tables import column_of, ids_of, read_file
+from antiphon.numbers.metrics import Relevance
+from antiphon.query.request import Query
 
 Kind = Literal["recommend", "similar", "retrieve", "cold"]
 Part = Literal["validation", "test", "all"]

@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from antiphon import storage
+from antiphon.base import storage
 from antiphon.evaluate.protocols import Task
 from antiphon.evaluate.significance import bootstrap_interval, paired_randomisation_test
 from antiphon.evaluate.systems import System, rank
-from antiphon.metrics import evaluate_ranking
+from antiphon.numbers.metrics import evaluate_ranking
 
 METRICS: tuple[str, ...] = ("ndcg@200", "recall@20", "recall@200", "mrr@200")
 K = 200

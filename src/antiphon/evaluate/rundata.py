@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.catalog import Catalog, Interactions
-from antiphon.config import Config, load_config
+from antiphon.base.layout import RunLayout
+from antiphon.base.registry import find
+from antiphon.channels.lsa import LSA
+from antiphon.config.load import load_config
+from antiphon.config.sections import Config
+from antiphon.data.catalog import Catalog, Interactions
+from antiphon.data.features import Features
+from antiphon.data.held_out import user_item_matrix
+from antiphon.data.splits import Split, make_split, training_interactions
 from antiphon.describe.descriptions import Descriptions
-from antiphon.encoders.collaborative import user_item_matrix
 from antiphon.errors import ConfigError, RunError, nearest
-from antiphon.features import Features
-from antiphon.layout import RunLayout
-from antiphon.lsa import LSA
-from antiphon.registry import find
-from antiphon.space import Space, load
-from antiphon.splits import Split, make_split, training_interactions
+from antiphon.space.space import Space, load
 
 
 class RunData:
@@ -117,7 +118,7 @@ class RunData:
     def words(self, view: str | None = None) -> list[list[str]]:
         """Words of the items' descriptions for lexical search: of one view, or of all views one after the other."""
         if view not in self._words:
-            from antiphon.evaluate.lexical import tokens
+            from antiphon.evaluate.baselines.bm25 import tokens
 
             texts = self.descriptions.best() if view is None else [text or "" for text in self.descriptions.views[view]]
             self._words[view] = tokens(texts)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from antiphon import storage
+from antiphon.base import storage
 from antiphon.errors import IntegrityError
 from antiphon.evaluate.results import Result, load_results, save_results
 

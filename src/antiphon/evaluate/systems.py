@@ -14,11 +14,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from antiphon.data.features import Features
 from antiphon.errors import ConfigError, QueryError
 from antiphon.evaluate.protocols import Kind, Task
 from antiphon.evaluate.rundata import RunData
-from antiphon.features import Features, unit
-from antiphon.index.exact import ExactIndex, top_k
+from antiphon.numbers.exact import ExactIndex, top_k
+from antiphon.numbers.vectors import unit
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]

@@ -14,14 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from antiphon import runtime, storage
-from antiphon.build import Builder
-from antiphon.config import Config, parse_config
+from antiphon.base import runtime, storage
+from antiphon.base.layout import RunLayout
+from antiphon.base.progress import Progress, silent
+from antiphon.config.load import parse_config
+from antiphon.config.sections import Config
+from antiphon.data.features import Features
 from antiphon.evaluate.rundata import RunData
 from antiphon.evaluate.stages import code_hash
-from antiphon.features import Features
-from antiphon.layout import RunLayout
-from antiphon.progress import Progress, silent
+from antiphon.run.build import Builder
 
 Change = Callable[[Features], Features]
 NOT_COPIED = ("space", "eval", "tune", "config.toml", "manifest.json", "trial.json", ".lock")

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
-from antiphon.documents import hit_document, plain
 from antiphon.errors import QueryError, nearest
-from antiphon.fields import words_of
 from antiphon.playlist.request import Playlist
+from antiphon.query.columns import words_of
+from antiphon.query.hits import hit_document, plain
 
 DEFAULT_LOCATION = "{item_id}"
 IDENTIFIER = "urn:antiphon:{item_id}"

@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.errors import QueryError, UnknownIdError, nearest
-from antiphon.features import unit
+from antiphon.numbers.vectors import unit
 from antiphon.playlist.flow import flow_order
 from antiphon.playlist.request import Playlist, PlaylistRequest
 from antiphon.playlist.select import Limits, choose
-from antiphon.query import MAX_K, Hit
+from antiphon.query.hits import Hit
+from antiphon.query.request import MAX_K
 
 if TYPE_CHECKING:
-    from antiphon.space import Space
+    from antiphon.space.space import Space
 
 Floats = NDArray[np.float32]
 MIN_POOL = 200

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from antiphon.errors import QueryError
-from antiphon.filters import Filter
-from antiphon.query import Hit, Query
+from antiphon.query.filters import Filter
+from antiphon.query.hits import Hit
+from antiphon.query.request import Query
 
 MAX_LENGTH = 500
 

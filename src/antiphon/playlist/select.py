@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.fields import words_of
 from antiphon.playlist.request import Tradeoff
+from antiphon.query.columns import words_of
 
 Floats = NDArray[np.float32]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from antiphon.serve.settings import Settings
 
 if TYPE_CHECKING:
-    from antiphon.space import Space
+    from antiphon.space.space import Space
 
 __all__ = ["Settings", "create_app"]
 

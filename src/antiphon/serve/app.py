@@ -13,16 +13,16 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import FileResponse, Response
 
 from antiphon._version import __version__
-from antiphon.query import MAX_MEDIA
-from antiphon.refine import Translator
+from antiphon.query.request import MAX_MEDIA
 from antiphon.serve import problems, routes
 from antiphon.serve.guard import UPLOAD, Guard
 from antiphon.serve.live import Live
 from antiphon.serve.metrics import Metrics
 from antiphon.serve.requests import Interpret
 from antiphon.serve.settings import Settings
-from antiphon.space import Space
-from antiphon.understand.reader import Reader
+from antiphon.space.space import Space
+from antiphon.talk.reader import Reader
+from antiphon.talk.refine import Translator
 
 STATIC = Path(__file__).parent / "static"
 DESCRIPTION = """Talk to a catalog: plain words, liked and disliked items, users, filters, and all of them at once.

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon import storage
+from antiphon.base import storage
+from antiphon.base.layout import SpaceLayout
 from antiphon.errors import UnknownIdError, nearest
-from antiphon.fields import NumberColumn, WordColumn
-from antiphon.layout import SpaceLayout
-from antiphon.projection import project_2d
+from antiphon.numbers.map import project_2d
+from antiphon.query.columns import NumberColumn, WordColumn
 
 if TYPE_CHECKING:
     from antiphon.serve.facets import Facets
-    from antiphon.space import Space
+    from antiphon.space.space import Space
 
 Floats = NDArray[np.float32]
 GRID = 6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from antiphon.vocabulary import Vocabulary
+from antiphon.talk.vocabulary import Vocabulary
 
 FILMS = (
     {"text": "dark science fiction from the eighties", "then": ["newer", "less violent", "more like the second one"]},

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.documents import plain
-from antiphon.fields import Mask, NumberColumn, WordColumn, words_of
-from antiphon.filters import Condition, Filter, Group, Not, conditions, matches
+from antiphon.query.columns import Mask, NumberColumn, WordColumn, words_of
+from antiphon.query.filters import Condition, Filter, Group, Not, conditions, matches
+from antiphon.query.hits import plain
 
 if TYPE_CHECKING:
-    from antiphon.space import Space
+    from antiphon.space.space import Space
 
 N_BINS = 24
 N_VALUES = 40

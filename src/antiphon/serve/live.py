@@ -7,13 +7,13 @@ import contextlib
 import logging
 from pathlib import Path
 
+from antiphon.base.layout import RunLayout
 from antiphon.errors import AntiphonError
-from antiphon.layout import RunLayout
 from antiphon.serve.batching import Batcher
 from antiphon.serve.metrics import Metrics
 from antiphon.serve.served import Answer, Ask, Served
 from antiphon.serve.settings import Settings
-from antiphon.space import Space, load
+from antiphon.space.space import Space, load
 
 LOG = logging.getLogger("antiphon.serve")
 Version = tuple[Served, Batcher[Ask, Answer]]

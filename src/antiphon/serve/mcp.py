@@ -19,17 +19,17 @@ from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from antiphon._version import __version__
-from antiphon.documents import plain
 from antiphon.errors import AntiphonError, QueryError
-from antiphon.fields import words_of
 from antiphon.playlist import PlaylistRequest, Tradeoff, make_playlist
-from antiphon.query import MAX_MEDIA, Hit, MediaFile
-from antiphon.refine import Wish
+from antiphon.query.columns import words_of
+from antiphon.query.hits import Hit, plain
+from antiphon.query.request import MAX_MEDIA, MediaFile
 from antiphon.serve.requests import facets as count_facets
 from antiphon.serve.requests import media_file, where_of
 from antiphon.serve.served import Ask, Served
 from antiphon.serve.settings import Settings
-from antiphon.space import Space
+from antiphon.space.space import Space
+from antiphon.talk.wish import Wish
 
 Text = Annotated[str | None, Field(max_length=2000, description="What is wanted, in plain words.")]
 Likes = Annotated[list[str], Field(max_length=200, description="item_ids to be like, as other tools return them.")]

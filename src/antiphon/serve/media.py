@@ -9,9 +9,9 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
+from antiphon.base.layout import RunLayout
+from antiphon.base.storage import read_json
 from antiphon.errors import QueryError, RunError, UnknownIdError
-from antiphon.layout import RunLayout
-from antiphon.storage import read_json
 
 WIDTHS = (80, 160, 240, 320, 480)
 MAX_FILE = 20_000_000

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from antiphon.errors import QueryError
-from antiphon.filters import Filter, parse_filter
-from antiphon.query import MAX_MEDIA, MediaFile
-from antiphon.refine import Wish
+from antiphon.query.filters import Filter, parse_filter
+from antiphon.query.request import MAX_MEDIA, MediaFile
 from antiphon.serve.models import Asking, SearchBody, UnderstandBody, WishBody
 from antiphon.serve.served import Ask, Served
 from antiphon.serve.settings import Settings
-from antiphon.space import Space
-from antiphon.understand.reader import Reader, Reading
+from antiphon.space.space import Space
+from antiphon.talk.reader import Reader, Reading
+from antiphon.talk.wish import Wish
 
 Interpret = Callable[[Reader, str], Reading]
 """Takes a sentence apart; `Reader.read` by rules, or one that asks a language model."""

@@ -12,7 +12,6 @@ from starlette.responses import Response
 
 from antiphon.playlist import FORMATS, Playlist, PlaylistRequest, Tradeoff, export, make_playlist, reorder
 from antiphon.playlist.make import as_given
-from antiphon.refine import Translator, Wish, refine
 from antiphon.serve import requests, uploads, why
 from antiphon.serve.live import Live
 from antiphon.serve.metrics import Metrics
@@ -20,6 +19,8 @@ from antiphon.serve.models import OrderBody, PlaylistBody, RefineBody, SearchBod
 from antiphon.serve.problems import OverloadError
 from antiphon.serve.served import Answer, Ask, Served
 from antiphon.serve.settings import Settings
+from antiphon.talk.refine import Translator, refine
+from antiphon.talk.wish import Wish
 
 ItemId = Annotated[str, Path(max_length=500, examples=["1"])]
 WhereText = Annotated[str | None, Query(max_length=10_000, examples=["year>=1980"])]

@@ -12,19 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from antiphon.documents import plain
 from antiphon.errors import AntiphonError, UnknownIdError
-from antiphon.fields import Mask
-from antiphon.filters import Filter
-from antiphon.query import Hit, MediaFile, Query
-from antiphon.refine import Wish, exemplars, to_query
+from antiphon.query.columns import Mask
+from antiphon.query.filters import Filter
+from antiphon.query.hits import Hit, plain
+from antiphon.query.request import MediaFile, Query
 from antiphon.serve.atlas import Atlas
 from antiphon.serve.examples import conversations
 from antiphon.serve.facets import Facets
 from antiphon.serve.media import Pictures
-from antiphon.space import Space
-from antiphon.understand.reader import Reader
-from antiphon.vocabulary import Vocabulary
+from antiphon.space.space import Space
+from antiphon.talk.reader import Reader
+from antiphon.talk.refine import exemplars, to_query
+from antiphon.talk.vocabulary import Vocabulary
+from antiphon.talk.wish import Wish
 
 SMALL = 250
 """Answers up to this many are found together with others; longer ones on their own."""

@@ -11,11 +11,11 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from antiphon.errors import QueryError
-from antiphon.query import MAX_MEDIA, MediaFile
+from antiphon.query.request import MAX_MEDIA, MediaFile
 from antiphon.serve.guard import UPLOAD as ROUTE
 from antiphon.serve.models import SearchBody
 from antiphon.serve.requests import media_file
-from antiphon.space import Space
+from antiphon.space.space import Space
 
 QUERY = "query"
 MAX_QUERY = 256 * 1024

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from antiphon.config import load_config
+from antiphon.base.progress import silent
+from antiphon.config.load import load_config
 from antiphon.datasets.base import VARIABLE, Dataset
 from antiphon.errors import DataError, RunError
-from antiphon.progress import silent
 
 
 def dataset(fetch=None):

@@ -18,9 +18,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from antiphon.base.progress import silent
 from antiphon.datasets.download import download, unzip
 from antiphon.errors import DataError, RunError
-from antiphon.progress import silent
 
 CONTENT = os.urandom(200_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

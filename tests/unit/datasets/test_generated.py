@@ -6,12 +6,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from antiphon.config import load_config
+from antiphon.base.progress import silent
+from antiphon.config.load import load_config
+from antiphon.data.reading import read_catalog
 from antiphon.datasets.generated import GENERATED, GENRES
 from antiphon.describe.descriptions import describe
 from antiphon.encoders.base import make_encoder
-from antiphon.progress import silent
-from antiphon.reading import read_catalog
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from antiphon.config import load_config
+from antiphon.base.progress import silent
+from antiphon.config.load import load_config
+from antiphon.data.reading import read_catalog
 from antiphon.datasets.ml_latest_small import ML_LATEST_SMALL
 from antiphon.describe.descriptions import describe
 from antiphon.errors import DataError
-from antiphon.progress import silent
-from antiphon.reading import read_catalog
 
 MOVIES = """movieId,title,genres
 1,Some Film (1995),Adventure|Comedy

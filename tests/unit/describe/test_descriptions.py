@@ -5,11 +5,12 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from antiphon.catalog import Catalog
-from antiphon.config import DescribeConfig, load_config
+from antiphon.config.load import load_config
+from antiphon.config.sections import DescribeConfig
+from antiphon.data.catalog import Catalog
+from antiphon.data.reading import read_catalog
 from antiphon.describe.descriptions import Descriptions, describe
 from antiphon.errors import ConfigError, DataError
-from antiphon.reading import read_catalog
 
 
 @pytest.fixture

@@ -7,15 +7,16 @@ from collections import Counter
 
 import pytest
 
-from antiphon.catalog import Catalog
 from antiphon.chat.endpoint import Chat, Endpoint
 from antiphon.chat.ledger import Answers
 from antiphon.chat.prompt import load_prompt
-from antiphon.config import Config, load_config
+from antiphon.config.load import load_config
+from antiphon.config.sections import Config
+from antiphon.data.catalog import Catalog
+from antiphon.data.reading import read_catalog
 from antiphon.describe import synthetic
 from antiphon.describe.requests import PHRASES, Request, counts, draw_requests, find_fault, vary
-from antiphon.fields import words_of
-from antiphon.reading import read_catalog
+from antiphon.query.columns import words_of
 
 SYNTHETIC = {"noun": "films", "decades": ["year"], "phrases": {"country": "from {}"}}
 

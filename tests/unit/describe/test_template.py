@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.config import CategoryConfig, DescribeConfig
+from antiphon.config.sections import CategoryConfig, DescribeConfig
 from antiphon.describe.template import MAX_CHARACTERS, fill_template
 from antiphon.errors import ConfigError, DataError
 

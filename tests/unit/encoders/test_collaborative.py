@@ -11,24 +11,17 @@ import pyarrow as pa
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from antiphon.catalog import Catalog, Interactions
-from antiphon.config import CatalogConfig, SplitConfig
+from antiphon.base.progress import silent
+from antiphon.config.sections import CatalogConfig, SplitConfig
+from antiphon.data.catalog import Catalog, Interactions
+from antiphon.data.held_out import knn_score, user_item_matrix
+from antiphon.data.splits import HeldOut, make_split
 from antiphon.describe.descriptions import Descriptions
 from antiphon.encoders import collaborative
 from antiphon.encoders.base import Source
-from antiphon.encoders.collaborative import (
-    Collaborative,
-    CollaborativeOptions,
-    Setting,
-    draw_settings,
-    factorize,
-    fold_in,
-    knn_score,
-    user_item_matrix,
-)
+from antiphon.encoders.collaborative import Collaborative, CollaborativeOptions
 from antiphon.errors import ConfigError
-from antiphon.progress import silent
-from antiphon.splits import HeldOut, make_split
+from antiphon.numbers.factorization import Setting, draw_settings, factorize, fold_in
 
 pytest.importorskip("implicit")
 

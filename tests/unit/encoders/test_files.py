@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from antiphon.catalog import Media
+from antiphon.data.catalog import Media
 from antiphon.encoders.files import MediaFiles, read_findings, request_bytes, write_findings
 from antiphon.errors import DataError, QueryError
 

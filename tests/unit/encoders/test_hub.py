@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from antiphon import runtime
+from antiphon.base import runtime
 from antiphon.encoders import hub
-from antiphon.encoders.audio_models import FRONT_END_VERSION, ClapEncoder
-from antiphon.encoders.image_models import ClipEncoder, TimmEncoder
-from antiphon.encoders.text_models import load_model, model_identity, model_path
+from antiphon.encoders.pictures.models import ClipEncoder, TimmEncoder
+from antiphon.encoders.sounds.models import FRONT_END_VERSION, ClapEncoder
+from antiphon.encoders.text.models import load_model, model_identity, model_path
 from antiphon.errors import ConfigError, MissingExtraError, RunError
 
 FILES = {"a/config.json": b"{}", "model.safetensors": b"weights", "old.bin": b"pickle", "read.me": b"not read"}

@@ -15,18 +15,18 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 
-from antiphon import storage
-from antiphon.catalog import Catalog, Media
-from antiphon.config import CatalogConfig, SplitConfig
+from antiphon.base import storage
+from antiphon.base.progress import silent
+from antiphon.config.sections import CatalogConfig, SplitConfig
+from antiphon.data.catalog import Catalog, Media
+from antiphon.data.splits import Split
 from antiphon.describe.descriptions import Descriptions
-from antiphon.encoders.audio import AudioEncoder
 from antiphon.encoders.base import QueryKind, Source
 from antiphon.encoders.files import MediaFiles
-from antiphon.encoders.image import PictureEncoder
 from antiphon.encoders.media import MediaEncoder, MediaOptions, MediaQuerySide, Work, prepared_ahead
+from antiphon.encoders.pictures.encoder import PictureEncoder
+from antiphon.encoders.sounds.encoder import AudioEncoder
 from antiphon.errors import ConfigError, IntegrityError, MissingExtraError
-from antiphon.progress import silent
-from antiphon.splits import Split
 
 NOBODY = np.zeros(0, dtype=np.int64)
 

@@ -12,14 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.catalog import Catalog
-from antiphon.config import ModalityConfig, SplitConfig, load_config
+from antiphon.base.progress import silent
+from antiphon.config.load import load_config
+from antiphon.config.sections import ModalityConfig, SplitConfig
+from antiphon.data.catalog import Catalog
+from antiphon.data.reading import read_catalog
+from antiphon.data.splits import make_split
 from antiphon.describe.descriptions import Descriptions
 from antiphon.encoders.base import Source, make_encoder
 from antiphon.errors import ConfigError, DataError
-from antiphon.progress import silent
-from antiphon.reading import read_catalog
-from antiphon.splits import make_split
 
 VECTORS = np.array([[3.0, 4.0], [0.0, 2.0], [-1.0, 0.0]])
 IDS = ["b", "x", "c"]

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
+from antiphon.base.progress import silent
 from antiphon.encoders.shards import encode_in_shards
 from antiphon.errors import IntegrityError
-from antiphon.progress import silent
 
 
 class Killed(Exception):  # noqa: N818  it is no error of the program

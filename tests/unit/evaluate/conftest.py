@@ -31,8 +31,8 @@ def film_project(folder: Path, model: Path, settings: dict[str, Any] | None = No
 @pytest.fixture(scope="session")
 def built(tiny_text_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run of 60 films and 60 users; only to be read."""
-    from antiphon.build import build
-    from antiphon.config import load_config
+    from antiphon.config.load import load_config
+    from antiphon.run.build import build
 
     run = tmp_path_factory.mktemp("evaluated") / "run"
     project = film_project(tmp_path_factory.mktemp("project"), tiny_text_model, n_items=60, n_users=60)

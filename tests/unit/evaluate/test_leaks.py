@@ -15,17 +15,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from antiphon import splits, storage
-from antiphon.build import build
-from antiphon.config import Config, load_config
+from antiphon.base import storage
+from antiphon.config.load import load_config
+from antiphon.config.sections import Config
+from antiphon.data import splits
+from antiphon.data.reading import read_catalog
+from antiphon.data.splits import Split, make_split
 from antiphon.evaluate import rundata
+from antiphon.evaluate.baselines.tuned import search, tunable_systems
 from antiphon.evaluate.protocols import recommend_task, retrieve_task, similar_task
 from antiphon.evaluate.results import evaluate
 from antiphon.evaluate.rundata import RunData
 from antiphon.evaluate.systems import Popularity, ScoringSystem, rank
-from antiphon.evaluate.tuning import search, tunable_systems
-from antiphon.reading import read_catalog
-from antiphon.splits import Split, make_split
+from antiphon.run.build import build
 
 film_project = runpy.run_path(str(Path(__file__).parent / "conftest.py"))["film_project"]
 Projects = tuple[Config, Config]
@@ -102,7 +104,7 @@ def test_the_check_sees_held_out_users_in_taste(
     projects: Projects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With test users let into taste, its factors differ, and nothing that is learned without them."""
-    monkeypatch.setattr("antiphon.build.training_interactions", leak_all)
+    monkeypatch.setattr("antiphon.run.build.training_interactions", leak_all)
     first, second = (learned(config, tmp_path / f"run-{n}") for n, config in enumerate(projects))
     assert first["taste"] != second["taste"]
     assert first["factors"] == second["factors"]
@@ -127,7 +129,7 @@ def test_the_check_sees_tuning_on_test_users(
         split = usual(*args)
         return Split(split.train, split.test, split.test, split.cold_items)
 
-    monkeypatch.setattr("antiphon.build.make_split", swapped)
+    monkeypatch.setattr("antiphon.run.build.make_split", swapped)
     monkeypatch.setattr(rundata, "make_split", swapped)
     first, second = (learned(config, tmp_path / f"run-{n}") for n, config in enumerate(projects))
     assert {key for key in first if first[key] != second[key]} >= {"search", "tuning"}

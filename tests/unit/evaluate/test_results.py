@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from antiphon.evaluate.bias import bias_document, shares, terciles
-from antiphon.evaluate.comparisons import compare, spread_document
 from antiphon.evaluate.protocols import recommend_task
-from antiphon.evaluate.reproduce import Row, strip_paths
 from antiphon.evaluate.results import METRICS, Result, evaluate, load_results, mean_over_seeds, measured, save_results
 from antiphon.evaluate.rundata import RunData
 from antiphon.evaluate.stages import Outcome, Stages, code_hash
 from antiphon.evaluate.systems import Popularity, Random, rank
+from antiphon.reproduce.bias import bias_document, shares, terciles
+from antiphon.reproduce.comparisons import compare, spread_document
+from antiphon.reproduce.reproduce import Row, strip_paths
 
 
 def result(values: list[float], *, system: str = "a", task: str = "t", seed: int | None = None) -> Result:

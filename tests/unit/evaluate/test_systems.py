@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from antiphon.data.features import Features
 from antiphon.errors import ConfigError, QueryError
 from antiphon.evaluate import systems as systems_module
+from antiphon.evaluate.baselines.tuned import make_system, search, system_names, tunable_systems
 from antiphon.evaluate.protocols import cold_task, recommend_task, retrieve_task
 from antiphon.evaluate.rundata import RunData
 from antiphon.evaluate.systems import Neighbours, Popularity, SpaceSystem, mean_of_views, projected, rank, raw_systems
-from antiphon.evaluate.tuning import make_system, search, system_names, tunable_systems
-from antiphon.features import Features, unit
+from antiphon.numbers.vectors import unit
 
 
 def all_systems(data: RunData, folder: Path) -> list[systems_module.System]:

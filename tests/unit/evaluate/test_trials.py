@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from antiphon.data.features import Features
 from antiphon.evaluate.rundata import RunData
-from antiphon.evaluate.studies import LEVELS, ablation_settings, cap_interactions
 from antiphon.evaluate.trials import Trial, drop, run_trial, shuffle, write_noise
-from antiphon.features import Features
+from antiphon.reproduce.studies import LEVELS, ablation_settings, cap_interactions
 
 
 def settings_of(data: RunData) -> dict:
@@ -67,7 +67,7 @@ def test_a_training_seed_moves_the_model_and_nobody_else(data: RunData, tmp_path
 
 def test_the_base_run_is_not_touched(data: RunData, tmp_path: Path) -> None:
     """Files are shared by hard links and only ever replaced: the base stays as it was."""
-    from antiphon import storage
+    from antiphon.base import storage
 
     before = {path: storage.sha256(path) for path in data.layout.root.rglob("*") if path.is_file()}
     run_trial(data.layout.root, settings_of(data), Trial("t", {"describe": {"mode": "gen"}}, seed=5), tmp_path / "t")
@@ -76,7 +76,7 @@ def test_the_base_run_is_not_touched(data: RunData, tmp_path: Path) -> None:
 
 def test_what_is_missing_in_use_only_does_not_change_the_model(data: RunData, tmp_path: Path) -> None:
     """Dropped before publishing: the same model, items without the part. Dropped before training: another model."""
-    from antiphon import storage
+    from antiphon.base import storage
 
     used = Trial("used", seed=1, publishing=drop("image", 1.0))
     trained = Trial("trained", seed=1, training=drop("image", 0.5))
@@ -106,7 +106,7 @@ def test_noise_is_a_modality_like_any_other(data: RunData, tmp_path: Path) -> No
 
 def test_items_keep_as_many_interactions_as_their_level_says() -> None:
     """Dealt items keep exactly their level's number; all others keep everything; groups are of one size."""
-    from antiphon.catalog import Interactions
+    from antiphon.data.catalog import Interactions
 
     rng = np.random.default_rng(0)
     user, item = np.nonzero(rng.random((80, 60)) < 0.5)

@@ -36,8 +36,8 @@ def pictures(path: Path) -> None:
 
 def build_films(folder: Path, model: Path, *, seed: int = 0) -> Path:
     """The folder of a run over generated films."""
-    from antiphon.build import build
-    from antiphon.config import load_config
+    from antiphon.config.load import load_config
+    from antiphon.run.build import build
 
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
@@ -70,7 +70,7 @@ def own_run(film_run: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def space(film_run: Path) -> Any:
     """The space of the run."""
-    from antiphon.space import load
+    from antiphon.space.space import load
 
     return load(film_run)
 

@@ -9,11 +9,11 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from antiphon.refine import Wish
 from antiphon.serve import Settings, create_app
 from antiphon.serve.models import SearchBody, Understood
 from antiphon.serve.settings import read_keys
-from antiphon.understand.reader import Reading
+from antiphon.talk.reader import Reading
+from antiphon.talk.wish import Wish
 
 
 def test_search_is_the_library_s_answer(client, space):

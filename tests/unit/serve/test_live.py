@@ -7,13 +7,13 @@ import shutil
 
 import pytest
 
-from antiphon import storage
-from antiphon.layout import RunLayout
-from antiphon.refine import Wish
+from antiphon.base import storage
+from antiphon.base.layout import RunLayout
 from antiphon.serve.live import Live
 from antiphon.serve.metrics import Metrics
 from antiphon.serve.served import Ask
 from antiphon.serve.settings import Settings
+from antiphon.talk.wish import Wish
 
 
 def publish_other(run, other):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from antiphon.errors import QueryError
-from antiphon.refine import Wish, answer, apply_change, change_from_plain, refine, to_query
-from antiphon.vocabulary import Vocabulary
+from antiphon.talk.refine import answer, change_from_plain, refine, to_query
+from antiphon.talk.vocabulary import Vocabulary
+from antiphon.talk.wish import Wish, apply_change
 
 SHOWN = tuple(f"film-{number:03}" for number in (4, 8, 15, 16, 23))
 

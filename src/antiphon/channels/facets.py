@@ -1,0 +1,147 @@
+"""The facet channel: which of the catalog's facets a text asks for, and which items have them.
+
+Vectors blur: "Italian comedies" is near every film that sounds like one. A catalog knows which films are Italian and
+which are comedies, so a text is also read as a distribution over the facets, p(f | text), and an item scores the sum
+of the probabilities of the facets that it has. An unsure reading is spread over many facets and adds next to nothing
+to any item, so the channel speaks up only where it understands.
+
+The reader is a classifier over the text encoder's vector, trained on synthetic queries (`facet_training.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antiphon.base import storage
+from antiphon.joint.model import Projection
+
+Floats = NDArray[np.float32]
+TEMPERATURE = 0.05
+KEPT = 64
+"""Facets of a text that are followed to their items: the most probable ones."""
+TENSORS = ("hidden_weight", "hidden_bias", "output_weight", "output_bias", "residual")
+
+
+@dataclass(frozen=True)
+class FacetReader:
+    """Reads a text as facets: softmax of (projection of its vector . vector of the facet / temperature + bias).
+
+    `vectors`: (n_facets + 1, dim) float32, unit L2. `bias`: (n_facets + 1,) float32. The last stands for no facet.
+    """
+
+    projection: Projection
+    vectors: Floats
+    bias: Floats
+
+    def __call__(self, texts: Floats) -> Floats:
+        """Probabilities of the facets, (n, n_facets) float32; `texts` are the encoder's, (n, in).
+
+        What is missing from a row's sum to 1 is the chance that the text asks for no facet, such as a title.
+        """
+        logits = self.projection(texts) @ self.vectors.T / np.float32(TEMPERATURE) + self.bias
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+        result: Floats = (odds / odds.sum(axis=1, keepdims=True))[:, :-1].astype(np.float32)
+        return result
+
+
+@dataclass(frozen=True)
+class Facets:
+    """A reader, and the items of each facet.
+
+    `names`: field and value of each facet. Facet f has the item rows rows[bounds[f]:bounds[f + 1]].
+    """
+
+    reader: FacetReader
+    names: Sequence[tuple[str, str]]
+    bounds: NDArray[np.int64]
+    rows: NDArray[np.int32]
+    n_items: int
+
+    def scores(self, texts: Floats) -> Floats:
+        """Sum of the probabilities of the facets that an item has, (n, n_items) float32 from 0 to 1."""
+        probabilities = self.reader(texts)
+        kept = min(KEPT, probabilities.shape[1])
+        result = np.zeros((len(texts), self.n_items), dtype=np.float32)
+        for row, line in enumerate(probabilities):
+            for facet in np.argpartition(line, -kept)[-kept:]:
+                result[row, self.items(facet)] += line[facet]
+        return result
+
+    def alike(self, liked: NDArray[np.int32]) -> Floats:
+        """Cosine of each item's facets with those of the liked rows together, (n_items,) float32."""
+        result = np.zeros(self.n_items, dtype=np.float32)
+        held, counts = np.unique(self._facets_of(liked), return_counts=True)
+        for facet, count in zip(held, counts, strict=True):
+            result[self.items(facet)] += count
+        own = np.diff(self._by_item[0])
+        np.divide(result, np.sqrt(own), out=result, where=own > 0)
+        size = np.linalg.norm(counts)
+        return result / np.float32(size) if size else result
+
+    @cached_property
+    def _by_item(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        return members(self.bounds, self.rows, self.n_items)
+
+    def _facets_of(self, rows: NDArray[np.int32]) -> NDArray[np.int32]:
+        starts, held = self._by_item
+        parts = [held[starts[row] : starts[row + 1]] for row in rows]
+        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
+
+    def items(self, facet: int) -> NDArray[np.int32]:
+        """Rows of the items that have a facet."""
+        return self.rows[self.bounds[facet] : self.bounds[facet + 1]]
+
+    def understood(self, text: Floats, least: float = 0.05) -> list[tuple[int, float]]:
+        """Facets that a text, (in,) float32, asks for with at least this probability, the likeliest first."""
+        probabilities = self.reader(text[None])[0]
+        order = np.argsort(-probabilities, kind="stable")[:KEPT]
+        return [(int(facet), float(probabilities[facet])) for facet in order if probabilities[facet] >= least]
+
+    def save(self, folder: Path) -> None:
+        """Write the reader as safetensors, names as JSON and members as npy."""
+        tensors = {name: getattr(self.reader.projection, name) for name in TENSORS}
+        tensors |= {"vectors": self.reader.vectors, "bias": self.reader.bias}
+        storage.write_tensors(folder / "reader.safetensors", tensors)
+        storage.write_json(folder / "facets.json", {"n_items": self.n_items, "names": [list(n) for n in self.names]})
+        storage.write_array(folder / "bounds.npy", self.bounds)
+        storage.write_array(folder / "rows.npy", self.rows)
+
+    @staticmethod
+    def paths(folder: Path) -> list[Path]:
+        """The files that `save` writes."""
+        return [folder / name for name in ("reader.safetensors", "facets.json", "bounds.npy", "rows.npy")]
+
+    @classmethod
+    def load(cls, folder: Path) -> Facets:
+        """Read what `save` wrote.
+
+        Raises:
+            IntegrityError: a file is missing or incomplete.
+        """
+        meta = storage.read_json(folder / "facets.json")
+        tensors = storage.read_tensors(folder / "reader.safetensors", (*TENSORS, "vectors", "bias"))
+        reader = FacetReader(
+            Projection(**{name: tensors[name] for name in TENSORS}), tensors["vectors"], tensors["bias"]
+        )
+        names = [(str(name), str(value)) for name, value in meta["names"]]
+        bounds, rows = storage.read_array(folder / "bounds.npy"), storage.read_array(folder / "rows.npy", mmap=True)
+        return cls(reader, names, bounds, rows, int(meta["n_items"]))
+
+
+def members(
+    bounds: NDArray[np.int64], facets: NDArray[np.int32], n_facets: int
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Items by facet, of facets by item: item i has facets[bounds[i]:bounds[i + 1]].
+
+    Returns bounds (n_facets + 1,) int64 and rows int32, ascending within a facet.
+    """
+    items = np.repeat(np.arange(len(bounds) - 1, dtype=np.int32), np.diff(bounds))
+    order = np.argsort(facets, kind="stable")
+    starts = np.searchsorted(facets[order], np.arange(n_facets + 1)).astype(np.int64)
+    return starts, items[order]

@@ -1,0 +1,123 @@
+"""Training the second stage for histories on users whose own interactions the first stage has not seen (torch)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antiphon.base import runtime
+from antiphon.base.progress import Progress, silent
+from antiphon.channels.rerank import DEPTH, Reranker, features_of, head_of
+from antiphon.channels.taste import Taste, ease_sides
+from antiphon.numbers.factorization import factorize
+
+Floats = NDArray[np.float32]
+FOLDS = 5
+DRAWS = 3
+"""Ways in which each user's items are halved."""
+FEWEST_USERS, MOST_USERS = 500, 6_000
+"""Below, a network learns noise; above, nothing is gained."""
+MEMBERS, HIDDEN, EPOCHS, BATCH, RATE, DECAY = 3, 32, 12, 32, 3e-3, 1e-3
+SAMPLED = 100
+"""Of the items that lead, how many a step looks at."""
+FIRST = {"ials": 0.5, "ease": 1.0}
+"""Weights of standard scores that choose the items to learn from; near those that validation chooses."""
+RECIPE = (FOLDS, DRAWS, FEWEST_USERS, MOST_USERS, MEMBERS, HIDDEN, EPOCHS, BATCH, RATE, DECAY, SAMPLED, DEPTH, FIRST)
+"""What a reranker depends on beside data and taste."""
+
+
+def fit_reranker(matrix: Any, taste: Taste, *, seed: int = 0, progress: Progress = silent) -> Reranker | None:
+    """Learn the second stage of `taste`; None where there are too few users or items for it.
+
+    `matrix`: (n_users, n_items) sparse, the training interactions. The users are dealt into folds. Both models are
+    fitted again without each fold, at the settings of `taste`, and score half of each of its users' items: the network
+    learns from scores as they are for people whom the models do not know. The loss is the cross entropy between the
+    softmax over a user's leading items and equal shares of those in the other half.
+    """
+    rng = np.random.default_rng([seed, 14])
+    lengths = np.diff(matrix.indptr)
+    users = rng.permutation(np.flatnonzero(lengths >= 2))[:MOST_USERS]
+    if len(users) < FEWEST_USERS or int((taste.users > 0).sum()) < 2 * DEPTH or len(taste.blocks()) < 2:
+        return None
+    features, wanted = [], []
+    with progress("reading taste without each fold", FOLDS) as advance:
+        for fold in np.array_split(users, FOLDS):
+            for found in _fold(matrix, fold, taste, rng, seed):
+                features.append(found[0])
+                wanted.append(found[1])
+            advance(1)
+    if len(features) < FEWEST_USERS:
+        return None
+    return _fit(np.stack(features), np.stack(wanted), tuple(taste.blocks()), seed, progress)
+
+
+def _fold(
+    matrix: Any, fold: NDArray[np.int64], taste: Taste, rng: np.random.Generator, seed: int
+) -> Iterator[tuple[Floats, NDArray[np.bool_]]]:
+    """Features, (DEPTH, n_features), and what is wanted, (DEPTH,), of each user of a fold."""
+    others = np.setdiff1d(np.arange(matrix.shape[0]), fold)
+    rest = matrix[others]
+    counts = np.asarray(rest.getnnz(axis=0)).astype(np.float32)
+    items = factorize(rest, taste.setting, seed).items
+    left, right = ease_sides(rest, taste.penalty, taste.ease.shape[1])
+    # As many users as there are in the end, so that counts mean the same.
+    filled = int((np.diff(matrix.indptr) > 0).sum())
+    known = counts * np.float32(filled / max(1, filled - len(fold)))
+    without = Taste(np.where(counts[:, None] > 0, items, 0), taste.setting, right, left, known, taste.penalty)
+    halves = [
+        np.split(rng.permutation(matrix[user].indices), [matrix[user].nnz // 2]) for user in fold for _ in range(DRAWS)
+    ]
+    vectors = without.embed([(given, np.ones(len(given), dtype=np.float32)) for given, _ in halves])
+    scores = {name: vectors[name] @ block.T for name, block in without.blocks().items()}
+    for row, (given, asked) in enumerate(halves):
+        mine = {name: part[row] for name, part in scores.items()}
+        first = np.sum([FIRST[name] * part / max(float(part.std()), 1e-12) for name, part in mine.items()], axis=0)
+        head = head_of(first, given, known)
+        if len(head) == DEPTH:
+            yield features_of(mine, head, given, known), np.isin(head, asked)
+
+
+def _fit(
+    features: Floats, wanted: NDArray[np.bool_], blocks: tuple[str, ...], seed: int, progress: Progress
+) -> Reranker:
+    torch = runtime.torch()
+    shift, scale = features.mean(axis=(0, 1)), np.maximum(features.std(axis=(0, 1)), 1e-6)
+    inputs = torch.from_numpy((features - shift) / scale)
+    shares = torch.from_numpy(wanted / np.maximum(wanted.sum(axis=1, keepdims=True), 1)).to(inputs.dtype)
+    rng = np.random.default_rng([seed, 15])
+    states = []
+    with progress("learning to rerank", MEMBERS * EPOCHS) as advance:
+        for member in range(MEMBERS):
+            torch.manual_seed(seed * 1_000_003 + member)
+            network = _network(torch, inputs.shape[2])
+            optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY, fused=True)
+            steps = max(1, len(inputs) // BATCH)
+            schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS * steps)
+            for _ in range(EPOCHS):
+                for batch in np.array_split(rng.permutation(len(inputs)), steps):
+                    rows = torch.from_numpy(batch)
+                    part = torch.from_numpy(rng.permutation(DEPTH)[:SAMPLED])
+                    logs = network(inputs[rows[:, None], part])[:, :, 0].log_softmax(dim=1)
+                    loss = -(logs * shares[rows[:, None], part]).sum(dim=1).mean()
+                    optimizer.zero_grad(set_to_none=True)
+                    loss.backward()
+                    optimizer.step()
+                    schedule.step()
+                advance(1)
+            states.append({name: value.detach().numpy() for name, value in network.state_dict().items()})
+    tensors = {"shift": shift, "scale": scale.astype(np.float32)}
+    for number, layer in enumerate(("0", "2", "4"), 1):
+        tensors[f"w{number}"] = np.stack([state[f"{layer}.weight"].T for state in states])
+        if number < 3:  # a constant does not change an order
+            tensors[f"b{number}"] = np.stack([state[f"{layer}.bias"][None] for state in states])
+    return Reranker(blocks, {name: np.ascontiguousarray(value) for name, value in tensors.items()})
+
+
+def _network(torch: Any, n_features: int) -> Any:
+    nn = torch.nn
+    return nn.Sequential(
+        nn.Linear(n_features, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1)
+    )

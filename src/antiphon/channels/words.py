@@ -1,0 +1,73 @@
+"""The lexical channel: BM25 over the descriptions (bm25s), which knows the exact words that vectors blur.
+
+English stemming (Snowball) and stopwords; k1 = 1.5, b = 0.75 as in Robertson and Zaragoza 2009.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antiphon.base import runtime
+from antiphon.errors import IntegrityError
+
+Floats = NDArray[np.float32]
+
+
+class Lexical:
+    """BM25 scores of texts against every item."""
+
+    def __init__(self, model: Any, n_items: int) -> None:
+        self._model, self.n_items = model, n_items
+        self._stemmer = runtime.stemmer()
+
+    @classmethod
+    def fit(cls, texts: Sequence[str]) -> Lexical:
+        """Index the items' texts, in the order of the vectors."""
+        bm25s = runtime.bm25s()
+        model = bm25s.BM25(k1=1.5, b=0.75)
+        tokens = bm25s.tokenize(
+            list(texts), stopwords="en", stemmer=runtime.stemmer(), show_progress=False, return_ids=False
+        )
+        # bm25s numbers words in the order of a set, which is another one in each process: the same texts would give
+        # other files, and so another space. The empty word, which no request has, stands in where there are none.
+        words = sorted({word for words in tokens for word in words}) or [""]
+        number = {word: place for place, word in enumerate(words)}
+        ids = [[number[word] for word in words] for words in tokens]
+        model.index((ids if any(ids) else [[0], *ids[1:]], number), show_progress=False)
+        return cls(model, len(texts))
+
+    def scores(self, texts: Sequence[str]) -> Floats:
+        """Scores of all items for each text, (n_texts, n_items) float32; zeros where no word matches."""
+        bm25s = runtime.bm25s()
+        result = np.zeros((len(texts), self.n_items), dtype=np.float32)
+        tokens = bm25s.tokenize(
+            list(texts), stopwords="en", stemmer=self._stemmer, show_progress=False, return_ids=False
+        )
+        for row, words in enumerate(tokens):
+            known = [word for word in words if word in self._model.vocab_dict]
+            if known:
+                result[row] = self._model.get_scores(known)
+        return result
+
+    def save(self, folder: Path) -> None:
+        """Write the index as npy and JSON."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._model.save(str(folder), show_progress=False)
+
+    @classmethod
+    def load(cls, folder: Path, n_items: int) -> Lexical:
+        """Read what `save` wrote; its arrays are memory-mapped.
+
+        Raises:
+            IntegrityError: a file is missing or does not fit.
+        """
+        try:
+            model = runtime.bm25s().BM25.load(str(folder), mmap=True, load_corpus=False)
+        except (OSError, ValueError, KeyError) as error:
+            raise IntegrityError(f"{folder} is not a readable lexical index ({error}); build the run again.") from error
+        return cls(model, n_items)

@@ -1,0 +1,1 @@
+"""antiphon.toml as typed values."""

@@ -1,0 +1,1 @@
+"""The checked catalog, who is held out, and vectors."""

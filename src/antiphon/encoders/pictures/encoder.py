@@ -1,0 +1,138 @@
+"""Pictures of items, and pictures as requests: CLIP and SigLIP through transformers, any backbone of timm.
+
+The models' own files say how a picture is prepared; it is done here with Pillow, in threads, while the model runs.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from antiphon.encoders.base import QueryKind
+from antiphon.encoders.files import FINDINGS, MediaFiles, write_findings
+from antiphon.encoders.media import MediaEncoder, MediaOptions, MediaQuerySide, Work, prepared_ahead
+from antiphon.encoders.pictures.files import FLAWS, MAX_FILE, Recipe, decode, read_request, suffix_lies
+from antiphon.errors import DataError
+from antiphon.numbers.vectors import unit
+
+Floats = NDArray[np.float32]
+LEFT_OUT = "no vector"
+OTHER_SUFFIX = "pictures whose suffix says something else"
+
+
+class PictureModel(Protocol):
+    """A network that is loaded: what it wants to see, and vectors of that."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """How pictures are prepared."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        ...
+
+    def encode(self, pixels: Floats) -> Floats:
+        """Vectors of prepared pictures: (n, 3, height, width) float32 to (n, dim) float32."""
+        ...
+
+
+class PictureOptions(MediaOptions):
+    """What every encoder of pictures can be told."""
+
+    media: str = Field("image", description="the files: NAME of [catalog.media.NAME]")
+    batch_size: int = Field(32, ge=1)
+
+
+O = TypeVar("O", bound=PictureOptions)  # noqa: E741  as in `base`
+
+
+class PictureQuerySide(MediaQuerySide[Any]):
+    """Encodes pictures of requests, and texts where its model reads them."""
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether texts can be encoded as well, in the space of the pictures."""
+        return bool(self.settings.get("text_side"))
+
+    def encode(self, inputs: Sequence[bytes | Path]) -> Floats:
+        """Vectors of pictures, (n, dim) float32, unit L2.
+
+        Raises:
+            QueryError: a file is no picture, or is one that is too large or damaged.
+        """
+        pictures = [read_request(value) for value in inputs]
+        return unit(self.model.encode(np.stack([self.model.recipe.apply(picture) for picture in pictures])))
+
+    def encode_text(self, texts: Sequence[str]) -> Floats:
+        """Vectors of texts in the space of the pictures, (n, dim) float32, unit L2; only where `reads_text`."""
+        return unit(self.model.encode_text(list(texts)))
+
+
+class PictureEncoder(MediaEncoder[O, PictureModel]):
+    """What encoders of pictures share."""
+
+    accepts: ClassVar[QueryKind | None] = "image"
+    noun, side_file = "picture", "image.json"
+    max_file, shard_size = MAX_FILE, 256
+    Side = PictureQuerySide
+
+    def encode_files(self, model: PictureModel, work: Work, keys: Sequence[str]) -> Floats:
+        """Vectors of some files, (n, dim); zeros where one has a flaw."""
+        result = np.zeros((len(keys), model.dim), dtype=np.float32)
+        rows, size = [work.row_of[key] for key in keys], self.options.batch_size
+        prepare = functools.partial(_prepared, model.recipe, work.files)
+        prepared = prepared_ahead(prepare, rows, self.options.workers, size)
+        for start in range(0, len(rows), size):
+            batch = enumerate(itertools.islice(prepared, size), start)
+            good = [(place, pixels) for place, pixels in batch if pixels is not None]
+            if good:
+                result[[place for place, _ in good]] = model.encode(np.stack([pixels for _, pixels in good]))
+        return result
+
+    def report(self, work: Work, mask: NDArray[np.bool_]) -> None:
+        """Keep flaws, and suffixes that lie."""
+        files = work.files
+        flawed: dict[str, list[str]] = {}
+        for row, key in enumerate(work.keys):
+            if key is None:
+                continue
+            # A picture without a vector is looked at once more: that is rare, and needs no book-keeping in shards.
+            kind = _other_suffix(files, row) if mask[row] else _flaw(files, row)
+            if kind is not None:
+                flawed.setdefault(kind, []).append(str(files.names[row]))
+        policies = dict.fromkeys(flawed, LEFT_OUT) | {OTHER_SUFFIX: "read as what they are"}
+        write_findings(work.workspace, flawed, policies, files.path)
+
+    def kept(self, workspace: Path) -> list[Path]:
+        """What was found in the files, which `antiphon inspect` shows."""
+        return [workspace / FINDINGS]
+
+
+def _prepared(recipe: Recipe, files: MediaFiles, row: int) -> Floats | None:
+    """What the model sees of an item's file; None where it has a flaw."""
+    try:
+        image = decode(files.read(row)).image
+    except DataError:
+        return None
+    return None if image is None else recipe.apply(image)
+
+
+def _flaw(files: MediaFiles, row: int) -> str | None:
+    try:
+        flaw = decode(files.read(row)).flaw
+    except DataError:
+        return "files that cannot be read"
+    return "pictures without a vector" if flaw is None else FLAWS[flaw]
+
+
+def _other_suffix(files: MediaFiles, row: int) -> str | None:
+    return OTHER_SUFFIX if suffix_lies(str(files.names[row]), files.read(row)) else None

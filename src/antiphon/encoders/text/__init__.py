@@ -1,0 +1,1 @@
+"""Descriptions and requests as vectors of a sentence encoder."""

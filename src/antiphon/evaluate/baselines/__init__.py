@@ -1,0 +1,1 @@
+"""Systems to hold the space against."""

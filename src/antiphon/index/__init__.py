@@ -1,1 +1,0 @@
-"""Indexes: vectors and filters behind one protocol, one file a store."""

@@ -1,0 +1,1 @@
+"""The paper: one contrastive model over modalities (docs/method.md)."""

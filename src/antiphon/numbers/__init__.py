@@ -1,0 +1,1 @@
+"""Plain arrays in, plain arrays out: search, nDCG, factorization, a map."""

@@ -1,0 +1,92 @@
+"""Exact search: score what passes the filter, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antiphon.errors import QueryError
+from antiphon.numbers.index import Floats, Rows
+
+MAX_SCORES = 32_000_000
+"""Scores held at once: 128 MB of float32."""
+SPARSE = 0.5
+"""Share of allowed rows below which gathering them is cheaper than scoring all."""
+
+
+class ExactIndex:
+    """Inner products with every allowed row of (n_items, dim) float32 vectors."""
+
+    def __init__(self, vectors: Floats) -> None:
+        self.vectors = vectors
+
+    def search(
+        self,
+        queries: Floats,
+        k: int,
+        *,
+        allowed: NDArray[np.bool_] | None = None,
+        exclude: Sequence[Rows] | None = None,
+        bias: Floats | None = None,
+    ) -> tuple[Rows, Floats]:
+        """The k best rows of each query; see `Index.search`.
+
+        Raises:
+            QueryError: the queries have another dimension than the vectors.
+        """
+        dim = self.vectors.shape[1]
+        if queries.ndim != 2 or queries.shape[1] != dim:
+            raise QueryError(f"expected queries of shape (n, {dim}), got {queries.shape}; they are of another space.")
+        rows, vectors = self._candidates(allowed)
+        step = max(1, MAX_SCORES // max(1, len(vectors)))
+        found = np.full((len(queries), k), -1, dtype=np.int64)
+        scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
+        for start in range(0, len(queries), step):
+            part = slice(start, min(start + step, len(queries)))
+            products = queries[part] @ vectors.T
+            if bias is not None:
+                products += bias[part] if rows is None else bias[part][:, rows]
+            self._hide(products, rows, allowed, exclude[part] if exclude is not None else None)
+            best, values = top_k(products, min(k, len(vectors)))
+            found[part, : best.shape[1]] = np.where(best >= 0, best if rows is None else rows[best], -1)
+            scores[part, : best.shape[1]] = values
+        return found, scores
+
+    def _candidates(self, allowed: NDArray[np.bool_] | None) -> tuple[Rows | None, Floats]:
+        if allowed is None or allowed.mean() > SPARSE:
+            return None, self.vectors
+        rows = np.flatnonzero(allowed)
+        return rows, self.vectors[rows]
+
+    @staticmethod
+    def _hide(
+        products: Floats, rows: Rows | None, allowed: NDArray[np.bool_] | None, exclude: Sequence[Rows] | None
+    ) -> None:
+        if rows is None and allowed is not None and not allowed.all():
+            products[:, ~allowed] = -np.inf
+        for query, hidden in enumerate(exclude or ()):
+            if len(hidden):
+                products[query, hidden if rows is None else np.isin(rows, hidden)] = -np.inf
+
+
+def top_k(scores: Floats, k: int) -> tuple[Rows, Floats]:
+    """Columns of the k highest scores of each row, best first, equal scores by column; -1 where a score is -inf.
+
+    `scores`: (n, n_items). Returns columns and scores, (n, k).
+    """
+    n_items = scores.shape[1]
+    columns = np.full((len(scores), k), -1, dtype=np.int64)
+    values = np.full((len(scores), k), -np.inf, dtype=scores.dtype)
+    for row, line in enumerate(scores):
+        if k < n_items:
+            # Everything above the k-th value and all that equal it: a partition alone picks among equals at random.
+            candidates = np.flatnonzero(line >= np.partition(line, n_items - k)[n_items - k])
+        else:
+            candidates = np.arange(n_items)
+        best = candidates[np.argsort(-line[candidates], kind="stable")[:k]]
+        best = best[line[best] > -np.inf]
+        columns[row, : len(best)] = best
+        values[row, : len(best)] = line[best]
+    return columns, values

@@ -1,0 +1,1 @@
+"""What a person can ask: a request, filters over typed columns, and the hits that answer it."""

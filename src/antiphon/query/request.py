@@ -1,0 +1,141 @@
+"""Query: everything that a request can say, as one value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from antiphon.errors import QueryError, nearest
+from antiphon.query.filters import Filter
+
+MAX_K = 10_000
+MAX_TEXT = 100_000
+MAX_ITEMS = 10_000
+MAX_MEDIA: Mapping[str, int] = {"image": 20_000_000, "audio": 100_000_000}
+"""Bytes that a file of a request may have."""
+PARTS: Mapping[str, float] = {
+    "text": 1.0, "image": 1.0, "audio": 1.0, "look": 0.0,
+    "likes": 1.0, "dislikes": 0.5, "user": 1.0, "taste": 0.0,
+}  # fmt: skip
+"""Parts of a query and their usual weights. `image` and `audio` are files; `look` is the text once more, as the text
+side of the picture model reads it, where a space has one. `user` is the mean of the items of a user or history;
+`taste` is their factors from collaborative filtering, folded in and projected. `dislikes` is subtracted."""
+
+
+@dataclass(frozen=True)
+class MediaFile:
+    """A picture or a sound of a request: what the file holds, and what it is called in messages."""
+
+    content: bytes = field(repr=False)
+    name: str = "the file"
+
+    @classmethod
+    def of(cls, value: MediaInput, kind: str) -> MediaFile:
+        """A file from its contents or its path; `kind` is "image" or "audio".
+
+        Raises:
+            QueryError: there is no such file, or it cannot be read or is too large.
+        """
+        if isinstance(value, MediaFile):
+            return value
+        if isinstance(value, bytes | bytearray | memoryview):
+            return cls(bytes(value))
+        path = Path(value)
+        try:
+            with path.open("rb") as file:
+                # One byte more than is taken: a file may be longer than it says, or have no end.
+                return cls(file.read(MAX_MEDIA[kind] + 1), path.name)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise QueryError(f"the {kind} file {str(value)!r} cannot be read ({reason}).") from error
+
+    def check(self, kind: str) -> None:
+        """Refuse what no decoder needs to see.
+
+        Raises:
+            QueryError: it is empty or too large.
+        """
+        if not self.content:
+            raise QueryError(f"the {kind} {self.name!r} is empty: it has no bytes.")
+        if len(self.content) > MAX_MEDIA[kind]:
+            raise QueryError(f"the {kind} {self.name!r} is too large; at most {MAX_MEDIA[kind]:,} bytes are taken.")
+
+
+MediaInput: TypeAlias = MediaFile | str | Path | bytes | bytearray | memoryview
+"""A path, or what the file holds."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """A request: words, a picture, a sound, liked and disliked items, a user or a new history, filters, and weights.
+
+    `likes`, `dislikes`, `history`, `exclude` are item ids; `user` is a user of the catalog. Items that are liked,
+    disliked or in the history are not answers. `weights` changes the weight of the parts named in `PARTS`.
+    """
+
+    text: str | None = None
+    image: MediaFile | None = None
+    audio: MediaFile | None = None
+    likes: tuple[str, ...] = ()
+    dislikes: tuple[str, ...] = ()
+    user: str | None = None
+    history: tuple[str, ...] = ()
+    where: Filter | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    k: int = 10
+    offset: int = 0
+    exclude: tuple[str, ...] = ()
+    explain: bool = False
+
+    def __post_init__(self) -> None:
+        if self.text is not None and not self.text.strip():
+            raise QueryError("the text of the request is empty; say what you are after, or leave the text out.")
+        if self.text is not None and len(self.text) > MAX_TEXT:
+            raise QueryError(f"the text has {len(self.text):,} characters; at most {MAX_TEXT:,} are taken.")
+        said = self.text or self.image or self.audio or self.likes or self.dislikes or self.history
+        if not said and self.user is None:
+            raise QueryError("the request is empty; give a text, a picture, a sound, likes, dislikes or a history.")
+        for kind in MAX_MEDIA:
+            if (file := getattr(self, kind)) is not None:
+                file.check(kind)
+        if self.k < 1 or self.k + self.offset > MAX_K:
+            raise QueryError(
+                f"k is {self.k:,} and offset {self.offset:,}; k is at least 1, both together at most {MAX_K:,}."
+            )
+        if self.offset < 0:
+            raise QueryError(f"offset is {self.offset}; it is 0 or more.")
+        self._check_lists()
+        self._check_weights()
+
+    def _check_lists(self) -> None:
+        for name in ("likes", "dislikes", "history", "exclude"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                raise QueryError(f"{name} is a list of item ids, got the text {value!r}.")
+            if len(value) > MAX_ITEMS:
+                raise QueryError(f"{name} has {len(value):,} items; at most {MAX_ITEMS:,} are taken.")
+
+    def _check_weights(self) -> None:
+        for name, weight in self.weights.items():
+            if name not in PARTS:
+                raise QueryError(f"there is no part {name!r} to weigh; {nearest(name, PARTS)}")
+            if not math.isfinite(weight) or weight < 0:
+                raise QueryError(f"the weight of {name!r} is {weight}; weights are finite and 0 or more.")
+
+    @property
+    def has_text(self) -> bool:
+        """Whether the query has a text that counts."""
+        return self.text is not None and self.weight("text") > 0
+
+    @property
+    def only_history(self) -> bool:
+        """Whether the query asks by a user or a history, and by nothing else."""
+        other = self.has_text or self.image or self.audio or self.likes or self.dislikes or self.weight("taste")
+        return not other and (self.user is not None or bool(self.history))
+
+    def weight(self, part: str) -> float:
+        """The weight of a part in this query."""
+        return float(self.weights.get(part, PARTS[part]))

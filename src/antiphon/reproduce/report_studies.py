@@ -1,0 +1,156 @@
+"""The part of a report that shows the studies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from antiphon.evaluate import plots
+from antiphon.reproduce.blocks import KINDS, Block, interval, number
+
+REFERENCE = "MULTI_TEMPLATE"
+
+
+def study_blocks(document: Mapping[str, Any]) -> list[Block]:
+    """Cold items, missing modalities, noise, ablations and bias."""
+    studies = document["studies"]
+    return [
+        *_cold(studies),
+        *_missing(document),
+        *_noise(studies["noise"]),
+        *_ablations(studies["ablations"]),
+        *_ingredients(studies["ingredients"]),
+        *_personalised(studies["personalised"]),
+        *_bias(studies["bias"]),
+    ]
+
+
+def _cold(studies: Mapping[str, Any]) -> list[Block]:
+    heads = ["system", "among cold items only", "95% interval", "nDCG@50", "among all items", "95% interval"]
+    lines = [heads]
+    names = dict.fromkeys(row["system"] for row in studies["cold"])
+    for name in names:
+        found = {row["among"]: row for row in studies["cold"] if row["system"] == name}
+        near = f"{found['cold']['ndcg@50']:.3f}" if "cold" in found else ""
+        lines.append([name, *_value(found.get("cold")), near, *_value(found.get("all"))])
+    lines[1:] = sorted(lines[1:], key=lambda line: line[1], reverse=True)
+    text = (
+        "A fifth of the items is hidden from collaborative filtering, and from every profile. nDCG@200 of what test "
+        "users like of these items, ranked among themselves (and nDCG@50), and among all items."
+    )
+    curve = (
+        "Items with 20 training interactions or more are dealt into groups, and each group keeps as many interactions "
+        "as its place on the axis says; everything is fitted again, and each group is ranked among itself."
+    )
+    return [
+        Block("h2", "Cold items"),
+        Block("p", text),
+        Block("table", rows=lines),
+        Block("p", curve),
+        Block("plot", plots.curve_plot(studies["curve"])),
+    ]
+
+
+def _missing(document: Mapping[str, Any]) -> list[Block]:
+    rows = document["rows"]
+    reference = {
+        row["task"]: row["seed0"] for row in rows if row["system"] == REFERENCE and row.get("seed0") is not None
+    }
+    text = (
+        f"A modality is taken from a growing share of the items of {REFERENCE} (training seed 0): before the training "
+        "(whole lines), or only from the item vectors of the trained space (dashed)."
+    )
+    return [
+        Block("h2", "Missing modalities"),
+        Block("p", text),
+        Block("plot", plots.missing_plot(document["studies"]["missing"], reference)),
+    ]
+
+
+def _noise(rows: list[dict[str, Any]]) -> list[Block]:
+    lines = [["row", "change", "task", "nDCG@200", "difference", "95% interval", "p"]]
+    lines += [[row["row"], row["change"], KINDS[row["task"]], *_difference(row)] for row in rows]
+    text = (
+        "Before the training, a modality of random vectors is added, or the content modality's vectors are shuffled "
+        "across the items. The difference is to the row with the same training seed; it should be 0."
+    )
+    return [Block("h2", "What noise costs"), Block("p", text), Block("table", rows=lines)]
+
+
+def _ablations(rows: list[dict[str, Any]]) -> list[Block]:
+    lines = [["change", "task", "nDCG@200", "difference", "95% interval", "p"]]
+    lines += [[row["change"], KINDS[row["task"]], *_difference(row)] for row in rows]
+    text = (
+        f"One choice at a time, against {REFERENCE} with training seed 0; p values are of single tests. TEMPLATE, GEN "
+        "and both are rows of the table above."
+    )
+    return [Block("h2", "Ablations"), Block("p", text), Block("table", rows=lines)]
+
+
+def _ingredients(rows: list[dict[str, Any]]) -> list[Block]:
+    lines = [["ANTIPHON", "task", "nDCG@200", "difference", "95% interval", "p"]]
+    lines += [[row["change"], KINDS[row["task"]], *_difference(row)] for row in rows]
+    text = (
+        "Each ingredient of the default space left out in turn, against the whole (training seed 0); p values are of "
+        "single tests. A negative difference is what the ingredient is worth."
+    )
+    return [Block("h2", "What each ingredient is worth"), Block("p", text), Block("table", rows=lines)]
+
+
+def _personalised(rows: list[dict[str, Any]]) -> list[Block]:
+    whole, *others = rows
+    lines = [["ANTIPHON asked by", "nDCG@200", "both less this", "95% interval", "p"]]
+    lines.append([whole["part"], number(whole["mean"]), "", interval(whole), ""])
+    for row in others:
+        low, high = row["ci"]
+        gain = f"{row['difference']:+.3f}"
+        lines.append([row["part"], number(row["value"]), gain, f"[{low:+.3f}, {high:+.3f}]", f"{row['p']:.4f}"])
+    text = (
+        f"{whole['n']:,} test users, each with a test request that at least three of the user's held-out positives "
+        "satisfy; those are the truth. The same space and the same weights answer all three."
+    )
+    return [Block("h2", "Personalised search"), Block("p", text), Block("table", rows=lines)]
+
+
+def _bias(documents: Mapping[str, Mapping[str, Any]]) -> list[Block]:
+    lines = [["system", "coverage@20", "Gini@20", "mean popularity@20", "nDCG: quiet users", "middle", "active users"]]
+    for name, found in documents.items():
+        users = found["by_user_activity"]
+        lines.append(
+            [
+                name,
+                number(found["coverage@20"]),
+                number(found["gini@20"]),
+                number(found["mean_popularity@20"], 0),
+                *(number(users[third]) for third in ("low", "middle", "high")),
+            ]
+        )
+    truth = next(iter(documents.values()))["mean_popularity_of_truth"]
+    text = (
+        "First 20 results of user recommendation. Coverage is the share of the catalog that anybody is shown; the Gini "
+        "coefficient is 0 where all items are shown equally often. Popularity counts training users; what test users "
+        f"like has {truth:.0f} on average."
+    )
+    blocks = [Block("h2", "Popularity and other bias"), Block("p", text), Block("table", rows=lines)]
+    blocks.append(Block("plot", plots.bias_plot(documents)))
+    for grouping in next(iter(documents.values()))["shares"]:
+        blocks += [Block("p", f"Shares by {grouping} of the first 20 results."), _shares(documents, grouping)]
+    return blocks
+
+
+def _shares(documents: Mapping[str, Mapping[str, Any]], grouping: str) -> Block:
+    first = next(iter(documents.values()))["shares"][grouping]
+    lines = [[grouping, "catalog", "liked", *documents]]
+    for place, row in enumerate(first):
+        shown = [found["shares"][grouping][place]["recommended"] for found in documents.values()]
+        lines.append([row["group"], *(f"{share:.1%}" for share in (row["catalog"], row["truth"], *shown))])
+    return Block("table", rows=lines)
+
+
+def _value(row: Mapping[str, Any] | None) -> tuple[str, str]:
+    return ("", "") if row is None else (number(row["mean"]), interval(dict(row)))
+
+
+def _difference(row: Mapping[str, Any]) -> list[str]:
+    low, high = row["ci"]
+    return [number(row["mean"]), f"{row['difference']:+.3f}", f"[{low:+.3f}, {high:+.3f}]", f"{row['p']:.4f}"]

@@ -1,0 +1,178 @@
+"""A whole reproduction: base run, table, tests and studies, written as JSON, parquet, Markdown and HTML."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from antiphon._version import __version__
+from antiphon.base import runtime, storage
+from antiphon.base.progress import Progress, silent
+from antiphon.evaluate.results import METRICS, Result, mean_over_seeds, save_results
+from antiphon.evaluate.stages import Outcome
+from antiphon.numbers.metrics import mean_over_queries
+from antiphon.reproduce.comparisons import RESAMPLES, compare, spread_document
+from antiphon.reproduce.paper import paper_value
+from antiphon.reproduce.report import write_report
+from antiphon.reproduce.reproduce import Notify, Options, Reproduction, Row, strip_paths
+from antiphon.reproduce.studies import Studies
+
+MAIN = METRICS[0]
+
+
+def reproduce(options: Options, progress: Progress = silent, notify: Notify = lambda _: None) -> dict[str, Any]:
+    """Run what is not there yet, write the results to `options.out`, and return the document of metrics.json.
+
+    Raises:
+        DataError: the data set's files are not there.
+        ConfigError: an option names something that does not exist.
+    """
+    reproduction = Reproduction(options, progress, notify)
+    reproduction.prepare()
+    rows = reproduction.table()
+    every = [
+        Result(row.label, result.task, result.ids, result.values, result.seed) for row in rows for result in row.results
+    ]
+    save_results(options.out / "per_query.parquet", every)
+    depends = [storage.sha256(options.out / "per_query.parquet"), RESAMPLES]
+    tests = reproduction.stages.run("tests", depends, lambda: Outcome(facts={"tests": compare(rows)})).facts["tests"]
+    document = {
+        "dataset": options.dataset,
+        "rows": [row_document(row, reproduction) for row in rows],
+        "tests": tests,
+        "config_hash": reproduction.config_hash,
+        "data_hash": reproduction.data_hash,
+        "studies": Studies(reproduction).document() if options.studies else {},
+        **_provenance(reproduction),
+        **_records(reproduction),
+    }
+    document["summary"] = _summary(document, options)
+    storage.write_json(options.out / "metrics.json", document)
+    write_report(options.out, document)
+    return document
+
+
+def short_document(document: dict[str, Any]) -> dict[str, Any]:
+    """What `antiphon reproduce --json` prints."""
+    rows = [{key: row[key] for key in ("system", "task", "metrics")} for row in document["rows"]]
+    return {**{key: document[key] for key in ("dataset", "tests", "config_hash", "data_hash")}, "rows": rows}
+
+
+def row_document(row: Row, reproduction: Reproduction) -> dict[str, Any]:
+    """A row of the table for JSON: means over queries (and training seeds) with intervals, and the paper's number."""
+    merged = mean_over_seeds(row.results)
+    return {
+        "system": row.label,
+        "task": row.kind,
+        "trained": not row.floor,
+        "n_queries": len(merged.ids),
+        "n_seeds": len(row.results),
+        "ignored_ids": reproduction.tasks[row.kind].ignored_ids,
+        "metrics": merged.document(),
+        "seed0": mean_over_queries(row.results[0].values[MAIN]),
+        "paper": paper_value(row.label, reproduction.options.dataset, row.kind),
+        **spread_document(row),
+    }
+
+
+def machine() -> str:
+    """The machine, as far as it matters: processor, cores, system, Python."""
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        name = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    return f"{name}, {runtime.n_cores()} cores, {platform.system()}, Python {platform.python_version()}"
+
+
+def commit() -> str:
+    """The commit of the source tree, `+` where it was changed; `unknown` outside of one."""
+    folder = Path(__file__).parent
+
+    def git(*words: str) -> str:
+        done = subprocess.run(  # noqa: S603  fixed words
+            ["git", "-C", str(folder), *words],  # noqa: S607
+            capture_output=True, text=True, check=True, env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+        )  # fmt: skip
+        return done.stdout.strip()
+
+    try:
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "--", "*.py") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _provenance(reproduction: Reproduction) -> dict[str, Any]:
+    data = reproduction.data
+    left = [finding.sentence() for finding in data.catalog.report]
+    left += [
+        f"{task.ignored_ids:,} ids of {kind} outside the catalog"
+        for kind, task in reproduction.tasks.items()
+        if task.ignored_ids
+    ]
+    left.append(f"{data.descriptions.fallbacks:,} items have no GEN description and use TEMPLATE in its place")
+    return {
+        "antiphon": __version__,
+        "commit": commit(),
+        "machine": machine(),
+        "data": dict(reproduction.material.hashes),
+        "left_out": ". ".join(strip_folders(left)) + ".",
+        "configuration": tomli_w.dumps(strip_paths(reproduction.settings)),
+        "options": reproduction.options.settings(),
+    }
+
+
+def strip_folders(sentences: Sequence[str]) -> list[str]:
+    """Sentences with files by their last name."""
+    return [
+        " ".join(_last(word) for word in sentence.split(" ")) if "/" in sentence else sentence for sentence in sentences
+    ]
+
+
+def _last(word: str) -> str:
+    opening = "(" if word.startswith("(") else ""
+    return opening + word.rpartition("/")[2] if word.lstrip("(").startswith("/") else word
+
+
+def _records(reproduction: Reproduction) -> dict[str, Any]:
+    """Costs, and the trials of every search."""
+    cost, tuning = {}, {}
+    for path in sorted((reproduction.options.out / "stages").glob("*.json")):
+        facts = storage.read_json(path)["facts"]
+        kind, _, name = path.stem.partition(".")
+        if kind == "row" and "seconds" in facts:
+            cost[name] = facts
+        if kind == "floor" and facts.get("trials"):
+            system, _, task = name.rpartition(".")
+            tuning[name] = {"task": task, "system": system, "trials": [json.loads(line) for line in facts["trials"]]}
+    manifest = storage.read_json(reproduction.data.layout.manifest)
+    return {
+        "cost": cost,
+        "tuning": tuning,
+        "base_seconds": {stage["name"]: round(stage["seconds"], 1) for stage in manifest["stages"]},
+        "stage_seconds": {name: round(seconds, 1) for name, seconds in reproduction.stages.seconds.items()},
+    }
+
+
+def _summary(document: dict[str, Any], options: Options) -> str:
+    """Two sentences: what the table says of the paper's claim, and what the floors say."""
+    parts = []
+    for kind in dict.fromkeys(row["task"] for row in document["rows"]):
+        rows = [row for row in document["rows"] if row["task"] == kind]
+        best = max(rows, key=lambda row: row["metrics"][MAIN]["mean"])
+        multi = max(
+            (row for row in rows if row["system"].startswith("MULTI")), key=lambda row: row["metrics"][MAIN]["mean"]
+        )
+        first, second = (f"{row['system']} ({row['metrics'][MAIN]['mean']:.3f})" for row in (best, multi))
+        parts.append(f"{kind}: best is {first}; the best of the paper's rows is {second}")
+    small = any(value is not None for value in (options.items, options.users, options.queries, options.epochs))
+    slice_note = " This is a small slice of the data: the numbers mean nothing beyond that it runs." if small else ""
+    return f"nDCG@200 on test users and test queries. {'. '.join(parts)}.{slice_note}"

@@ -1,0 +1,1 @@
+"""Building a run: stages in order, more items for it, and what is in it."""

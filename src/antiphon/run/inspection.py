@@ -1,0 +1,70 @@
+"""What is in a run: read from its manifests, for `antiphon inspect`."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from antiphon.base import storage
+from antiphon.base.layout import RunLayout, SpaceLayout
+from antiphon.data.catalog import Finding
+from antiphon.describe.descriptions import Descriptions
+from antiphon.encoders.files import read_findings
+from antiphon.errors import RunError
+
+
+def inspect_run(path: Path) -> dict[str, Any]:
+    """Stages, coverage of each modality, and what was dropped or filled, of a run's folder.
+
+    Raises:
+        RunError: there is no run, or nothing is published in it yet.
+    """
+    run = RunLayout(path)
+    if not run.manifest.is_file():
+        raise RunError(f"there is no run at {path}; build one with: antiphon build antiphon.toml --run {path}")
+    if not run.current.is_file():
+        raise RunError(
+            f"{path} has no published space yet; finish its build with: antiphon build antiphon.toml --run {path}"
+        )
+    stages = storage.read_json(run.manifest)["stages"]
+    version = run.current.read_text(encoding="utf-8").strip()
+    space = storage.read_json(SpaceLayout(run.spaces / version).manifest)
+    features = {name: storage.read_json(run.features / f"{name}.json") for name in space["order"]}
+    findings = _findings(run, space)
+    return {
+        "name": tomllib.loads(run.config.read_text(encoding="utf-8"))["name"],
+        "space_id": space["space_id"],
+        "n_items": space["n_items"],
+        "n_searchable": space["n_searchable"],
+        "dim": space["dim"],
+        "modalities": {
+            name: {"dim": features[name]["dim"], "coverage": space["modalities"][name]["coverage"]}
+            for name in space["order"]
+        },
+        "stages": [{key: stage[key] for key in ("name", "seconds", "status")} for stage in stages],
+        "dropped": {finding.kind: finding.count for finding in findings},
+        "findings": [finding.sentence() for finding in findings],
+    }
+
+
+def _findings(run: RunLayout, space: dict[str, Any]) -> list[Finding]:
+    report = storage.read_json(run.catalog / "catalog.json")["report"]
+    findings = [Finding(**{**item, "examples": tuple(item["examples"])}) for item in report]
+    descriptions = Descriptions.load(run.descriptions)
+    if descriptions.empty:
+        findings.append(Finding("items without any text", "no text vector", descriptions.empty, run.descriptions.name))
+    if descriptions.fallbacks:
+        policy = "their TEMPLATE stands in"
+        findings.append(
+            Finding("items without a GEN description", policy, descriptions.fallbacks, run.descriptions.name)
+        )
+    for name in space["order"]:
+        findings += [
+            replace(finding, kind=f"{finding.kind} ({name})") for finding in read_findings(run.workspace(name))
+        ]
+    bare = space["n_items"] - space["n_searchable"]
+    if bare:
+        findings.append(Finding("items without any modality", "kept, but never an answer", bare, "features"))
+    return findings

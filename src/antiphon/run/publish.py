@@ -1,0 +1,219 @@
+"""Publishing a space: a new version is written beside the old one, then `CURRENT` names it.
+
+A reader opens one version or the other. The space id is a hash over the checksums of all files: vectors, model and
+query side of different builds never share one.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from antiphon.base import storage
+from antiphon.base.layout import FORMAT, RunLayout, SpaceLayout, space_id_of
+from antiphon.channels.facets import Facets
+from antiphon.channels.mixture import Mixture, covariance_of
+from antiphon.channels.taste import Taste
+from antiphon.channels.words import Lexical
+from antiphon.data.catalog import Catalog
+from antiphon.encoders.base import Encoder
+from antiphon.errors import DataError, IntegrityError, RunError
+from antiphon.joint.model import Embedded, JointModel
+from antiphon.numbers.map import project_2d
+
+Floats = NDArray[np.float32]
+KEPT_VERSIONS = 2
+"""The current one and the one before; a version that a process has loaded is kept as well."""
+BESIDE = ".new-"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Everything that a version of a space is made of."""
+
+    name: str
+    index: str
+    catalog: Catalog
+    embedded: Embedded
+    model: JointModel
+    encoders: Mapping[str, Encoder[Any]]
+    taste: Taste | None
+    taste_vectors: Mapping[str, Floats]
+    """Item vectors of the blocks of taste."""
+    facets: Facets | None
+    texts: Sequence[str] | None
+    """Texts of the lexical index; None for a space without one."""
+    mixture: Mixture
+    sides: Mapping[str, Path] = field(default_factory=dict)
+    """Folders of query sides that are published as they are."""
+
+
+def publish(run: RunLayout, contents: Contents) -> str:
+    """Write a version of the space and make it the current one; returns its space id.
+
+    Raises:
+        DataError: no item has any modality.
+        RunError: the folder cannot be written to.
+    """
+    if not contents.embedded.searchable.any():
+        raise DataError("no item has a vector of any modality, so there is nothing to search; see `antiphon inspect`.")
+    try:
+        run.spaces.mkdir(parents=True, exist_ok=True)
+        for left in run.spaces.glob(f"{BESIDE}*"):  # of a publishing that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        beside = Path(tempfile.mkdtemp(prefix=BESIDE, dir=run.spaces))
+    except OSError as error:
+        raise RunError(f"cannot write {run.spaces}: {error.strerror}. Check permissions and free space.") from error
+    try:
+        layout = SpaceLayout(beside)
+        _write_items(layout, contents.catalog, contents.embedded)
+        blocks = _write_vectors(layout, contents)
+        _write_query_sides(run, layout, contents)
+        space_id = _write_manifest(layout, contents, blocks)
+        place(beside, run.spaces / space_id)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    storage.write_text(run.current, space_id + "\n")
+    forget_old(run, space_id)
+    return space_id
+
+
+def _write_items(layout: SpaceLayout, catalog: Catalog, embedded: Embedded) -> None:
+    storage.write_table(layout.items, catalog.items.select(["item_id", "title"]))
+    storage.write_table(layout.fields, catalog.fields)
+    storage.write_array(layout.parts, embedded.parts)
+    storage.write_array(layout.present, embedded.present)
+    storage.write_array(layout.map, project_2d(embedded.vectors))
+    interactions = catalog.interactions
+    if interactions is None:
+        return
+    liked = interactions.select(interactions.positive)
+    storage.write_table(layout.users, pa.table({"user_id": list(liked.user_ids)}))
+    storage.write_array(layout.user_bounds, liked.bounds())
+    storage.write_array(layout.user_items, liked.item)
+    storage.write_array(layout.user_weights, liked.weight)
+
+
+def _write_vectors(layout: SpaceLayout, contents: Contents) -> dict[str, list[int]]:
+    """Write the item vectors and their covariances; returns the columns of each block, [start, stop)."""
+    parts = {"joint": contents.embedded.vectors, **contents.taste_vectors}
+    storage.write_array(layout.vectors, np.concatenate(list(parts.values()), axis=1).astype(np.float32))
+    blocks, start = {}, 0
+    for name, part in parts.items():
+        blocks[name] = [start, start + part.shape[1]]
+        start += part.shape[1]
+        if contents.mixture.standardise:
+            storage.write_array(layout.covariance(name), covariance_of(part, contents.embedded.searchable))
+    return blocks
+
+
+def _write_query_sides(run: RunLayout, layout: SpaceLayout, contents: Contents) -> None:
+    contents.model.save(layout.model)
+    contents.mixture.save(layout.mixture)
+    for modality, encoder in contents.encoders.items():
+        if modality in contents.sides:
+            storage.copy_tree(contents.sides[modality], layout.query_side(modality))
+        elif encoder.accepts is not None:
+            encoder.publish(run.workspace(modality), layout.query_side(modality))
+    if contents.taste is not None:
+        contents.taste.save(layout.taste)
+    if contents.facets is not None:
+        contents.facets.save(layout.facets)
+    if contents.texts is not None:
+        Lexical.fit(contents.texts).save(layout.lexical)
+
+
+def _write_manifest(layout: SpaceLayout, contents: Contents, blocks: Mapping[str, list[int]]) -> str:
+    embedded, encoders = contents.embedded, contents.encoders
+    files = {
+        file.relative_to(layout.root).as_posix(): storage.sha256(file)
+        for file in sorted(layout.root.rglob("*"))
+        if file.is_file()
+    }
+    space_id = space_id_of(files)
+    modalities = {
+        modality: {
+            "encoder": encoders[modality].name,
+            "accepts": encoders[modality].accepts,
+            "coverage": float(present.mean()),
+        }
+        for modality, present in zip(embedded.modalities, embedded.present, strict=True)
+    }
+    n_searchable = int(embedded.searchable.sum())
+    storage.write_json(
+        layout.manifest,
+        {
+            "format": FORMAT,
+            "space_id": space_id,
+            "name": contents.name,
+            "index": contents.index,
+            "dim": contents.model.dim,
+            "blocks": dict(blocks),
+            "n_items": len(embedded.vectors),
+            "n_searchable": n_searchable,
+            "modalities": modalities,
+            "order": list(embedded.modalities),
+            "field_types": dict(contents.catalog.field_types),
+            "files": files,
+        },
+    )
+    return space_id
+
+
+def place(beside: Path, target: Path) -> None:
+    """Move a finished version to where versions are; one that is there already and whole is kept."""
+    for path in [*beside.rglob("*"), beside]:  # not every file was written by `storage`
+        storage.sync(path)
+    beside.chmod(0o755)
+    new, old = SpaceLayout(beside), SpaceLayout(target)
+    if target.is_dir() and _intact(old):
+        # The same id is the same content; what the manifest says beside it may differ, such as the name.
+        new.manifest.replace(old.manifest)
+        storage.sync(target)
+        return
+    if target.is_dir():
+        target.rename(beside.with_name(f"{beside.name}.broken"))
+    beside.rename(target)
+    storage.sync(target.parent)
+    shutil.rmtree(beside.with_name(f"{beside.name}.broken"), ignore_errors=True)
+
+
+def _intact(layout: SpaceLayout) -> bool:
+    try:
+        files = storage.read_json(layout.manifest)["files"]
+    except IntegrityError:
+        return False
+    paths = {layout.root / name: expected for name, expected in files.items()}
+    return all(path.is_file() and storage.sha256(path) == expected for path, expected in paths.items())
+
+
+def settle(run: RunLayout) -> None:
+    """Put the files of a grown run whose space is the published one into their places; forget one that got less far."""
+    beside = RunLayout(run.growing)
+    if beside.current.is_file() and run.current.is_file() and beside.current.read_bytes() == run.current.read_bytes():
+        files = [path for path in sorted(beside.root.rglob("*")) if path.is_file() and path != beside.manifest]
+        # The manifest comes last: the stages are those of the files that it names.
+        for file in [*files, beside.manifest]:
+            to = run.root / file.relative_to(beside.root)
+            if file.is_file() and beside.spaces not in file.parents:
+                to.parent.mkdir(parents=True, exist_ok=True)
+                file.replace(to)
+        storage.sync(run.root)
+    shutil.rmtree(beside.root, ignore_errors=True)
+
+
+def forget_old(run: RunLayout, current: str) -> None:
+    """Remove versions but the current one and the one before, and those in use."""
+    versions = sorted((path for path in run.spaces.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
+    old = [path for path in versions if path.name != current]
+    for path in old[: max(0, len(old) - (KEPT_VERSIONS - 1))]:
+        if not storage.in_use(SpaceLayout(path).vectors):
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""A request out of words, one sentence after another."""

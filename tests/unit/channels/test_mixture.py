@@ -1,0 +1,89 @@
+"""Mixture: channels of one scale, and weights chosen on validation users."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+from antiphon.channels.mixture import Mixture, choose_history, choose_rerank, covariance_of, standardised
+from antiphon.data.splits import HeldOut
+
+
+@given(st.integers(2, 40), st.integers(1, 6), st.floats(0.01, 100), st.integers(0, 1000))
+def test_standardised_queries_score_with_deviation_one(n_items: int, dim: int, scale: float, seed: int) -> None:
+    """Whatever the scale of a block, the scores of a standardised query have the standard deviation 1."""
+    rng = np.random.default_rng(seed)
+    block = (rng.normal(size=(n_items, dim)) * scale + rng.normal(size=dim)).astype(np.float32)
+    queries = rng.normal(size=(3, dim)).astype(np.float32)
+    rows = np.ones(n_items, dtype=bool)
+    scores = standardised(queries, covariance_of(block, rows)).astype(np.float64) @ block.T.astype(np.float64)
+    assert_allclose(scores.std(axis=1), 1, rtol=1e-3)
+
+
+def test_a_zero_query_stays_zero() -> None:
+    """A part that a query does not have adds nothing."""
+    covariance = np.eye(3)
+    assert not standardised(np.zeros((2, 3), dtype=np.float32), covariance).any()
+
+
+def test_items_that_cannot_be_found_do_not_count() -> None:
+    """The covariance is over the rows of the mask."""
+    block = np.array([[1, 0], [-1, 0], [100, 100]], dtype=np.float32)
+    assert_allclose(covariance_of(block, np.array([True, True, False])), [[1, 0], [0, 0]])
+
+
+def test_the_channel_that_knows_gets_the_weight() -> None:
+    """Where iALS scores at random and the joint space knows the truth, the joint space counts most, and back."""
+    rng = np.random.default_rng(0)
+    truths = tuple(np.sort(rng.permutation(50)[:5]).astype(np.int32) for _ in range(40))
+    profiles = tuple(np.array([item for item in range(50) if item not in set(truth)][:2], np.int32) for truth in truths)
+    check = HeldOut(np.arange(40), profiles, truths)
+    noise = rng.normal(size=(40, 50)).astype(np.float32)
+    knows = np.zeros((40, 50), dtype=np.float32)
+    for row, truth in enumerate(truths):
+        knows[row, truth] = 3
+    good = choose_history({"joint": knows.copy(), "ials": noise.copy(), "ease": noise.copy()}, check)[0]
+    bad = choose_history({"joint": noise.copy(), "ials": knows.copy(), "ease": noise.copy()}, check)[0]
+    assert good["joint"] >= 0.6
+    assert bad == {"joint": 0.0, "ials": 1.0, "ease": 0.0}
+
+
+def test_without_users_or_taste_the_joint_space_answers() -> None:
+    """There is nothing to choose from."""
+    nobody = HeldOut(np.arange(0), (), ())
+    assert choose_history({"joint": np.zeros((0, 3), np.float32)}, nobody)[0] == {"joint": 1.0}
+
+
+def held_out_rows(n_users: int = 40, n_items: int = 50) -> HeldOut:
+    """Users with two items given and five asked for."""
+    rng = np.random.default_rng(0)
+    orders = [rng.permutation(n_items).astype(np.int32) for _ in range(n_users)]
+    return HeldOut(
+        np.arange(n_users), tuple(np.sort(o[:2]) for o in orders), tuple(np.sort(o[2:7]) for o in orders)
+    )  # fmt: skip
+
+
+def test_a_second_stage_is_followed_where_it_helps_and_left_where_it_does_not() -> None:
+    """It counts when the nDCG of the validation users says so."""
+    check = held_out_rows()
+    rng = np.random.default_rng(1)
+    noise = rng.normal(size=(40, 50)).astype(np.float32)
+    scores = {"joint": np.zeros_like(noise), "ials": noise}
+    knows = np.zeros_like(noise)
+    for row, truth in enumerate(check.truths):
+        knows[row, truth] = 9
+    weights, value = choose_history({name: part.copy() for name, part in scores.items()}, check)
+    share, _ = choose_rerank(scores, knows, weights, value, check)
+    assert share > 0
+    assert choose_rerank(scores, -knows, weights, value, check) == (0.0, weights)
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    """What is saved is loaded."""
+    mixture = Mixture(history={"joint": 0.3, "ials": 1.0}, likes={"joint": 1.0}, lexical=0.8)
+    mixture.save(tmp_path / "mixture.json")
+    assert Mixture.load(tmp_path / "mixture.json") == mixture

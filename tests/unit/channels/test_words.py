@@ -1,0 +1,56 @@
+"""The lexical channel: BM25 that survives a round trip to the disk."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from antiphon.channels.words import Lexical
+from antiphon.errors import IntegrityError
+
+pytest.importorskip("bm25s")
+TEXTS = ["dark thriller", "thriller thriller war", "gentle comedy", "", "running dogs run"]
+
+
+def test_scores_are_those_of_the_formula() -> None:
+    """One word: idf * tf * (k1 + 1) / (tf + k1 * (1 - b + b * length / mean length)), up to the constant k1 + 1."""
+    scores = Lexical.fit(TEXTS).scores(["thriller"])[0]
+    lengths = [2, 3, 2, 0, 3]
+    idf = math.log(1 + (5 - 2 + 0.5) / (2 + 0.5))
+    mean = sum(lengths) / 5
+    expected = [
+        idf * tf / (tf + 1.5 * (1 - 0.75 + 0.75 * length / mean)) if tf else 0
+        for tf, length in zip([1, 2, 0, 0, 0], lengths, strict=True)
+    ]
+    assert_allclose(scores / scores[0], np.array(expected) / expected[0], rtol=1e-4)
+
+
+def test_words_are_stemmed_and_stopwords_ignored() -> None:
+    """'runs' finds 'running' and 'run'; 'the' finds nothing."""
+    scores = Lexical.fit(TEXTS).scores(["the runs", "the of and"])
+    assert scores[0].argmax() == 4
+    assert not scores[1].any()
+
+
+def test_unknown_words_score_nothing() -> None:
+    """Words of no item, other scripts and an empty text give zeros."""
+    assert not Lexical.fit(TEXTS).scores(["zzz", "映画 🎬", ""]).any()
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    """The index on disk, npy and JSON only, scores as before."""
+    fitted = Lexical.fit(TEXTS)
+    fitted.save(tmp_path / "lexical")
+    assert {path.suffix for path in (tmp_path / "lexical").iterdir()} <= {".npy", ".json", ".jsonl"}
+    again = Lexical.load(tmp_path / "lexical", len(TEXTS))
+    assert np.array_equal(again.scores(["dark war dogs"]), fitted.scores(["dark war dogs"]))
+
+
+def test_a_broken_index_is_refused(tmp_path: Path) -> None:
+    """A folder that holds no index says so."""
+    with pytest.raises(IntegrityError, match="not a readable lexical index"):
+        Lexical.load(tmp_path, 3)

@@ -1,0 +1,100 @@
+"""Query: what a request may say, and the sentence it gets when it says something else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from antiphon.errors import QueryError
+from antiphon.query.request import MAX_ITEMS, MAX_K, MAX_MEDIA, MAX_TEXT, PARTS, MediaFile, Query
+
+
+@pytest.mark.parametrize(
+    ("request_", "sentence"),
+    [
+        ({}, "request is empty"),
+        ({"where": None, "exclude": ("a",)}, "request is empty"),
+        ({"text": ""}, "text of the request is empty"),
+        ({"text": " \n\t"}, "text of the request is empty"),
+        ({"text": "x" * (MAX_TEXT + 1)}, "100,001 characters"),
+        ({"text": "x", "k": 0}, "k is 0"),
+        ({"text": "x", "k": -3}, "k is -3"),
+        ({"text": "x", "k": 1_000_000}, "k is 1,000,000"),
+        ({"text": "x", "k": 10, "offset": MAX_K}, "offset 10,000"),
+        ({"text": "x", "offset": -1}, "offset is -1"),
+        ({"likes": "1240"}, "likes is a list"),
+        ({"text": "x", "exclude": "1240"}, "exclude is a list"),
+        ({"likes": ("a",) * (MAX_ITEMS + 1)}, "likes has 10,001 items"),
+        ({"text": "x", "weights": {"txet": 1}}, "did you mean 'text'"),
+        ({"text": "x", "weights": {"text": -0.1}}, "0 or more"),
+        ({"text": "x", "weights": {"text": float("nan")}}, "finite"),
+        ({"text": "x", "weights": {"text": float("inf")}}, "finite"),
+    ],
+)
+def test_what_cannot_be_answered_is_refused(request_: dict[str, Any], sentence: str) -> None:
+    """Each wrong request is a QueryError whose sentence names what is wrong."""
+    with pytest.raises(QueryError, match=sentence):
+        Query(**request_)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"text": "люблю 🎬 映画"},
+        {"text": "x" * MAX_TEXT},
+        {"likes": ("a",)},
+        {"dislikes": ("a",)},
+        {"user": "u"},
+        {"user": ""},
+        {"history": ("a",)},
+        {"text": "x", "k": MAX_K},
+        {"text": "x", "k": 1, "offset": MAX_K - 1},
+        {"text": "x", "weights": {"text": 0}},
+    ],
+)
+def test_what_can_be_answered_is_taken(request_: dict[str, Any]) -> None:
+    """The limits themselves are inside."""
+    Query(**request_)
+
+
+def test_weights_that_are_not_given_are_the_usual_ones() -> None:
+    """Each part has a usual weight; a request changes the ones that it names."""
+    query = Query(text="x", weights={"dislikes": 2})
+    assert {part: query.weight(part) for part in PARTS} == {**PARTS, "dislikes": 2.0}
+
+
+def test_a_text_counts_where_it_weighs() -> None:
+    """A query has a text where it gives one whose weight is not 0."""
+    assert Query(text="dark").has_text
+    assert Query(text="dark", weights={"text": 0.1, "likes": 0}).has_text
+    assert not Query(text="dark", weights={"text": 0}).has_text
+    assert not Query(likes=("a",)).has_text
+
+
+def test_files_are_values_with_limits(tmp_path):
+    """A file comes from bytes or a path; empty and large ones are refused, and their bytes are in no message."""
+    (tmp_path / "p.jpg").write_bytes(b"abc")
+    for value in (tmp_path / "p.jpg", str(tmp_path / "p.jpg"), b"abc", bytearray(b"abc")):
+        file = MediaFile.of(value, "image")
+        assert file.content == b"abc"
+        assert Query(image=file).image == file
+        assert "abc" not in repr(file)
+    with pytest.raises(QueryError, match="is empty"):
+        Query(image=MediaFile(b""))
+    with pytest.raises(QueryError, match="at most 20,000,000 bytes"):
+        Query(image=MediaFile(bytes(MAX_MEDIA["image"] + 1)))
+    Query(audio=MediaFile(bytes(MAX_MEDIA["image"] + 1)))
+    for bad in (tmp_path, tmp_path / "nowhere", "bad\0name"):
+        with pytest.raises(QueryError, match="cannot be read"):
+            MediaFile.of(bad, "audio")
+
+
+def test_a_path_without_an_end_is_not_read_to_its_end():
+    """A device that gives bytes for ever is read up to the limit."""
+    endless = Path("/dev/zero")
+    if not endless.exists():
+        pytest.skip("there is no /dev/zero here")
+    with pytest.raises(QueryError, match="too large"):
+        Query(image=MediaFile.of(endless, "image"))
