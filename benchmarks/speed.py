@@ -188,7 +188,7 @@ def channels(folder: Path) -> Iterator[Row]:
     """What a text costs beside its vector and the search: words and facets of 60,000 items."""
     from antiphon.channels.facets import FacetReader, Facets, members
     from antiphon.channels.mixture import Mixture
-    from antiphon.channels.words import Lexical
+    from antiphon.channels.words import Lexical, tokens
     from antiphon.joint.model import Projection
     from antiphon.query.request import Query
     from antiphon.space.added import Channels
@@ -197,7 +197,7 @@ def channels(folder: Path) -> Iterator[Row]:
     words = np.array([f"word{number}" for number in range(20_000)])
     # Words and facets are as unequal as they are in catalogs: by Zipf's law.
     drawn = np.minimum(rng.zipf(1.3, (N_LARGE, 40)), len(words)) - 1
-    lexical = Lexical.fit([" ".join(line) for line in words[drawn]])
+    lexical = Lexical.fit(tokens([" ".join(line) for line in words[drawn]]))
     held = [np.unique(np.minimum(rng.zipf(1.3, 20), N_FACETS) - 1).astype(np.int32) for _ in range(N_LARGE)]
     bounds = np.cumsum([0, *map(len, held)])
     starts, rows = members(bounds, np.concatenate(held), N_FACETS)

@@ -160,7 +160,7 @@ def test_only_one_build_at_a_time(own_run: Any, call: Callable[..., Any]) -> Non
 
 def test_a_build_that_waited_for_nobody_sees_what_another_did(own_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """When another build ends between the look at the manifest and the lock, the manifest is read again."""
-    import antiphon.build as module
+    import antiphon.run.build as module
 
     real, calls = module.Builder.check_inputs, []
 

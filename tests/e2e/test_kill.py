@@ -22,11 +22,11 @@ import os, signal, sys
 from pathlib import Path
 
 import scipy.sparse, threadpoolctl
-from antiphon import runtime
+from antiphon.base import runtime
 torch, _ = runtime.torch(), runtime.implicit_als()
 import safetensors.torch
-from antiphon.build import build
-from antiphon.config import load_config
+from antiphon.run.build import build
+from antiphon.config.load import load_config
 torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])  # loads what an optimizer needs, once for all builds
 
 config, out, stride = load_config(Path(sys.argv[1])), Path(sys.argv[2]), int(sys.argv[3])

@@ -29,8 +29,7 @@ from antiphon.channels.rerank import Reranker
 from antiphon.config.sections import SpaceConfig
 from antiphon.data.held_out import held_out_score, user_item_matrix
 from antiphon.data.splits import HeldOut
-from antiphon.encoders.collaborative import CollaborativeOptions
-from antiphon.numbers.factorization import History, Setting, draw_settings, factorize, fold_in, search_settings
+from antiphon.numbers.factorization import History, Ranges, Setting, draw_settings, factorize, fold_in, search_settings
 
 Floats = NDArray[np.float32]
 EASE_PENALTIES = (50.0, 100.0, 300.0, 600.0, 1000.0, 2000.0)
@@ -125,7 +124,7 @@ def fit_taste(
         items = factorize(matrix, setting, seed).items
         return held_out_score(fold_in(items, items.T @ items, setting, _histories(check)) @ items.T, check)
 
-    settings = draw_settings(CollaborativeOptions(trials=config.taste_trials, **RANGES), seed, USUAL)
+    settings = draw_settings(Ranges(config.taste_trials, **RANGES), seed, USUAL)
     best = search_settings(settings, score, table, name="searching taste", progress=progress, skip=not len(check.users))
     penalty, left, right = _fit_ease(matrix, check, config.ease_rank, progress)
     # Exactly zero, not by rounding: that is how an item that nobody has met is told from the others.

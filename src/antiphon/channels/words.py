@@ -18,37 +18,43 @@ from antiphon.errors import IntegrityError
 Floats = NDArray[np.float32]
 
 
+def tokens(texts: Sequence[str]) -> list[list[str]]:
+    """Words of texts: lower-cased, without English stop words, stemmed (Snowball).
+
+    Raises:
+        MissingExtraError: bm25s or PyStemmer is not installed.
+    """
+    words: list[list[str]] = runtime.bm25s().tokenize(
+        list(texts), stopwords="en", stemmer=runtime.stemmer(), return_ids=False, show_progress=False
+    )
+    return words
+
+
 class Lexical:
-    """BM25 scores of texts against every item."""
+    """BM25 scores of texts against every item (Robertson and Zaragoza 2009, equation 3.15)."""
 
     def __init__(self, model: Any, n_items: int) -> None:
         self._model, self.n_items = model, n_items
-        self._stemmer = runtime.stemmer()
 
     @classmethod
-    def fit(cls, texts: Sequence[str]) -> Lexical:
-        """Index the items' texts, in the order of the vectors."""
-        bm25s = runtime.bm25s()
-        model = bm25s.BM25(k1=1.5, b=0.75)
-        tokens = bm25s.tokenize(
-            list(texts), stopwords="en", stemmer=runtime.stemmer(), show_progress=False, return_ids=False
-        )
+    def fit(cls, words: Sequence[Sequence[str]], *, k1: float = 1.5, b: float = 0.75) -> Lexical:
+        """Index the `tokens` of the items' texts, in the order of the vectors.
+
+        `k1` says how soon a repeated word stops counting, `b` how much long texts are held back.
+        """
+        model = runtime.bm25s().BM25(k1=k1, b=b)
         # bm25s numbers words in the order of a set, which is another one in each process: the same texts would give
         # other files, and so another space. The empty word, which no request has, stands in where there are none.
-        words = sorted({word for words in tokens for word in words}) or [""]
-        number = {word: place for place, word in enumerate(words)}
-        ids = [[number[word] for word in words] for words in tokens]
+        vocabulary = sorted({word for line in words for word in line}) or [""]
+        number = {word: place for place, word in enumerate(vocabulary)}
+        ids = [[number[word] for word in line] for line in words]
         model.index((ids if any(ids) else [[0], *ids[1:]], number), show_progress=False)
-        return cls(model, len(texts))
+        return cls(model, len(words))
 
     def scores(self, texts: Sequence[str]) -> Floats:
         """Scores of all items for each text, (n_texts, n_items) float32; zeros where no word matches."""
-        bm25s = runtime.bm25s()
         result = np.zeros((len(texts), self.n_items), dtype=np.float32)
-        tokens = bm25s.tokenize(
-            list(texts), stopwords="en", stemmer=self._stemmer, show_progress=False, return_ids=False
-        )
-        for row, words in enumerate(tokens):
+        for row, words in enumerate(tokens(texts)):
             known = [word for word in words if word in self._model.vocab_dict]
             if known:
                 result[row] = self._model.get_scores(known)

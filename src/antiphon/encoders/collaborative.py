@@ -25,7 +25,7 @@ from antiphon.data.held_out import knn_score, user_item_matrix
 from antiphon.data.splits import HeldOut, held_out, training_interactions
 from antiphon.encoders.base import Encoder, Growth, QueryKind, QuerySide, Source
 from antiphon.errors import ConfigError, DataError
-from antiphon.numbers.factorization import History, Setting, draw_settings, factorize, fold_in, search_settings
+from antiphon.numbers.factorization import History, Ranges, Setting, draw_settings, factorize, fold_in, search_settings
 from antiphon.numbers.vectors import unit
 
 Floats = NDArray[np.float32]
@@ -134,7 +134,9 @@ class Collaborative(Encoder[CollaborativeOptions]):
         def score(setting: Setting) -> float:
             return knn_score(factorize(matrix, setting, seed).items, check)
 
-        settings = draw_settings(self.options, seed)
+        options = self.options
+        ranges = Ranges(options.trials, options.factors, options.alpha, options.regularization, options.iterations)
+        settings = draw_settings(ranges, seed)
         name = f"searching {self.modality}"
         return search_settings(settings, score, table, name=name, progress=progress, skip=not len(check.users))
 

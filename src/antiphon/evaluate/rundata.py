@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from antiphon.base.layout import RunLayout
 from antiphon.base.registry import find
 from antiphon.channels.lsa import LSA
+from antiphon.channels.words import tokens
 from antiphon.config.load import load_config
 from antiphon.config.sections import Config
 from antiphon.data.catalog import Catalog, Interactions
@@ -118,8 +119,6 @@ class RunData:
     def words(self, view: str | None = None) -> list[list[str]]:
         """Words of the items' descriptions for lexical search: of one view, or of all views one after the other."""
         if view not in self._words:
-            from antiphon.evaluate.baselines.bm25 import tokens
-
             texts = self.descriptions.best() if view is None else [text or "" for text in self.descriptions.views[view]]
             self._words[view] = tokens(texts)
         return self._words[view]

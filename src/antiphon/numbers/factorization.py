@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,19 +71,15 @@ def factorize(matrix: Any, setting: Setting, seed: int) -> Factors:
     return Factors(np.asarray(model.item_factors, dtype=np.float32), setting)
 
 
-class Ranges(Protocol):
-    """What a search may try: choices of factors, and ranges whose ends are included."""
+@dataclass(frozen=True)
+class Ranges:
+    """What a search may try: choices of factors, and ranges that include both ends, drawn on a log scale."""
 
-    @property
-    def trials(self) -> int: ...  # noqa: D102
-    @property
-    def factors(self) -> Sequence[int]: ...  # noqa: D102
-    @property
-    def alpha(self) -> tuple[float, float]: ...  # noqa: D102
-    @property
-    def regularization(self) -> tuple[float, float]: ...  # noqa: D102
-    @property
-    def iterations(self) -> tuple[int, int]: ...  # noqa: D102
+    trials: int
+    factors: Sequence[int]
+    alpha: tuple[float, float]
+    regularization: tuple[float, float]
+    iterations: tuple[int, int] = (8, 20)
 
 
 def draw_settings(options: Ranges, seed: int, usual: Setting | None = None) -> list[Setting]:

@@ -22,7 +22,7 @@ from antiphon.base.layout import FORMAT, RunLayout, SpaceLayout, space_id_of
 from antiphon.channels.facets import Facets
 from antiphon.channels.mixture import Mixture, covariance_of
 from antiphon.channels.taste import Taste
-from antiphon.channels.words import Lexical
+from antiphon.channels.words import Lexical, tokens
 from antiphon.data.catalog import Catalog
 from antiphon.encoders.base import Encoder
 from antiphon.errors import DataError, IntegrityError, RunError
@@ -128,7 +128,7 @@ def _write_query_sides(run: RunLayout, layout: SpaceLayout, contents: Contents) 
     if contents.facets is not None:
         contents.facets.save(layout.facets)
     if contents.texts is not None:
-        Lexical.fit(contents.texts).save(layout.lexical)
+        Lexical.fit(tokens(contents.texts)).save(layout.lexical)
 
 
 def _write_manifest(layout: SpaceLayout, contents: Contents, blocks: Mapping[str, list[int]]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from antiphon.channels.words import Lexical
+from antiphon.channels.words import Lexical, tokens
 from antiphon.errors import IntegrityError
 
 pytest.importorskip("bm25s")
@@ -18,7 +18,7 @@ TEXTS = ["dark thriller", "thriller thriller war", "gentle comedy", "", "running
 
 def test_scores_are_those_of_the_formula() -> None:
     """One word: idf * tf * (k1 + 1) / (tf + k1 * (1 - b + b * length / mean length)), up to the constant k1 + 1."""
-    scores = Lexical.fit(TEXTS).scores(["thriller"])[0]
+    scores = Lexical.fit(tokens(TEXTS)).scores(["thriller"])[0]
     lengths = [2, 3, 2, 0, 3]
     idf = math.log(1 + (5 - 2 + 0.5) / (2 + 0.5))
     mean = sum(lengths) / 5
@@ -31,19 +31,19 @@ def test_scores_are_those_of_the_formula() -> None:
 
 def test_words_are_stemmed_and_stopwords_ignored() -> None:
     """'runs' finds 'running' and 'run'; 'the' finds nothing."""
-    scores = Lexical.fit(TEXTS).scores(["the runs", "the of and"])
+    scores = Lexical.fit(tokens(TEXTS)).scores(["the runs", "the of and"])
     assert scores[0].argmax() == 4
     assert not scores[1].any()
 
 
 def test_unknown_words_score_nothing() -> None:
     """Words of no item, other scripts and an empty text give zeros."""
-    assert not Lexical.fit(TEXTS).scores(["zzz", "映画 🎬", ""]).any()
+    assert not Lexical.fit(tokens(TEXTS)).scores(["zzz", "映画 🎬", ""]).any()
 
 
 def test_round_trip(tmp_path: Path) -> None:
     """The index on disk, npy and JSON only, scores as before."""
-    fitted = Lexical.fit(TEXTS)
+    fitted = Lexical.fit(tokens(TEXTS))
     fitted.save(tmp_path / "lexical")
     assert {path.suffix for path in (tmp_path / "lexical").iterdir()} <= {".npy", ".json", ".jsonl"}
     again = Lexical.load(tmp_path / "lexical", len(TEXTS))

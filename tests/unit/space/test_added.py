@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from antiphon.channels.mixture import Mixture
-from antiphon.channels.words import Lexical
+from antiphon.channels.words import Lexical, tokens
 from antiphon.query.request import Query
 from antiphon.space.added import Channels
 
@@ -34,7 +34,7 @@ class Reader:
 def channels() -> Channels:
     """Both channels, over five items of which the last cannot be found."""
     searchable = np.array([True] * 4 + [False])
-    return Channels(Lexical.fit(TEXTS), Reader(), Mixture(lexical=0.5, facets=3.0), searchable)  # type: ignore[arg-type]
+    return Channels(Lexical.fit(tokens(TEXTS)), Reader(), Mixture(lexical=0.5, facets=3.0), searchable)  # type: ignore[arg-type]
 
 
 def test_words_are_standardised_and_weighed(channels: Channels) -> None:

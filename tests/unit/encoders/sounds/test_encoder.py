@@ -260,7 +260,7 @@ def test_a_published_network_needs_neither_its_folder_nor_torch(log_mel: Path, t
     shutil.rmtree(log_mel)
     code = (
         "import sys, pathlib, numpy\n"
-        "from antiphon.encoders.audio_models import LogMelEncoder\n"
+        "from antiphon.encoders.sounds.models import LogMelEncoder\n"
         "side = LogMelEncoder.query_side(pathlib.Path(sys.argv[1]))\n"
         "numpy.save(sys.argv[3], side.encode([pathlib.Path(sys.argv[2])]))\n"
         "assert not {'torch', 'transformers', 'sentence_transformers'} & set(sys.modules)\n"

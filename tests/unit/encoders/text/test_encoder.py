@@ -245,7 +245,7 @@ def test_a_broken_local_folder_is_a_sentence(tiny_text_model: Path, tmp_path: Pa
 def test_a_hub_out_of_reach_is_a_sentence(tmp_path: Path) -> None:
     """Offline and not in the cache: a RunError that says what to do, not a stack trace."""
     program = (
-        "from antiphon.encoders.text_models import load_model\n"
+        "from antiphon.encoders.text.models import load_model\n"
         "from antiphon.errors import RunError\n"
         "try:\n"
         "    load_model('someone/some-model', '0' * 40)\n"

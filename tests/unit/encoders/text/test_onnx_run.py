@@ -416,7 +416,7 @@ def test_threads_are_as_asked_and_do_not_spin(exported: Path, monkeypatch: pytes
 def test_query_side_needs_no_torch(exported: Path) -> None:
     """Encoding a query loads neither torch nor transformers."""
     code = (
-        "import sys, pathlib; from antiphon.encoders.onnx_text import OnnxTextEncoder;"
+        "import sys, pathlib; from antiphon.encoders.text.onnx_run import OnnxTextEncoder;"
         f"print(OnnxTextEncoder(pathlib.Path({str(exported)!r})).encode(['dark western']).shape);"
         "print([name for name in ('torch', 'transformers', 'sentence_transformers', 'onnx') if name in sys.modules])"
     )
