@@ -48,7 +48,7 @@ def main() -> None:
                 print(f"{text}\n    {reading.wish.text} | {'; '.join(reading.says)}")
     values = []
     for queries in (list(task.queries), [to_query(data.space, reading.wish) for reading in readings]):
-        rows, _ = data.space.rank(queries, 200)
+        rows, _ = data.space.rank_rows(queries, 200)
         values.append(evaluate_ranking(rows, task.relevance, [METRIC], data.catalog.n_items)[METRIC])
     print(
         f"{task.name}: {len(readings)} requests, {changed.sum()} changed; {made:.2f} s once, {each * 1e3:.2f} ms each"

@@ -129,7 +129,7 @@ def test_what_was_there_stays(small_run: Path, grown: Path) -> None:
     assert_allclose(after.blocks[there], before.blocks, atol=1e-6)
     assert_allclose(after.parts[:, there], before.parts, atol=1e-6)
     query = Query(text="dark space robots")
-    assert_array_equal(after.embedder.encode_texts([query]), before.embedder.encode_texts([query]))
+    assert_array_equal(after.resolve([query]).texts, before.resolve([query]).texts)
     assert after.mixture == before.mixture
     for name in ("model/model.safetensors", "facets/reader.safetensors", "query/text/text.json"):
         assert (after.layout.root / name).read_bytes() == (before.layout.root / name).read_bytes()
@@ -261,7 +261,7 @@ def test_spaces_are_not_mixed(small_run: Path, grown: Path, whole: antiphon.Spac
     query = before.embed(Query(text="dark"))
     for other in (after, whole):
         with pytest.raises(MismatchError, match="embed the query again"):
-            other.search_embedding(query)
+            other.search_dense(query)
 
 
 def test_a_build_tells_what_it_forgets(grown: Path, small_run: Path, files: dict[str, Path]) -> None:

@@ -237,9 +237,9 @@ def test_an_embedded_query_of_another_space_is_refused(own_run: Any) -> None:
     before = antiphon.load(own_run.run)
     rebuild(own_run, "train.epochs=2")
     embedding = before.embed(antiphon.Query(text="dark"))
-    assert len(before.search_embedding(embedding, k=3)) == 3
+    assert len(before.search_dense(embedding, k=3)) == 3
     with pytest.raises(MismatchError, match=f"{before.space_id}.*embed the query again"):
-        antiphon.load(own_run.run).search_embedding(embedding)
+        antiphon.load(own_run.run).search_dense(embedding)
 
 
 def test_a_space_of_another_format_is_refused(own_run: Any) -> None:

@@ -88,13 +88,13 @@ def test_a_picture_is_asked_in_the_space_of_the_pictures(space: Any) -> None:
     """A picture's vector is the projection of the model's: near to the item that has it, whatever is done to it."""
     from antiphon.query.request import MediaFile, Query
 
-    vector = space.embed_many([Query(image=MediaFile(picture(8)))])[0]
+    vector = space.embed(Query(image=MediaFile(picture(8)))).vector
     row, number = space.row_of["film-008"], space.modalities.index("image")
     expected = np.asarray(space.parts[number])
     size = np.linalg.norm(expected, axis=1)
     cosines = (
         expected
-        @ space.embedder.model.project("image", space._sides["image"][1].encode([picture(8)]))[0]
+        @ space.model.project("image", space._sides["image"][1].encode([picture(8)]))[0]
         / np.where(size > 0, size, 1)
     )
     assert int(cosines.argmax()) == row

@@ -41,7 +41,7 @@ def first_stage_only(run: Any) -> Space:
 
 def scores(space: Space, query: Query) -> np.ndarray:
     """Scores of all items by their rows; -inf for those that are left out."""
-    rows, values = space.rank([query], N_ITEMS)
+    rows, values = space.rank_rows([query], N_ITEMS)
     result = np.full(N_ITEMS, -np.inf)
     result[rows[0][rows[0] >= 0]] = values[0][rows[0] >= 0]
     return result
@@ -83,10 +83,10 @@ def test_its_part_grows_with_the_weight_of_the_history(run: Any) -> None:
 def test_the_parts_of_a_score_sum_to_it(run: Any) -> None:
     """What the second stage adds is part of taste."""
     space = antiphon.load(run)
-    asked = space.ask([Query(history=HISTORY)])
-    rows, values = space.find(asked, 5)
+    resolved = space.resolve([Query(history=HISTORY)])
+    rows, values = space.best(resolved, 5)
     for row, value in zip(rows[0], values[0], strict=True):
-        parts = space._contributions(asked, int(row))
+        parts = space.contributions(resolved, int(row))
         assert sum(parts.values()) == pytest.approx(float(value), abs=1e-4)
         assert "taste" in parts
 
@@ -95,9 +95,9 @@ def test_a_history_alone_and_among_others_is_answered_alike(run: Any) -> None:
     """A batch with queries of other kinds, and one with a filter."""
     space = antiphon.load(run)
     queries = [Query(text="robots"), Query(history=HISTORY), Query(history=("film-009",)), Query(likes=HISTORY)]
-    together = space.rank(queries, 8)[0]
+    together = space.rank_rows(queries, 8)[0]
     for place, query in enumerate(queries):
-        assert together[place].tolist() == space.rank([query], 8)[0][0].tolist()
+        assert together[place].tolist() == space.rank_rows([query], 8)[0][0].tolist()
 
 
 def test_it_can_be_left_out(own_run: Any, run: Any) -> None:
@@ -105,8 +105,8 @@ def test_it_can_be_left_out(own_run: Any, run: Any) -> None:
     build(load_config(own_run.project, ["space.ease_rank=12", "space.rerank=false"]), run)
     space = antiphon.load(run)
     assert space.mixture.rerank == 0
-    assert space.embedder.taste is not None
-    assert space.embedder.taste.reranker is None
+    assert space.taste is not None
+    assert space.taste.reranker is None
 
 
 def test_more_items_leave_it_as_it_is(run: Any, tmp_path: Any, cli: Any) -> None:
@@ -117,7 +117,7 @@ def test_more_items_leave_it_as_it_is(run: Any, tmp_path: Any, cli: Any) -> None
     done = cli("add", run, "--items", new)
     assert done.returncode == 0, done.stderr
     space = antiphon.load(run)
-    assert space.embedder.taste is not None
-    assert space.embedder.taste.users[space.row_of["film-900"]] == 0
-    assert space.embedder.taste.reranker is not None
+    assert space.taste is not None
+    assert space.taste.users[space.row_of["film-900"]] == 0
+    assert space.taste.reranker is not None
     assert len(before) + 1 == space.n_items

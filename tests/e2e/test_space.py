@@ -118,7 +118,7 @@ def test_taste_is_the_folded_in_history(space: Space) -> None:
     assert modality == "cf"
     rows = np.array([space.row_of[A], space.row_of[B]], np.int32)
     folded = space.model.project("cf", side.encode([(rows, np.ones(2, np.float32))]))[0]
-    only = space.search(history=[A, B], weights={"taste": 1, "user": 0}, k=9)
+    only = space.search(history=[A, B], weights={"folded": 1, "user": 0}, k=9)
     assert ids(only) == naive(space, folded, {A, B}, 9)
     off = space.search(history=[A, B], k=9)
     assert ids(off) == ids(space.search(likes=[A, B], k=9))
@@ -130,8 +130,10 @@ def test_a_history_that_collaborative_filtering_does_not_know_says_nothing(space
     if not unknown:
         pytest.fail("the small catalog has no item without interactions; change its size")
     with pytest.raises(QueryError, match="nothing is left"):
-        space.search(history=unknown[:1], weights={"taste": 1, "user": 0})
-    mixed = space.embed_many([Query(text="dark", history=(unknown[0],), weights={"taste": 1, "user": 0})])
+        space.search(history=unknown[:1], weights={"folded": 1, "user": 0})
+    mixed = space.resolve([Query(text="dark", history=(unknown[0],), weights={"folded": 1, "user": 0})]).vectors[
+        "joint"
+    ]
     assert_array_equal(mixed[0], space.embed(Query(text="dark")).vector)
 
 
@@ -150,7 +152,7 @@ def test_more_than_there_is_gives_all_there_is(either: Space) -> None:
     hits = either.search("dark", k=10_000)
     assert sorted(ids(hits)) == either.item_ids
     assert len(either.search(likes=[A], exclude=[B, C], k=10_000)) == 57
-    rows, scores = either.rank([Query(text="dark")], 100)
+    rows, scores = either.rank_rows([Query(text="dark")], 100)
     assert rows.shape == scores.shape == (1, 100)
     assert (rows[0, 60:] == -1).all()
     assert np.isneginf(scores[0, 60:]).all()
@@ -196,11 +198,11 @@ def test_a_batch_answers_as_its_queries_do_alone(either: Space) -> None:
         Query(text="dark"),
         Query(text="space robots", likes=(A,), weights={"text": 0.5}),
         Query(user="user-03"),
-        Query(history=(A, B), weights={"taste": 1}),
+        Query(history=(A, B), weights={"folded": 1}),
         Query(dislikes=(C,), where=parse_filter("year>=1980")),
         Query(text="a tender film", where=parse_filter("year>=1980"), exclude=(A,)),
     ]
-    rows, scores = either.rank(queries, 15)
+    rows, scores = either.rank_rows(queries, 15)
     for query, row, score in zip(queries, rows, scores, strict=True):
         hits = either.answer(Query(**{**vars(query), "k": 15}))
         assert [either.item_ids[item] for item in row if item >= 0] == ids(hits)
@@ -213,7 +215,7 @@ def test_a_batch_answers_as_its_queries_do_alone(either: Space) -> None:
         {"text": "dark robots"},
         {"likes": [A]},
         {"dislikes": [A]},
-        {"text": "dark", "user": "user-02", "weights": {"taste": 0.5}},
+        {"text": "dark", "user": "user-02", "weights": {"folded": 0.5}},
     ],
 )
 def test_explanations_are_exact(space: Space, request_: dict[str, Any]) -> None:

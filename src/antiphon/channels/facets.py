@@ -10,7 +10,7 @@ The reader is a classifier over the text encoder's vector, trained on synthetic 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.base import storage
+from antiphon.channels.base import Allowed, Resolved, Rows, best_rows, spread_to_one
 from antiphon.joint.model import Projection
 
 Floats = NDArray[np.float32]
@@ -132,6 +133,43 @@ class Facets:
         names = [(str(name), str(value)) for name, value in meta["names"]]
         bounds, rows = storage.read_array(folder / "bounds.npy"), storage.read_array(folder / "rows.npy", mmap=True)
         return cls(reader, names, bounds, rows, int(meta["n_items"]))
+
+
+class FacetsChannel:
+    """The chance that an item has what a text asks for, and the facets that it shares with liked items.
+
+    The first is not standardised, so that an unsure reading stays quiet; the second is, over the `searchable` items.
+    """
+
+    name = "facets"
+    voices: tuple[str, ...] = ("facets", "alike")
+
+    def __init__(self, facets: Facets, searchable: NDArray[np.bool_]) -> None:
+        self.facets, self.searchable = facets, searchable
+
+    def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
+        """The rows that most surely have what is asked for."""
+        return best_rows(self.scores(resolved, None), n, allowed)
+
+    def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
+        """Weighted chances and standard scores; zeros for requests without a text or liked items."""
+        lines = np.stack(resolved.kept(self.name, lambda: list(self._lines(resolved))))
+        return lines if rows is None else lines[:, rows]
+
+    def explain(self, resolved: Resolved, row: int) -> Mapping[str, float]:
+        """The share of the facets."""
+        return {self.name: float(self.scores(resolved, np.array([row]))[0, 0])}
+
+    def _lines(self, resolved: Resolved) -> Floats:
+        by_text, by_likes = (resolved.weights[voice] for voice in self.voices)
+        result = np.zeros((len(resolved), self.facets.n_items), dtype=np.float32)
+        asked, shown = np.flatnonzero(by_text), np.flatnonzero(by_likes)
+        if len(asked) and resolved.texts is not None:
+            result[asked] = by_text[asked, None] * self.facets.scores(resolved.texts[asked])
+        if len(shown):
+            alike = np.stack([self.facets.alike(resolved.likes[int(place)]) for place in shown])
+            result[shown] += by_likes[shown, None] * spread_to_one(alike, self.searchable)
+        return result
 
 
 def members(

@@ -1,7 +1,6 @@
 """Mixture: how much each channel counts, so that the query decides what an answer is made of.
 
-An item's vector is a row of blocks: the joint vector, and the factors of taste. A query weighs the blocks, so one
-inner product gives any mixture. A channel's scores are brought to standard deviation 1 over the catalog first: for a
+A channel's scores are brought to standard deviation 1 over the catalog first: for a
 block with the covariance C over the items, the scores of a query q have the variance q' C q, so dividing q by its
 root is exact and needs no scores.
 """
@@ -17,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.base import storage
-from antiphon.channels.rerank import Reranking
-from antiphon.channels.taste import Taste
+from antiphon.channels.base import Folded
+from antiphon.channels.taste import Taste, TasteChannel
 from antiphon.data.held_out import held_out_score
 from antiphon.data.splits import HeldOut
 from antiphon.joint.model import Embedded
@@ -38,14 +37,14 @@ class Mixture:
 
     `history`: of the blocks for a user or a history, chosen on the validation users. `likes`: of the blocks for items
     that an answer should be like. `rerank`: how far the leading items of a history that stands alone follow the second
-    stage, 0 to 1; `reranked`: the weights of its blocks, where it does. `lexical`: of BM25 beside the joint vector for
+    stage, 0 to 1; `reranked`: the weights of its blocks, where it does. `words`: of BM25 beside the joint vector for
     a text. `facets`: what an item gains that surely has what a text asks for; not standardised, so that an unsure
     reading stays quiet. `alike`: of facets that an item shares with liked ones. `standardise`: False gives the paper's
     use, where a query is a weighted sum of unit vectors in the joint space and nothing else.
     """
 
     standardise: bool = True
-    lexical: float = 0.5
+    words: float = 0.5
     facets: float = 16.0
     alike: float = 0.5
     history: Mapping[str, float] | None = None
@@ -156,8 +155,14 @@ def fit_mixture(embedded: Embedded, taste: Taste, vectors: Mapping[str, Floats],
     mixture = Mixture(history=history, likes=likes)
     if taste.reranker is None or not len(check.users):
         return mixture
-    second = Reranking(taste.reranker, vectors, taste.users, history)
-    added = second.added(queries, spreads, check.profiles)
+    channel = TasteChannel(vectors, taste, history)
+    added = np.zeros((len(check.users), len(embedded.vectors)), dtype=np.float32)
+    for row, rows in enumerate(check.profiles):
+        folded = Folded(
+            rows, {name: queries[name][row] for name in vectors}, {name: float(spreads[name][row]) for name in vectors}
+        )
+        if (moved := channel.ordered(folded, 1.0)) is not None:
+            added[row, moved[0]] = moved[1]
     share, reranked = choose_rerank(scores, added, history, value, check)
     return replace(mixture, rerank=share, reranked=reranked) if share else mixture
 

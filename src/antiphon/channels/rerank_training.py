@@ -77,7 +77,10 @@ def _fold(
         first = np.sum([FIRST[name] * part / max(float(part.std()), 1e-12) for name, part in mine.items()], axis=0)
         head = head_of(first, given, known)
         if len(head) == DEPTH:
-            yield features_of(mine, head, given, known), np.isin(head, asked)
+            met = known > 0
+            moments = {name: (float(part[met].mean()), float(part[met].std())) for name, part in mine.items()}
+            at_head = {name: part[head] for name, part in mine.items()}
+            yield features_of(at_head, moments, head, given, known), np.isin(head, asked)
 
 
 def _fit(

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from antiphon.base import storage
 from antiphon.base.progress import Progress
-from antiphon.channels.rerank import Reranker
+from antiphon.channels.base import Allowed, Folded, Resolved, Rows, at, best_rows
+from antiphon.channels.rerank import Reranker, features_of, head_of, spread_alike
 from antiphon.config.sections import SpaceConfig
 from antiphon.data.held_out import held_out_score, user_item_matrix
 from antiphon.data.splits import HeldOut
@@ -95,6 +96,11 @@ class Taste:
         reranker = [path for path in Reranker.paths(folder) if path.is_file()]
         return [*(folder / f"{name}.npy" for name in ARRAYS), folder / "setting.json", *reranker]
 
+    @property
+    def lengths(self) -> dict[str, int]:
+        """The lengths of the vectors by block."""
+        return {"ials": int(self.ials.shape[1]), "ease": int(self.ease.shape[1])}
+
     def blocks(self) -> dict[str, Floats]:
         """Item vectors by block, those with at least one dimension."""
         both = {"ials": np.asarray(self.ials), "ease": np.asarray(self.ease)}
@@ -111,6 +117,85 @@ class Taste:
             reranker=Reranker.load(folder),
             **arrays,
         )
+
+
+class TasteChannel:
+    """Inner products with the factors of taste; where a history stands alone, a second stage orders the leading items.
+
+    `items`: vectors by block, (n_items, length) float32, those of unknown items predicted. `shares`: weights of the
+    blocks in the first stage, by which the leading items are found.
+    """
+
+    name = "taste"
+    voices: tuple[str, ...] = ("taste",)
+
+    def __init__(self, items: Mapping[str, Floats], taste: Taste, shares: Mapping[str, float]) -> None:
+        self.items, self.users, self.reranker, self.shares = items, taste.users, taste.reranker, shares
+
+    def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
+        """The rows that lead by taste, and those that the second stage orders."""
+        return best_rows(self.scores(resolved, None), n, allowed)
+
+    def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
+        """Sums of inner products over the blocks, and what the second stage changes. `rows` ascend."""
+        parts = [resolved.vectors[name] @ at(items, rows).T for name, items in self.items.items()]
+        result = np.asarray(sum(parts[1:], parts[0]), dtype=np.float32)
+        for line, moved in zip(result, resolved.kept(self.name, lambda: self._second(resolved)), strict=True):
+            if moved is None:
+                continue
+            head, added = moved
+            if rows is None:
+                line[head] += added
+            else:
+                _, given, there = np.intersect1d(rows, head, assume_unique=True, return_indices=True)
+                line[given] += added[there]
+        return result
+
+    def explain(self, resolved: Resolved, row: int) -> Mapping[str, float]:
+        """The share of taste."""
+        return {self.name: float(self.scores(resolved, np.array([row]))[0, 0])}
+
+    def _second(self, resolved: Resolved) -> list[tuple[Rows, Floats] | None]:
+        """For each request the rows that the second stage orders and what it adds to them; None where it has no say."""
+        weights = resolved.weights["rerank"]
+        return [
+            None if history is None or not weight else self.ordered(history, weight)
+            for history, weight in zip(resolved.histories, weights, strict=True)
+        ]
+
+    def ordered(self, history: Folded, weight: float) -> tuple[Rows, Floats] | None:
+        """Rows of the items that the second stage orders, and what it adds to their scores; None for fewer than two.
+
+        The leading items get the network's scores with the mean and the standard deviation of those that they had:
+        so they can be held against other items and other channels. Only these items are scored by the network.
+        """
+        assert self.reranker is not None  # noqa: S101  its weight is 0 without one
+        first = np.zeros(len(self.users), dtype=np.float32)
+        for name, vector in history.vectors.items():
+            if history.spreads[name] > 0:
+                first += np.float32(self.shares.get(name, 0.0) / history.spreads[name]) * (self.items[name] @ vector)
+        head = head_of(first, history.rows, self.users)
+        if len(head) < 2:
+            return None
+        scores = {name: at(self.items[name], head) @ history.vectors[name] for name in self.reranker.blocks}
+        moments = {name: self._moments_of(name, history.vectors[name]) for name in self.reranker.blocks}
+        found = self.reranker.scores(features_of(scores, moments, head, history.rows, self.users))
+        return head, np.float32(weight) * (spread_alike(found, first[head]) - first[head])
+
+    def _moments_of(self, name: str, vector: Floats) -> tuple[float, float]:
+        """Mean and standard deviation of a history's scores over the items that somebody knows."""
+        mean, covariance = self._known[name]
+        return float(vector @ mean), float(np.sqrt(max(float(vector @ covariance @ vector), 0.0)))
+
+    @cached_property
+    def _known(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """Mean and covariance of the vectors of items that somebody knows, by block."""
+        found = {}
+        for name, items in self.items.items():
+            known = np.asarray(items[self.users > 0], dtype=np.float64)
+            centred = known - known.mean(axis=0)
+            found[name] = known.mean(axis=0), centred.T @ centred / max(1, len(known))
+        return found
 
 
 def fit_taste(

@@ -1,11 +1,11 @@
-"""The lexical channel: BM25 over the descriptions (bm25s), which knows the exact words that vectors blur.
+"""The words channel: BM25 over the descriptions (bm25s), which knows the exact words that vectors blur.
 
 English stemming (Snowball) and stopwords; k1 = 1.5, b = 0.75 as in Robertson and Zaragoza 2009.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.base import runtime
+from antiphon.channels.base import Allowed, Resolved, Rows, best_rows, spread_to_one
 from antiphon.errors import IntegrityError
 
 Floats = NDArray[np.float32]
@@ -77,3 +78,38 @@ class Lexical:
         except (OSError, ValueError, KeyError) as error:
             raise IntegrityError(f"{folder} is not a readable lexical index ({error}); build the run again.") from error
         return cls(model, n_items)
+
+
+class WordsChannel:
+    """BM25 of a request's text, in standard deviations over the items that can be found.
+
+    `searchable`: (n_items,) bool, the items that the standard deviation is taken over.
+    """
+
+    name = "words"
+    voices: tuple[str, ...] = ("words",)
+
+    def __init__(self, lexical: Lexical, searchable: NDArray[np.bool_]) -> None:
+        self.lexical, self.searchable = lexical, searchable
+
+    def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
+        """The rows that share the most telling words with the text."""
+        return best_rows(self.scores(resolved, None), n, allowed)
+
+    def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
+        """Weighted standard scores; zeros for requests without a text."""
+        lines = np.stack(resolved.kept(self.name, lambda: list(self._lines(resolved))))
+        return lines if rows is None else lines[:, rows]
+
+    def explain(self, resolved: Resolved, row: int) -> Mapping[str, float]:
+        """The share of the words."""
+        return {self.name: float(self.scores(resolved, np.array([row]))[0, 0])}
+
+    def _lines(self, resolved: Resolved) -> Floats:
+        weights = resolved.weights[self.name]
+        asked = np.flatnonzero(weights)
+        result = np.zeros((len(resolved), self.lexical.n_items), dtype=np.float32)
+        if len(asked):
+            scores = self.lexical.scores([str(resolved.queries[int(place)].text) for place in asked])
+            result[asked] = weights[asked, None] * spread_to_one(scores, self.searchable)
+        return result

@@ -111,14 +111,14 @@ class SpaceSystem:
 
     def _answers(self, task: Task, k: int) -> tuple[Rows, Floats]:
         try:
-            return self.space.rank(task.queries, k)
+            return self.space.rank_rows(task.queries, k)
         except QueryError as error:
             rows = np.full((len(task), k), -1, dtype=np.int64)
             values = np.full((len(task), k), -np.inf, dtype=np.float32)
             answered = 0
             for place, query in enumerate(task.queries):
                 with suppress(QueryError):
-                    found, scores = self.space.rank([query], k)
+                    found, scores = self.space.rank_rows([query], k)
                     rows[place], values[place] = found[0], scores[0]
                     answered += 1
             if not answered:

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.errors import QueryError
-from antiphon.numbers.index import Floats, Rows
 
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
 MAX_SCORES = 32_000_000
 """Scores held at once: 128 MB of float32."""
 SPARSE = 0.5
@@ -29,9 +30,12 @@ class ExactIndex:
         *,
         allowed: NDArray[np.bool_] | None = None,
         exclude: Sequence[Rows] | None = None,
-        bias: Floats | None = None,
     ) -> tuple[Rows, Floats]:
-        """The k best rows of each query; see `Index.search`.
+        """The k best rows of each query.
+
+        `queries`: (n_queries, dim) float32. `allowed`: (n_items,) bool, rows that may be answers. `exclude`: for each
+        query, rows that may not. Returns rows and scores, (n_queries, k), best first, equal scores by row; where fewer
+        than k rows may be answers, the rest is -1 and -inf. Whenever k rows may be answers there are k.
 
         Raises:
             QueryError: the queries have another dimension than the vectors.
@@ -46,8 +50,6 @@ class ExactIndex:
         for start in range(0, len(queries), step):
             part = slice(start, min(start + step, len(queries)))
             products = queries[part] @ vectors.T
-            if bias is not None:
-                products += bias[part] if rows is None else bias[part][:, rows]
             self._hide(products, rows, allowed, exclude[part] if exclude is not None else None)
             best, values = top_k(products, min(k, len(vectors)))
             found[part, : best.shape[1]] = np.where(best >= 0, best if rows is None else rows[best], -1)

@@ -18,11 +18,14 @@ MAX_MEDIA: Mapping[str, int] = {"image": 20_000_000, "audio": 100_000_000}
 """Bytes that a file of a request may have."""
 PARTS: Mapping[str, float] = {
     "text": 1.0, "image": 1.0, "audio": 1.0, "look": 0.0,
-    "likes": 1.0, "dislikes": 0.5, "user": 1.0, "taste": 0.0,
+    "likes": 1.0, "dislikes": 0.5, "user": 1.0, "folded": 0.0,
 }  # fmt: skip
 """Parts of a query and their usual weights. `image` and `audio` are files; `look` is the text once more, as the text
 side of the picture model reads it, where a space has one. `user` is the mean of the items of a user or history;
 `taste` is their factors from collaborative filtering, folded in and projected. `dislikes` is subtracted."""
+
+
+CHANNELS = ("joint", "words", "facets", "taste")
 
 
 @dataclass(frozen=True)
@@ -120,8 +123,8 @@ class Query:
 
     def _check_weights(self) -> None:
         for name, weight in self.weights.items():
-            if name not in PARTS:
-                raise QueryError(f"there is no part {name!r} to weigh; {nearest(name, PARTS)}")
+            if name not in PARTS and name not in CHANNELS:
+                raise QueryError(f"there is no part or channel {name!r} to weigh; {nearest(name, (*PARTS, *CHANNELS))}")
             if not math.isfinite(weight) or weight < 0:
                 raise QueryError(f"the weight of {name!r} is {weight}; weights are finite and 0 or more.")
 
@@ -133,9 +136,9 @@ class Query:
     @property
     def only_history(self) -> bool:
         """Whether the query asks by a user or a history, and by nothing else."""
-        other = self.has_text or self.image or self.audio or self.likes or self.dislikes or self.weight("taste")
+        other = self.has_text or self.image or self.audio or self.likes or self.dislikes or self.weight("folded")
         return not other and (self.user is not None or bool(self.history))
 
     def weight(self, part: str) -> float:
         """The weight of a part in this query."""
-        return float(self.weights.get(part, PARTS[part]))
+        return float(self.weights.get(part, PARTS.get(part, 1.0)))

@@ -139,9 +139,9 @@ class Served:
     def _rank(self, queries: Sequence[Query]) -> list[list[tuple[int, int, float]]]:
         """(rank, row, score) of the hits of each query, found together."""
         start = time.perf_counter()
-        asked = self.space.ask(queries)
+        resolved = self.space.resolve(queries)
         encoded = time.perf_counter()
-        rows, scores = self.space.find(asked, max(query.k + query.offset for query in queries))
+        rows, scores = self.space.best(resolved, max(query.k + query.offset for query in queries))
         self.observe("encode", encoded - start)
         self.observe("search", time.perf_counter() - encoded)
         return [
@@ -206,7 +206,7 @@ class Served:
         if ask.wish.empty and ask.user is None and not ask.history:
             return None
         query = replace(self.query(ask), where=None, k=NEAR, offset=0, explain=False)
-        rows, _ = self.space.rank([query], min(NEAR, self.space.n_items))
+        rows, _ = self.space.rank_rows([query], min(NEAR, self.space.n_items))
         mask = np.zeros(self.space.n_items, dtype=bool)
         mask[rows[0][rows[0] >= 0]] = True
         return mask

@@ -49,9 +49,7 @@ def _nearest(served: Served, item_id: str, likes: tuple[str, ...]) -> list[dict[
 def _ranks(served: Served, query: Any, row: int) -> dict[str, int | None]:
     """Place of an item if only one modality were asked; None where the item lacks it."""
     space = served.space
-    vector = space.embed(query).vector
-    if space.parts.shape[-1] != len(vector):
-        return {}
+    vector = space.resolve([query]).vectors["joint"][0]
     ranks: dict[str, int | None] = {}
     for number, name in enumerate(space.modalities):
         scores = space.parts[number] @ vector

@@ -1,13 +1,14 @@
 """Space: what is published and loaded, and the one path that answers every query.
 
-`rank` embeds queries, applies filters and asks the index. Search, recommendation, the command line, the service and
-the evaluation all come through it.
+`resolve` looks up everything that queries name, `best` asks the channels. Search, recommendation, the command line, the
+service and the evaluation all come through these two.
 """
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,21 +20,22 @@ from numpy.typing import NDArray
 from antiphon.base import storage
 from antiphon.base.layout import FORMAT, RunLayout, SpaceLayout, space_id_of
 from antiphon.base.registry import find
-from antiphon.channels.facets import Facets
+from antiphon.channels.base import Channel, Resolved
+from antiphon.channels.facets import Facets, FacetsChannel
+from antiphon.channels.joint import JointChannel
 from antiphon.channels.mixture import Mixture, shares_of
-from antiphon.channels.rerank import Reranking
-from antiphon.channels.taste import Taste
-from antiphon.channels.words import Lexical
-from antiphon.errors import IntegrityError, MismatchError, QueryError, RunError
+from antiphon.channels.taste import Taste, TasteChannel
+from antiphon.channels.words import Lexical, WordsChannel
+from antiphon.errors import IntegrityError, MismatchError, MissingExtraError, QueryError, RunError
 from antiphon.joint.model import JointModel
-from antiphon.numbers.index import Index
+from antiphon.numbers.exact import ExactIndex
 from antiphon.query.columns import Column, FieldType, field_table
 from antiphon.query.filters import Where, matches, parse_filter
 from antiphon.query.hits import Hit
 from antiphon.query.request import MediaFile, MediaInput, Query
-from antiphon.space.added import Channels
-from antiphon.space.embedder import Block, QueryEmbedder, Users
+from antiphon.space.answer import best
 from antiphon.space.explain import matched_values, shares
+from antiphon.space.resolver import Resolver, Users
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -45,26 +47,6 @@ class Embedding:
 
     space_id: str
     vector: Floats
-
-
-@dataclass(frozen=True)
-class Asked:
-    """Queries made ready: vectors (n, width), encoded texts (n, in), and what each channel adds (n, n_items)."""
-
-    queries: Sequence[Query]
-    vectors: Floats
-    encoded: Floats | None
-    added: Mapping[str, Floats]
-
-    def bias(self, members: Sequence[int]) -> Floats | None:
-        """What the channels add to the scores of some of the queries."""
-        parts = list(self.added.values())
-        if not parts:
-            return None
-        total = parts[0][members]
-        for part in parts[1:]:
-            total = total + part[members]
-        return total
 
 
 class Space:
@@ -80,7 +62,7 @@ class Space:
         self.space_id: str = manifest["space_id"]
         self.modalities: tuple[str, ...] = tuple(manifest["order"])
         self.model = JointModel.load(layout.model)
-        self.mixture = Mixture.load(layout.mixture)
+        self._mixture = Mixture.load(layout.mixture)
         self.blocks: Floats = storage.read_array(layout.vectors, mmap=True)
         self.vectors: Floats = self.blocks[:, slice(*manifest["blocks"]["joint"])]
         # A version in use is not removed: users and query encoders are read when they are asked for.
@@ -93,7 +75,6 @@ class Space:
         self.fields: pa.Table = storage.read_table(layout.fields)
         self._check_shapes()
         self.searchable: NDArray[np.bool_] = np.asarray(self.present.any(axis=0))
-        self.index: Index = find("antiphon.indexes", manifest["index"])(self.blocks)
 
     @property
     def n_items(self) -> int:
@@ -140,38 +121,56 @@ class Space:
         return Facets.load(self.layout.facets) if self.layout.facets.is_dir() else None
 
     @cached_property
-    def channels(self) -> Channels:
-        """What texts add beside their vectors."""
-        return Channels(self.lexical, self.facets, self.mixture, self.searchable, self._reranking())
+    def taste(self) -> Taste | None:
+        """The models of taste; None for a space without them."""
+        return Taste.load(self.layout.taste) if self.layout.taste.is_dir() else None
+
+    @property
+    def mixture(self) -> Mixture:
+        """How much each channel counts."""
+        return self._mixture
+
+    @mixture.setter
+    def mixture(self, mixture: Mixture) -> None:
+        self._mixture = mixture
+        for name in ("channels", "resolver"):
+            self.__dict__.pop(name, None)
 
     @cached_property
-    def embedder(self) -> QueryEmbedder:
-        """What makes vectors of queries."""
-        blocks = {
-            name: Block(
-                slice(*columns), storage.read_array(self.layout.covariance(name)) if self.mixture.standardise else None
-            )
-            for name, columns in self.manifest["blocks"].items()
-        }
-        return QueryEmbedder(
+    def channels(self) -> list[Channel]:
+        """What answers requests; see `space/answer.py`."""
+        blocks = {name: self.blocks[:, slice(*columns)] for name, columns in self.manifest["blocks"].items()}
+        joint = blocks.pop("joint")
+        channels: list[Channel] = [JointChannel(joint, self.parts, self.modalities)]
+        if self.taste is not None and blocks:
+            channels.append(TasteChannel(blocks, self.taste, shares_of(self.mixture, "reranked")))
+        if self.lexical is not None:
+            channels.append(WordsChannel(self.lexical, self.searchable))
+        if self.facets is not None:
+            channels.append(FacetsChannel(self.facets, self.searchable))
+        return channels
+
+    @cached_property
+    def resolver(self) -> Resolver:
+        """What looks up everything that a request names."""
+        voices = {voice for channel in self.channels for voice in channel.voices}
+        if self.taste is not None and self.taste.reranker is not None:
+            voices.add("rerank")
+        return Resolver(
             row_of=self.row_of,
             joint=self.vectors,
             searchable=self.searchable,
             model=self.model,
             sides=self._sides,
             users=self.users,
-            taste=Taste.load(self.layout.taste) if self.layout.taste.is_dir() else None,
-            blocks=blocks,
+            taste=self.taste,
+            covariances={
+                name: storage.read_array(self.layout.covariance(name)) if self.mixture.standardise else None
+                for name in self.manifest["blocks"]
+            },
             mixture=self.mixture,
+            voices=frozenset(voices),
         )
-
-    def _reranking(self) -> Reranking | None:
-        taste = self.embedder.taste
-        if taste is None or taste.reranker is None or not self.mixture.rerank > 0:
-            return None
-        blocks = self.manifest["blocks"]
-        items = {name: self.blocks[:, slice(*blocks[name])] for name in taste.reranker.blocks}
-        return Reranking(taste.reranker, items, taste.users, shares_of(self.mixture, "reranked"))
 
     @cached_property
     def _sides(self) -> dict[str, tuple[str, Any]]:
@@ -244,24 +243,76 @@ class Space:
         """
         return self.search(likes=[item_id], k=k, where=where, explain=explain)
 
+    def recommend(
+        self,
+        user: str | None = None,
+        *,
+        history: Sequence[str] = (),
+        where: Where | None = None,
+        k: int = 10,
+        explain: bool = False,
+    ) -> list[Hit]:
+        """Items for a user of the catalog, or for whoever has the items of `history`, best first.
+
+        Raises:
+            QueryError: neither is given, or an id is unknown.
+        """
+        return self.search(user=user, history=history, where=where, k=k, explain=explain)
+
     def answer(self, query: Query) -> list[Hit]:
         """Answers to one query, best first."""
-        asked = self.ask([query])
-        rows, scores = self.find(asked, query.offset + query.k)
+        resolved = self.resolve([query])
+        rows, scores = self.best(resolved, query.offset + query.k)
         wanted = slice(query.offset, query.offset + query.k)
-        found = [(row, score) for row, score in zip(rows[0, wanted], scores[0, wanted], strict=True) if row >= 0]
-        return self._hits(asked, found)
+        found = [(int(row), float(score)) for row, score in zip(rows[0, wanted], scores[0, wanted], strict=True)]
+        return self._hits(resolved, [(row, score) for row, score in found if row >= 0])
 
-    def rank(self, queries: Sequence[Query], k: int) -> tuple[Rows, Floats]:
-        """Rows and scores of the k best items for each query, (n_queries, k); -1 and -inf where there are fewer."""
-        return self.find(self.ask(queries), k)
+    def rank(self, queries: Sequence[Query], k: int) -> tuple[list[list[str]], list[list[float]]]:
+        """Item ids and scores of the k best items for each query, best first; shorter where fewer items may be answers.
+
+        The filter of each query counts; its own `k` and `offset` do not.
+        """
+        rows, scores = self.rank_rows(queries, k)
+        ids = [[self.item_ids[row] for row in line if row >= 0] for line in rows]
+        return ids, [line[: len(found)].tolist() for line, found in zip(scores, ids, strict=True)]
+
+    def rank_rows(self, queries: Sequence[Query], k: int) -> tuple[Rows, Floats]:
+        """As `rank`, but rows of the catalog and their scores, (n_queries, k); -1 and -inf where there are fewer."""
+        return self.best(self.resolve(queries), k)
+
+    def resolve(self, queries: Sequence[Query]) -> Resolved:
+        """Queries with everything looked up: ids as rows, texts and files as vectors, histories folded.
+
+        Raises:
+            QueryError: a part that the space cannot read, unknown ids, or parts that cancel out.
+        """
+        return self.resolver.resolve(queries)
+
+    def best(self, resolved: Resolved, k: int) -> tuple[Rows, Floats]:
+        """Rows and scores of the k best items for each resolved query, as `rank_rows` gives them."""
+        rows = np.full((len(resolved), k), -1, dtype=np.int64)
+        scores = np.full((len(resolved), k), -np.inf, dtype=np.float32)
+        by_filter: dict[str, list[int]] = {}
+        for place, query in enumerate(resolved.queries):
+            by_filter.setdefault(repr(query.where), []).append(place)
+        for places in by_filter.values():
+            some = resolved if len(by_filter) == 1 else resolved.take(places)
+            allowed = self._allowed(some.queries[0].where)
+            rows[places], scores[places] = best(self.channels, some, k, allowed, self.n_items)
+        return rows, scores
 
     def embed(self, query: Query) -> Embedding:
-        """The query as a vector, to keep or to send."""
-        return Embedding(self.space_id, self.embed_many([query])[0])
+        """The query as a vector, to keep or to send: what it says to the dense channels, joint and taste."""
+        vector = np.zeros(self.blocks.shape[1], dtype=np.float32)
+        for name, part in self.resolve([query]).vectors.items():
+            vector[slice(*self.manifest["blocks"][name])] = part[0]
+        return Embedding(self.space_id, vector)
 
-    def search_embedding(self, embedding: Embedding, *, where: Where | None = None, k: int = 10) -> list[Hit]:
-        """Answers to a query that was embedded before.
+    def search_dense(self, embedding: Embedding, *, where: Where | None = None, k: int = 10) -> list[Hit]:
+        """Answers to a query that was embedded before, by its vector alone.
+
+        What is no inner product is left out: words, facets, the second stage of histories, and which items the query
+        named; `answer` has all of it.
 
         Raises:
             MismatchError: it was embedded by another space.
@@ -271,95 +322,62 @@ class Space:
                 f"the vector is of the space {embedding.space_id}, but this is {self.space_id}; embed the query again."
             )
         allowed = self._allowed(None if where is None else parse_filter(where))
-        rows, scores = self.index.search(embedding.vector[None], k, allowed=allowed)
-        found = [(row, score) for row, score in zip(rows[0], scores[0], strict=True) if row >= 0]
-        return [self._hit(rank, row, score, self._fields(row)) for rank, (row, score) in enumerate(found, 1)]
+        rows, scores = ExactIndex(self.blocks).search(embedding.vector[None], k, allowed=allowed)
+        found = [(int(row), float(score)) for row, score in zip(rows[0], scores[0], strict=True) if row >= 0]
+        return [self._hit(rank, row, score) for rank, (row, score) in enumerate(found, 1)]
 
-    def embed_many(self, queries: Sequence[Query]) -> Floats:
-        """Vectors of queries, (n_queries, width) float32; see `QueryEmbedder.embed`."""
-        return self.embedder.embed(queries)
+    def to_arrow(self) -> pa.Table:
+        """The items with their joint vectors: item_id, title, fields, vector (dim float32 each, unit L2)."""
+        flat = pa.array(np.asarray(self.vectors, dtype=np.float32).ravel())
+        columns = {"item_id": self.item_ids, "title": self.titles}
+        columns |= {name: self.fields[name] for name in self.field_types}
+        return pa.table({**columns, "vector": pa.FixedSizeListArray.from_arrays(flat, self.dim)})
 
-    def ask(self, queries: Sequence[Query]) -> Asked:
-        """Queries made ready: texts, files and items as vectors, and what the channels add."""
-        encoded = self.embedder.encode_texts(queries)
-        folded = self.embedder.fold(queries)
-        vectors = self.embedder.embed(queries, encoded, folded)
-        liked = [self.embedder.rows(query.likes) for query in queries]
-        return Asked(queries, vectors, encoded, self.channels.added(queries, encoded, liked, folded))
+    def to_pandas(self) -> Any:
+        """As `to_arrow`, as a pandas DataFrame.
 
-    def find(self, asked: Asked, k: int) -> tuple[Rows, Floats]:
-        """Rows and scores of the k best items for each query, as `rank` gives them."""
-        rows = np.full((len(asked.queries), k), -1, dtype=np.int64)
-        scores = np.full((len(asked.queries), k), -np.inf, dtype=np.float32)
-        groups: dict[tuple[str, bool], list[int]] = {}
-        for position, query in enumerate(asked.queries):
-            reordered = query.only_history and self.channels.reranking is not None
-            speaks = query.has_text or bool(query.likes) or reordered
-            groups.setdefault((repr(query.where), speaks), []).append(position)
-        for (_, speaks), members in groups.items():
-            chosen = [asked.queries[position] for position in members]
-            rows[members], scores[members] = self.index.search(
-                asked.vectors[members],
-                k,
-                allowed=self._allowed(chosen[0].where),
-                exclude=[self._hidden(query) for query in chosen],
-                bias=asked.bias(members) if speaks else None,
-            )
-        return rows, scores
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        if importlib.util.find_spec("pandas") is None:
+            raise MissingExtraError("pandas", "pandas", "a DataFrame of the items")
+        return self.to_arrow().to_pandas()
 
     def _allowed(self, where: Any) -> NDArray[np.bool_] | None:
         if where is None:
             return None if self.searchable.all() else self.searchable
         return matches(where, self.columns) & self.searchable
 
-    def _hidden(self, query: Query) -> Rows:
-        named = self.embedder.rows((*query.likes, *query.dislikes, *query.exclude))
-        return np.concatenate([named, self.embedder.known(query)[0]]).astype(np.int64)
-
-    def _hits(self, asked: Asked, found: Sequence[tuple[int, float]]) -> list[Hit]:
-        query, hits = asked.queries[0], []
+    def _hits(self, resolved: Resolved, found: Sequence[tuple[int, float]]) -> list[Hit]:
+        query = resolved.queries[0]
+        hits = [self._hit(rank, row, score) for rank, (row, score) in enumerate(found, query.offset + 1)]
+        if not query.explain:
+            return hits
         understood: Sequence[tuple[str, str]] = ()
-        if query.explain and self.facets is not None and asked.encoded is not None:
-            understood = [self.facets.names[facet] for facet, _ in self.facets.understood(asked.encoded[0])]
-        for rank, (row, score) in enumerate(found, query.offset + 1):
-            fields = self._fields(row)
-            if not query.explain:
-                hits.append(self._hit(rank, row, score, fields))
-                continue
-            matched = matched_values(fields, query.text, query.where, understood)
-            hits.append(self._hit(rank, row, score, fields, shares(self._contributions(asked, row)), matched))
-        return hits
+        if self.facets is not None and resolved.texts is not None:
+            understood = [self.facets.names[facet] for facet, _ in self.facets.understood(resolved.texts[0])]
+        return [
+            replace(
+                hit,
+                why=shares(self.contributions(resolved, row)),
+                matched=matched_values(hit.fields, query.text, query.where, understood),
+            )
+            for hit, (row, _) in zip(hits, found, strict=True)
+        ]
 
-    def _contributions(self, asked: Asked, row: int) -> dict[str, float]:
-        """What each modality, the taste, the words and the facets add to an item's score; they sum to it.
-
-        The joint vector is the normalised sum of its parts, so its inner product is the sum of theirs, up to a norm.
-        """
-        vector, blocks = asked.vectors[0], self.manifest["blocks"]
-        parts = np.asarray(self.parts[:, row], dtype=np.float64)
-        norm = np.linalg.norm(parts.sum(axis=0)) or 1.0
-        products = parts @ vector[slice(*blocks["joint"])] / norm
-        result = dict(zip(self.modalities, products.tolist(), strict=True))
-        rest = slice(blocks["joint"][1], None)
-        if vector[rest].any():
-            result["taste"] = float(np.asarray(self.blocks[row, rest], dtype=np.float64) @ vector[rest])
-        for name, added in asked.added.items():
-            result[name] = result.get(name, 0.0) + float(added[0, row])
+    def contributions(self, resolved: Resolved, row: int) -> dict[str, float]:
+        """What each modality, the taste, the words and the facets add to an item's score; they sum to it."""
+        result: dict[str, float] = {}
+        for channel in self.channels:
+            for name, value in channel.explain(resolved, row).items() if resolved.hears(channel) else ():
+                result[name] = result.get(name, 0.0) + value
         return result
 
     def _fields(self, row: int) -> dict[str, object]:
-        return {name: self.fields[name][int(row)].as_py() for name in self.field_types}
+        return {name: self.fields[name][row].as_py() for name in self.field_types}
 
-    def _hit(
-        self,
-        rank: int,
-        row: int,
-        score: float,
-        fields: Mapping[str, object],
-        why: Mapping[str, float] | None = None,
-        matched: Mapping[str, list[str]] | None = None,
-    ) -> Hit:
-        return Hit(rank, self.item_ids[row], self.titles[row], float(score), fields, why, matched)
+    def _hit(self, rank: int, row: int, score: float) -> Hit:
+        return Hit(rank, self.item_ids[row], self.titles[row], score, self._fields(row))
 
     def _check_shapes(self) -> None:
         n_items, n_modalities = len(self.item_ids), len(self.modalities)

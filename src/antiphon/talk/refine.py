@@ -120,8 +120,7 @@ def to_query(space: Space, wish: Wish, *, typical: Callable[[str], list[str]] | 
 
 def exemplars(space: Space, words: str, k: int = EXEMPLARS) -> list[str]:
     """Ids of the items that are most typical of some words: the nearest ones in the space."""
-    rows, _ = space.rank([Query(text=words, k=k)], k)
-    return [space.item_ids[row] for row in rows[0] if row >= 0]
+    return space.rank([Query(text=words, k=k)], k)[0][0]
 
 
 def answer(space: Space, wish: Wish, *, k: int = 10, explain: bool = False) -> list[Hit]:

@@ -84,6 +84,6 @@ def test_a_second_stage_is_followed_where_it_helps_and_left_where_it_does_not() 
 
 def test_round_trip(tmp_path: Path) -> None:
     """What is saved is loaded."""
-    mixture = Mixture(history={"joint": 0.3, "ials": 1.0}, likes={"joint": 1.0}, lexical=0.8)
+    mixture = Mixture(history={"joint": 0.3, "ials": 1.0}, likes={"joint": 1.0}, words=0.8)
     mixture.save(tmp_path / "mixture.json")
     assert Mixture.load(tmp_path / "mixture.json") == mixture

@@ -73,7 +73,7 @@ def learned(config: Config, folder: Path) -> dict[str, Any]:
         "model": storage.sha256(folder / "model" / "model.safetensors"),
         "vectors": storage.array_digest(np.asarray(data.space.vectors)),
         "taste": [(folder / "taste" / f"{name}.npy").read_bytes() for name in ("ials", "ease", "ease_left")],
-        "mixture": data.space.embedder.mixture.history,
+        "mixture": data.space.mixture.history,
     }
 
 

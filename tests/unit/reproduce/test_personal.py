@@ -56,7 +56,7 @@ def test_the_three_ways_of_asking_differ_in_nothing_else(data: RunData, broad: P
         assert first.history == third.history == second.exclude
         assert not second.history
         assert third.text is None
-    rows, _ = data.space.rank(text.queries, 20)
+    rows, _ = data.space.rank_rows(text.queries, 20)
     assert all(not set(found) & set(profile) for found, profile in zip(rows, both.profiles, strict=True))
 
 

@@ -97,8 +97,8 @@ def test_less_lowers_what_is_typical_of_the_words(space):
     """The mean similarity of the answers to the words falls."""
 
     def closeness(wish):
-        rows, _ = space.rank([to_query(space, wish, k=10)], 10)
-        everything, scores = space.rank([to_query(space, Wish(text="gory horror"))], space.n_items)
+        rows, _ = space.rank_rows([to_query(space, wish, k=10)], 10)
+        everything, scores = space.rank_rows([to_query(space, Wish(text="gory horror"))], space.n_items)
         score_of = dict(zip(everything[0].tolist(), scores[0].tolist(), strict=True))
         return float(np.mean([score_of[row] for row in rows[0].tolist()]))
 

@@ -1,4 +1,4 @@
-"""What every registered index promises: the answers of a plain sort, whatever filters and exclusions there are."""
+"""What exact search promises: the answers of a plain sort, whatever filters and exclusions there are."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from antiphon.base.registry import find, names
-
-INDEXES = names("antiphon.indexes")
+from antiphon.numbers.exact import ExactIndex
 
 
 @st.composite
@@ -30,7 +28,6 @@ def searches(draw: st.DrawFn) -> dict[str, Any]:
         "k": draw(st.integers(1, 50)),
         "allowed": allowed,
         "exclude": exclude,
-        "bias": rng.integers(-3, 4, size=(n_queries, n)).astype(np.float32) if draw(st.booleans()) else None,
     }
 
 
@@ -42,8 +39,7 @@ def naive(case: dict[str, Any]) -> tuple[list[list[int]], list[list[float]]]:
         for row, vector in enumerate(case["vectors"]):
             hidden = case["exclude"] is not None and row in case["exclude"][number]
             if not hidden and (case["allowed"] is None or case["allowed"][row]):
-                bias = 0.0 if case["bias"] is None else float(case["bias"][number, row])
-                scored.append((-float(query @ vector) - bias, row))
+                scored.append((-float(query @ vector), row))
         best = sorted(scored)[: case["k"]]
         missing = case["k"] - len(best)
         all_rows.append([row for _, row in best] + [-1] * missing)
@@ -51,18 +47,16 @@ def naive(case: dict[str, Any]) -> tuple[list[list[int]], list[list[float]]]:
     return all_rows, all_scores
 
 
-def search(name: str, case: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+def search(case: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """What the index answers."""
-    index = find("antiphon.indexes", name)(case["vectors"])
-    options = {name: case[name] for name in ("allowed", "exclude", "bias")}
-    return index.search(case["queries"], case["k"], **options)
+    options = {name: case[name] for name in ("allowed", "exclude")}
+    return ExactIndex(case["vectors"]).search(case["queries"], case["k"], **options)
 
 
-@pytest.mark.parametrize("name", INDEXES)
 @given(case=searches())
-def test_answers_equal_a_plain_sort(name: str, case: dict[str, Any]) -> None:
+def test_answers_equal_a_plain_sort(case: dict[str, Any]) -> None:
     """Rows and scores, ties by row, -1 and -inf where nothing is left; always k where k may be answers."""
-    rows, scores = search(name, case)
+    rows, scores = search(case)
     assert rows.dtype == np.int64
     assert rows.shape == scores.shape == (len(case["queries"]), case["k"])
     expected_rows, expected_scores = naive(case)
@@ -70,23 +64,20 @@ def test_answers_equal_a_plain_sort(name: str, case: dict[str, Any]) -> None:
     assert_array_equal(scores, np.array(expected_scores, dtype=np.float32))
 
 
-@pytest.mark.parametrize("name", INDEXES)
 @given(case=searches())
-def test_a_batch_answers_as_its_queries_do_alone(name: str, case: dict[str, Any]) -> None:
+def test_a_batch_answers_as_its_queries_do_alone(case: dict[str, Any]) -> None:
     """Who else asks does not matter."""
-    rows, scores = search(name, case)
+    rows, scores = search(case)
     for number in range(len(case["queries"])):
         exclude = None if case["exclude"] is None else case["exclude"][number : number + 1]
-        bias = None if case["bias"] is None else case["bias"][number : number + 1]
         one = case["queries"][number : number + 1]
-        alone = search(name, {**case, "queries": one, "exclude": exclude, "bias": bias})
+        alone = search({**case, "queries": one, "exclude": exclude})
         assert_array_equal(alone[0][0], rows[number])
         assert_array_equal(alone[1][0], scores[number])
 
 
-@pytest.mark.parametrize("name", INDEXES)
 @pytest.mark.parametrize("share", [0.01, 0.02, 0.3, 1.0])
-def test_a_narrow_filter_still_gives_k(name: str, share: float) -> None:
+def test_a_narrow_filter_still_gives_k(share: float) -> None:
     """Real vectors, 2,000 items: the right k answers also where only one in a hundred passes the filter."""
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(2000, 16)).astype(np.float32)
@@ -94,7 +85,7 @@ def test_a_narrow_filter_still_gives_k(name: str, share: float) -> None:
     queries = vectors[:5] + 0.1
     allowed = rng.random(2000) < share
     k = min(200, int(allowed.sum()))
-    rows, scores = find("antiphon.indexes", name)(vectors).search(queries, k, allowed=allowed)
+    rows, scores = ExactIndex(vectors).search(queries, k, allowed=allowed)
     assert (rows >= 0).all()
     assert allowed[rows].all()
     exact = np.where(allowed, queries.astype(np.float64) @ vectors.T.astype(np.float64), -np.inf)
@@ -104,12 +95,11 @@ def test_a_narrow_filter_still_gives_k(name: str, share: float) -> None:
         assert_allclose(line[got], score, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", INDEXES)
-def test_vectors_on_disk_are_left_alone(name: str, tmp_path: Any) -> None:
+def test_vectors_on_disk_are_left_alone(tmp_path: Any) -> None:
     """An index works on a read-only memory map and writes nothing into it."""
     vectors = np.eye(6, dtype=np.float32)
     np.save(tmp_path / "vectors.npy", vectors)
     mapped = np.load(tmp_path / "vectors.npy", mmap_mode="r")
-    index = find("antiphon.indexes", name)(mapped)
+    index = ExactIndex(mapped)
     index.search(vectors, 3, allowed=np.arange(6) > 2, exclude=[np.array([4])] * 6)
     assert_array_equal(np.load(tmp_path / "vectors.npy"), vectors)

@@ -1,0 +1,124 @@
+"""What a channel is: one way in which items answer a request.
+
+A request is resolved once (`space/resolver.py`) into a `Resolved`, which all channels read. Each channel gives its own
+best rows, and exact scores for any rows; the answer is the union of the candidates, ordered by the sum of the scores
+of all channels (`space/answer.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antiphon.numbers.exact import top_k
+from antiphon.query.request import Query
+
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
+Allowed = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A history as vectors of taste: `rows` of its items, (n,) int32.
+
+    `vectors`: by block, (length,) float32; `spreads`: by block, the standard deviation of their scores over the items.
+    """
+
+    rows: NDArray[np.int32]
+    vectors: Mapping[str, Floats]
+    spreads: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Requests with everything looked up: no id, text or file is read after this. One entry per request.
+
+    `texts`: (n, in) float32, texts as the text encoder gives them; None where no request has one. `vectors`: block ->
+    (n, length) float32, the weighted sum of the parts of each request in that block. `likes`: rows of the liked items.
+    `hidden`: rows that may not be answers. `histories`: folded; None where a request has none. `weights`: voice of
+    a channel -> (n,) float32, how much it counts; 0 where it has nothing to say.
+    """
+
+    queries: Sequence[Query]
+    texts: Floats | None
+    vectors: Mapping[str, Floats]
+    likes: Sequence[NDArray[np.int32]]
+    hidden: Sequence[Rows]
+    histories: Sequence[Folded | None]
+    weights: Mapping[str, Floats]
+    _kept: dict[str, list[Any]] = field(default_factory=dict, repr=False, compare=False)
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    def hears(self, channel: Channel) -> bool:
+        """Whether a channel has something to say for any of the requests."""
+        return any(bool(self.weights[voice].any()) for voice in channel.voices)
+
+    def take(self, wanted: Sequence[int]) -> Resolved:
+        """Some of the requests, in the order given, with what channels have kept of them."""
+        places = list(wanted)
+        return Resolved(
+            [self.queries[place] for place in places],
+            None if self.texts is None else self.texts[places],
+            {name: part[places] for name, part in self.vectors.items()},
+            [self.likes[place] for place in places],
+            [self.hidden[place] for place in places],
+            [self.histories[place] for place in places],
+            {name: part[places] for name, part in self.weights.items()},
+            {name: [values[place] for place in places] for name, values in self._kept.items()},
+        )
+
+    def kept(self, name: str, make: Callable[[], list[Any]]) -> list[Any]:
+        """What a channel worked out for these requests, one value per request, made at its first use."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        return self._kept[name]
+
+
+class Channel(Protocol):
+    """One way in which items answer requests."""
+
+    name: str
+    voices: tuple[str, ...]
+    """The weights of a `Resolved` that it listens to: where all of them are 0, it is silent."""
+
+    def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
+        """The channel's own n best rows of those allowed, (n_requests, n) int64; -1 where there are fewer.
+
+        `allowed`: (n_items,) bool, or None for all. Rows that a request hides may be among them.
+        """
+        ...
+
+    def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
+        """Exact scores of the given rows, or of all items, (n_requests, n_rows) float32; zeros where it is silent."""
+        ...
+
+    def explain(self, resolved: Resolved, row: int) -> Mapping[str, float]:
+        """What the channel adds to the score of one item for the first request, by the name that is shown."""
+        ...
+
+
+def best_rows(scores: Floats, n: int, allowed: Allowed | None) -> Rows:
+    """The n best allowed columns of each line of scores, (n_lines, n) int64; -1 where there are fewer."""
+    open_ = scores if allowed is None else np.where(allowed, scores, -np.inf).astype(np.float32)
+    found, _ = top_k(open_, min(n, scores.shape[1]))
+    return np.pad(found, ((0, 0), (0, n - found.shape[1])), constant_values=-1)
+
+
+def at(items: Floats, rows: Rows | None) -> Floats:
+    """Some rows of item vectors, or all of them without a copy."""
+    return np.asarray(items) if rows is None else np.asarray(items[rows])
+
+
+def spread_to_one(scores: Floats, searchable: NDArray[np.bool_]) -> Floats:
+    """Lines of scores, (n, n_items), over their standard deviation over the searchable items; 0 where that is 0."""
+    spread = scores[:, searchable].std(axis=1, keepdims=True)
+    result: Floats = np.zeros_like(scores)
+    np.divide(scores, spread, out=result, where=spread > 0)
+    return result

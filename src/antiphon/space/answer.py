@@ -1,0 +1,87 @@
+"""The answer path: candidates from each channel, their union scored exactly by all channels, the best of these.
+
+Where the catalog is small, all its items are candidates and the answer is exact. In a large one each channel brings its
+own best `DEPTH` times as many as are asked for; on real films that finds all of the exact answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from antiphon.channels.base import Allowed, Channel, Floats, Resolved, Rows
+from antiphon.numbers.exact import top_k
+
+SMALL = 20_000
+"""Items that may be answers, at most which all of them are scored."""
+DEPTH, LEAST = 8, 200
+"""Candidates of a channel: this many times k, and no fewer than the other."""
+MAX_SCORES = 16_000_000
+"""Scores that are held at once by each channel: 64 MB of float32."""
+
+
+def best(
+    channels: Sequence[Channel], resolved: Resolved, k: int, allowed: Allowed | None, n_items: int
+) -> tuple[Rows, Floats]:
+    """Rows and scores of the k best items for each request, (n_requests, k), best first, equal scores by row.
+
+    `allowed`: (n_items,) bool, the items that may be answers; None for all. Where fewer than k may, the rest is -1 and
+    -inf; whenever k items may be answers there are k.
+    """
+    rows = np.full((len(resolved), k), -1, dtype=np.int64)
+    scores = np.full((len(resolved), k), -np.inf, dtype=np.float32)
+    open_ = None if allowed is None or allowed.all() else np.flatnonzero(allowed)
+    n_open = n_items if open_ is None else len(open_)
+    step = max(1, MAX_SCORES // n_items)
+    for start in range(0, len(resolved), step):
+        part = range(start, min(start + step, len(resolved)))
+        some = resolved.take(part) if len(part) < len(resolved) else resolved
+        heard = [channel for channel in channels if some.hears(channel)]
+        if n_open <= max(SMALL, DEPTH * k):
+            # Half of the rows or fewer are gathered; more are cheaper to score with the others.
+            gathered = open_ if open_ is not None and 2 * n_open <= n_items else None
+            rows[part], scores[part] = _of_all(heard, some, k, gathered, allowed)
+        else:
+            rows[part], scores[part] = _of_candidates(heard, some, k, allowed)
+    return rows, scores
+
+
+def _of_all(
+    channels: Sequence[Channel], resolved: Resolved, k: int, gathered: Rows | None, allowed: Allowed | None
+) -> tuple[Rows, Floats]:
+    total = _sum(channels, resolved, gathered)
+    if gathered is None and allowed is not None:
+        total[:, ~allowed] = -np.inf
+    for line, hidden in zip(total, resolved.hidden, strict=True):
+        line[hidden if gathered is None else np.isin(gathered, hidden)] = -np.inf
+    return _top(total, k, gathered)
+
+
+def _of_candidates(
+    channels: Sequence[Channel], resolved: Resolved, k: int, allowed: Allowed | None
+) -> tuple[Rows, Floats]:
+    most_hidden = max(len(hidden) for hidden in resolved.hidden)
+    n = max(LEAST, DEPTH * k) + most_hidden
+    found = np.concatenate([channel.candidates(resolved, n, allowed) for channel in channels], axis=1)
+    answers = []
+    for place, line in enumerate(found):
+        union = np.setdiff1d(line[line >= 0], resolved.hidden[place])
+        answers.append(_top(_sum(channels, resolved.take([place]), union), k, union))
+    rows, scores = zip(*answers, strict=True)
+    return np.concatenate(rows), np.concatenate(scores)
+
+
+def _sum(channels: Sequence[Channel], resolved: Resolved, rows: Rows | None) -> Floats:
+    total = channels[0].scores(resolved, rows)
+    for channel in channels[1:]:
+        total = total + channel.scores(resolved, rows)
+    return total
+
+
+def _top(scores: Floats, k: int, gathered: Rows | None) -> tuple[Rows, Floats]:
+    """The k best columns of each line as rows of the catalog, (n, k), filled up with -1 and -inf."""
+    columns, values = top_k(scores, min(k, scores.shape[1]))
+    rows = columns if gathered is None else np.where(columns >= 0, gathered[columns], -1)
+    missing = ((0, 0), (0, k - rows.shape[1]))
+    return np.pad(rows, missing, constant_values=-1), np.pad(values, missing, constant_values=-np.inf)
