@@ -29,6 +29,7 @@ from antiphon.errors import (
 )
 
 if TYPE_CHECKING:
+    from antiphon.api import build
     from antiphon.config.load import load_config
     from antiphon.config.sections import Config
     from antiphon.data.catalog import Catalog
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from antiphon.joint.model import JointModel
     from antiphon.query.hits import Hit
     from antiphon.query.request import Query
-    from antiphon.run.build import build
     from antiphon.run.growing import add_items
     from antiphon.space.space import Space, load
 
@@ -50,7 +50,7 @@ _LAZY = {
     "Query": "query.request",
     "Space": "space.space",
     "add_items": "run.growing",
-    "build": "run.build",
+    "build": "api",
     "load": "space.space",
     "load_config": "config.load",
     "read_catalog": "data.reading",

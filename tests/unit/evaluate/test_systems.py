@@ -62,18 +62,18 @@ def test_an_unanswerable_query_costs_itself_only(data: RunData, monkeypatch: pyt
     """A query that the space refuses gets an empty ranking; the others get theirs."""
     task = recommend_task(data)
     usual = SpaceSystem(data).rank(task, 5)
-    answer = data.space.rank
+    answer = data.space.rank_rows
 
     def picky(queries, k):
         if task.queries[1] in queries:
             raise QueryError("nothing is left of the request")
         return answer(queries, k)
 
-    monkeypatch.setattr(data.space, "rank", picky)
+    monkeypatch.setattr(data.space, "rank_rows", picky)
     ranked = SpaceSystem(data).rank(task, 5)
     assert (ranked[1] == -1).all()
     assert_array_equal(np.delete(ranked, 1, axis=0), np.delete(usual, 1, axis=0))
-    monkeypatch.setattr(data.space, "rank", lambda queries, k: picky([task.queries[1]], k))
+    monkeypatch.setattr(data.space, "rank_rows", lambda queries, k: picky([task.queries[1]], k))
     with pytest.raises(QueryError, match="answers none"):
         SpaceSystem(data).rank(task, 5)
 
