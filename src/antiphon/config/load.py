@@ -15,12 +15,13 @@ from antiphon.errors import ConfigError, nearest
 S = TypeVar("S", bound=BaseModel)
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """Read antiphon.toml and apply `key.key=value` overrides.
 
     Raises:
         ConfigError: the file is missing, is not TOML, or has unknown keys or wrong values.
     """
+    path = Path(path)
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
