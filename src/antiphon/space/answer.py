@@ -1,7 +1,8 @@
 """The answer path: candidates from each channel, their union scored exactly by all channels, the best of these.
 
-Where the catalog is small, all its items are candidates and the answer is exact. In a large one each channel brings its
-own best `DEPTH` times as many as are asked for; on real films that finds all of the exact answers.
+Where the catalog is small, all its items are candidates and the answer is exact: without an index a channel looks at
+every item anyway. In a large one each channel brings its own best `DEPTH` times as many as are asked for, and at least
+`LEAST`, which finds nearly all of the exact answers.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import numpy as np
 from antiphon.channels.base import Allowed, Channel, Floats, Resolved, Rows
 from antiphon.numbers.exact import top_k
 
-SMALL = 20_000
-"""Items that may be answers, at most which all of them are scored."""
-DEPTH, LEAST = 8, 200
+SMALL = 200_000
+"""Where no more items than this may be answers, all of them are scored."""
+DEPTH, LEAST = 8, 1_000
 """Candidates of a channel: this many times k, and no fewer than the other."""
 MAX_SCORES = 16_000_000
 """Scores that are held at once by each channel: 64 MB of float32."""
