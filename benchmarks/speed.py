@@ -186,12 +186,13 @@ def query(folder: Path) -> Iterator[Row]:
 
 def channels(folder: Path) -> Iterator[Row]:
     """What a text costs beside its vector and the search: words and facets of 60,000 items."""
+    from antiphon.space.added import Channels
+
     from antiphon.channels.facets import FacetReader, Facets, members
     from antiphon.channels.mixture import Mixture
     from antiphon.channels.words import Lexical, tokens
     from antiphon.joint.model import Projection
     from antiphon.query.request import Query
-    from antiphon.space.added import Channels
 
     rng = np.random.default_rng(0)
     words = np.array([f"word{number}" for number in range(20_000)])

@@ -15,7 +15,7 @@ from antiphon.config.sections import Config
 from antiphon.errors import ConfigError, DataError, nearest
 from antiphon.query.columns import FieldType, guess_type
 from antiphon.run import build as stages
-from antiphon.run.build import Notify
+from antiphon.run.stage import Notify
 from antiphon.space.space import Space, load
 
 TABLES = "tables"

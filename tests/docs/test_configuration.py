@@ -28,7 +28,6 @@ TABLES: dict[str, type[BaseModel]] = {
     "[joint]": config.JointConfig,
     "[train]": config.TrainConfig,
     "[space]": config.SpaceConfig,
-    "[index]": config.IndexConfig,
 } | {f'encoder = "{name}"': find("antiphon.encoders", name).Options for name in names("antiphon.encoders")}
 
 

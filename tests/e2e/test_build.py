@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from filelock import FileLock
 from numpy.testing import assert_array_equal
 
 import antiphon
+from antiphon.base import code
 from antiphon.config.load import load_config
 from antiphon.errors import IntegrityError, MismatchError, RunError
 from antiphon.run.build import build
@@ -96,6 +97,61 @@ def test_a_change_redoes_what_depends_on_it(own_run: Any, override: str, expecte
     assert own_run.space_id == before
 
 
+@pytest.fixture
+def rewrite(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str, str], None]]:
+    """Makes a module's text another one for whatever reads it to see what code a stage runs."""
+    real = code.source_of
+
+    def change(file: str, old: str, new: str) -> None:
+        def other(path: Path) -> str:
+            text = real(path)
+            assert not path.as_posix().endswith(f"antiphon/{file}") or old in text
+            return text.replace(old, new) if path.as_posix().endswith(f"antiphon/{file}") else text
+
+        monkeypatch.setattr(code, "source_of", other)
+        code._parsed.cache_clear()
+
+    yield change
+    code._parsed.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        ("channels/facet_training.py", "DRAWS = 400_000", "DRAWS = 300_000", ["facets"]),
+        ("channels/cold.py", "RIDGE = 3.0", "RIDGE = 2.0", ["publish"]),
+        ("channels/rerank_training.py", "FOLDS = 5", "FOLDS = 4", ["taste"]),
+        ("joint/network.py", "MIN_TEMPERATURE = 0.01", "MIN_TEMPERATURE = 0.02", ["train"]),
+        ("joint/fused_loss.py", "import torch", "import torch\nMORE = 1", ["train"]),
+        ("describe/template.py", "import re", "import re\nMORE = 1", ["describe"]),
+        ("encoders/text/encoder.py", "from pathlib import Path", "from pathlib import Path\nMORE = 1", None),
+        ("evaluate/plots.py", "import math", "import math\nMORE = 1", []),
+        ("joint/network.py", '"""Network: the joint model while it learns', '"""Network: a model while it learns', []),
+    ],
+)  # fmt: skip
+def test_a_change_of_code_redoes_the_stages_that_run_it(
+    own_run: Any, rewrite: Callable[..., None], file: str, old: str, new: str, expected: list[str] | None
+) -> None:
+    """Another constant repeats its stage; a plot or a docstring repeats nothing; nobody keeps a list."""
+    rewrite(file, old, new)
+    redone = rebuild(own_run)
+    if expected is None:  # an encoder runs where items and requests are encoded, and where it is published
+        assert redone == ["features.text", "synthetic", "publish"]
+    else:
+        assert redone == expected
+
+
+def test_a_constant_that_changes_a_number_redoes_what_follows(
+    own_run: Any, rewrite: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader of facets learns from fewer requests, becomes another one, and is published."""
+    before = own_run.space_id
+    rewrite("channels/facet_training.py", "DRAWS = 400_000", "DRAWS = 64")
+    monkeypatch.setattr("antiphon.channels.facet_training.DRAWS", 64)
+    assert rebuild(own_run) == ["facets", "publish"]
+    assert own_run.space_id != before
+
+
 def test_a_new_name_is_published_although_the_vectors_are_the_same(own_run: Any) -> None:
     """The published manifest says what the configuration says now."""
     rebuild(own_run, 'name="other"')
@@ -162,16 +218,16 @@ def test_a_build_that_waited_for_nobody_sees_what_another_did(own_run: Any, monk
     """When another build ends between the look at the manifest and the lock, the manifest is read again."""
     import antiphon.run.build as module
 
-    real, calls = module.Builder.check_inputs, []
+    real, calls = module.is_current, []
 
-    def meanwhile(self: Any) -> Any:
-        result = real(self)
+    def meanwhile(*args: Any) -> Any:
+        result = real(*args)
         if not calls:
             calls.append(1)
             rebuild(own_run, "train.epochs=2", 'catalog.keep="year>=1960"')
         return result
 
-    monkeypatch.setattr(module.Builder, "check_inputs", meanwhile)
+    monkeypatch.setattr(module, "is_current", meanwhile)
     before = own_run.space_id
     build(load_config(own_run.project), own_run.run)
     assert own_run.space_id == before
@@ -183,7 +239,7 @@ def test_a_loaded_space_keeps_answering_while_others_are_published(own_run: Any)
     expected = [hit.item_id for hit in antiphon.load(own_run.run).search("dark space", user="user-01", k=5)]
     for epochs in (2, 4, 5, 6):
         rebuild(own_run, f"train.epochs={epochs}")
-    got = space.search("dark space", user="user-01", weights={"taste": 0.0}, k=5)
+    got = space.search("dark space", user="user-01", weights={"folded": 0.0}, k=5)
     assert [hit.item_id for hit in got] == expected
     assert space.space_id != antiphon.load(own_run.run).space_id
     assert space.search(history=["film-001"], weights={"taste": 1.0}, k=3)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from antiphon.base import storage
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from antiphon.errors import ConfigError, nearest
 
-GROUPS = ("antiphon.encoders", "antiphon.indexes", "antiphon.datasets")
+GROUPS = ("antiphon.encoders", "antiphon.datasets")
 
 
 def find(group: str, name: str) -> Any:
@@ -35,4 +35,4 @@ def _entries(group: str) -> dict[str, EntryPoint]:
 
 
 def _noun(group: str) -> str:
-    return {"antiphon.encoders": "encoder", "antiphon.indexes": "index", "antiphon.datasets": "data set"}[group]
+    return {"antiphon.encoders": "encoder", "antiphon.datasets": "data set"}[group]

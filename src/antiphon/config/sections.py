@@ -223,12 +223,6 @@ PAPER: Mapping[str, Mapping[str, Any]] = {
 """What `preset = "paper"` sets where the file does not: the paper's model and use, without additions."""
 
 
-class IndexConfig(Section):
-    """[index]: how vectors are searched."""
-
-    kind: str = "exact"
-
-
 class Config(Section):
     """A whole antiphon.toml."""
 
@@ -245,7 +239,6 @@ class Config(Section):
     joint: JointConfig = JointConfig()
     train: TrainConfig = TrainConfig()
     space: SpaceConfig = SpaceConfig()
-    index: IndexConfig = IndexConfig()
 
     @model_validator(mode="before")
     @classmethod

@@ -74,6 +74,21 @@ class SyntheticQueries:
         return np.asarray(has[:, columns].all(axis=2).T)
 
 
+@dataclass(frozen=True)
+class QueryData:
+    """Synthetic queries with their vectors, of the modality that encodes requests.
+
+    `vectors`: (n_queries, dim) float32. `labels`: (n_facets, dim) float32, of the facets' own words. `plain`: (n, dim)
+    float32, of texts that ask for no facet.
+    """
+
+    modality: str
+    queries: SyntheticQueries
+    vectors: NDArray[np.float32]
+    labels: NDArray[np.float32]
+    plain: NDArray[np.float32]
+
+
 def make_queries(catalog: Catalog, config: SyntheticConfig, seed: int) -> SyntheticQueries:
     """Draw `per_item` requests for each item with facets; the same seed gives the same requests."""
     lists = facets_of(catalog, config)

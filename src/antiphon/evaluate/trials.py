@@ -7,24 +7,26 @@ through the same stages as `antiphon build`, and is evaluated by the space that 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from antiphon.base import runtime, storage
+from antiphon.base import storage
 from antiphon.base.layout import RunLayout
 from antiphon.base.progress import Progress, silent
 from antiphon.config.load import parse_config
 from antiphon.config.sections import Config
 from antiphon.data.features import Features
+from antiphon.encoders.base import make_encoder
 from antiphon.evaluate.rundata import RunData
-from antiphon.evaluate.stages import code_hash
-from antiphon.run.build import Builder
+from antiphon.run.build import run_all, stages_of
+from antiphon.run.outputs import Change
+from antiphon.run.stage import Job, Stage, recorded, with_stages
+from antiphon.run.stages import publish, train
 
-Change = Callable[[Features], Features]
 NOT_COPIED = ("space", "eval", "tune", "config.toml", "manifest.json", "trial.json", ".lock")
 
 
@@ -53,18 +55,27 @@ def run_trial(
 ) -> RunData:
     """Build a trial in `folder` from the run `base`, whose configuration is `settings`; what is up to date stays."""
     layout = RunLayout(folder)
-    mark = {
-        "base": storage.digest([{**stage, "seconds": 0, "status": ""} for stage in _stages(base)]),
-        "code": code_hash(),
-    }
+    mark = storage.digest([{**stage, "seconds": 0, "status": ""} for stage in _stages(base)])
     if not (folder / MARK).is_file() or storage.read_json(folder / MARK) != mark:
-        _copy(base, folder, again=("publish",) if trial.training is None else ("train", "publish"))
+        _copy(base, folder)
         storage.write_json(folder / MARK, mark)
-    builder = TrialBuilder(trial_config(settings, trial), layout, progress, trial)
-    # As in a build: with one BLAS thread a product is the same to the last bit, wherever it is computed.
-    with runtime.one_blas_thread():
-        builder.run(builder.check_inputs())
+    config = trial_config(settings, trial)
+    run_all(trial_stages(config, trial), Job(config, layout, progress, lambda _: None, recorded(layout)))
     return RunData(folder)
+
+
+def trial_stages(config: Config, trial: Trial) -> list[Stage]:
+    """The stages of a build, with a training seed of its own, and features that are changed on their way."""
+    usual = stages_of(config)
+    encoders = [make_encoder(item) for item in config.modalities]
+    training = [(f"{trial.name}: training", trial.training)] if trial.training is not None else []
+    publishing = [(f"{trial.name}: use", trial.publishing)] if trial.publishing is not None else []
+    return with_stages(
+        usual,
+        # The seed is that of the training alone: the seed of the run also decides who is held out.
+        train.stage(config, seed=trial.seed, changes=training),
+        publish.stage(encoders, [stage.name for stage in usual[:-1]], changes=[*training, *publishing]),
+    )
 
 
 def trial_config(settings: Mapping[str, Any], trial: Trial) -> Config:
@@ -77,33 +88,6 @@ def trial_config(settings: Mapping[str, Any], trial: Trial) -> Config:
     if trial.modalities is not None:
         changed["modalities"] = [item for item in changed["modalities"] if item["name"] in trial.modalities]
     return parse_config(changed, source=f"the trial {trial.name}")
-
-
-class TrialBuilder(Builder):
-    """A build with a training seed of its own, and features that are changed on their way."""
-
-    def __init__(self, config: Config, layout: RunLayout, progress: Progress, trial: Trial) -> None:
-        super().__init__(config, layout, progress, lambda _: None)
-        self.trial = trial
-
-    def _encode(self, *args: Any) -> Features:
-        features = super()._encode(*args)
-        return features if self.trial.training is None else self.trial.training(features)
-
-    def _train(self, *args: Any) -> Any:
-        whole = self.config
-        # Only the training: the seed of the run also decides who is held out.
-        self.config = whole.model_copy(update={"seed": self.trial.seed})
-        try:
-            return super()._train(*args)
-        finally:
-            self.config = whole
-
-    def _publish(self, *args: Any) -> Any:
-        change = self.trial.publishing
-        if change is not None:
-            args = tuple([change(item) for item in arg] if _are_features(arg) else arg for arg in args)
-        return super()._publish(*args)
 
 
 def drop(modality: str, share: float, seed: int = 0) -> Change:
@@ -165,11 +149,8 @@ def _stages(run: Path) -> list[dict[str, Any]]:
     return stages
 
 
-def _copy(base: Path, folder: Path, again: Sequence[str]) -> None:
-    """The base run without what it published, as hard links: a file is replaced by a new one, never written into.
-
-    `again` names the stages that are done again, whatever their fingerprints: those do not see changed features.
-    """
+def _copy(base: Path, folder: Path) -> None:
+    """The base run without what it published, as hard links: a file is replaced by a new one, never written into."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for source in base.iterdir():
@@ -180,9 +161,5 @@ def _copy(base: Path, folder: Path, again: Sequence[str]) -> None:
         else:
             (folder / source.name).write_bytes(source.read_bytes())
     manifest = storage.read_json(base / "manifest.json")
-    manifest["stages"] = [stage for stage in manifest["stages"] if stage["name"] not in again]
+    manifest["stages"] = [stage for stage in manifest["stages"] if stage["name"] != "publish"]
     storage.write_json(folder / "manifest.json", manifest)
-
-
-def _are_features(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(item, Features) for item in value)

@@ -19,7 +19,9 @@ from typing import Any
 import numpy as np
 
 from antiphon.base import storage
+from antiphon.base.code import code_of
 from antiphon.base.progress import Progress, silent
+from antiphon.base.registry import find
 from antiphon.config.sections import Config
 from antiphon.errors import ConfigError, MissingExtraError
 from antiphon.evaluate.baselines.tuned import METRIC
@@ -27,11 +29,11 @@ from antiphon.evaluate.plots import search_plot
 from antiphon.evaluate.protocols import Task, recommend_task, retrieve_task, similar_task
 from antiphon.evaluate.results import evaluate
 from antiphon.evaluate.rundata import RunData
-from antiphon.evaluate.stages import code_hash
 from antiphon.evaluate.systems import SpaceSystem
 from antiphon.evaluate.trials import Trial, run_trial
 from antiphon.numbers.metrics import mean_over_queries
-from antiphon.run.build import Notify, build
+from antiphon.run.build import build
+from antiphon.run.stage import Notify
 
 FOLDER, HISTORY, PLOT = "tune", "history.jsonl", "history.svg"
 STARTUP = 6
@@ -155,7 +157,9 @@ class Search:
         files = {stage["name"]: stage["files"] for stage in stages}
         asked = [(task.name, task.ids, [row.tolist() for row in _truths(task)]) for task in tasks]
         bounds = {key: asdict(value) for key, value in ranges.items()}
-        self.study = storage.digest("tune", self.settings, files, asked, bounds, code_hash())[:16]
+        encoders = [find("antiphon.encoders", item.encoder) for item in config.modalities]
+        code = code_of(run_trial, evaluate, *encoders)
+        self.study = storage.digest("tune", self.settings, files, asked, bounds, code)[:16]
         self.others, self.tried = _read(self.history, self.study)
         for left in (run / FOLDER).glob("trial-*"):  # of searches that were killed and are not gone on with
             if left != self._folder(len(self.tried)):

@@ -15,7 +15,7 @@ from antiphon.base import runtime, storage
 from antiphon.base.progress import Progress
 from antiphon.config.sections import JointConfig, TrainConfig
 from antiphon.data.features import Features
-from antiphon.describe.synthetic import SyntheticQueries
+from antiphon.describe.synthetic import QueryData
 from antiphon.errors import ConfigError
 from antiphon.joint.losses import all_pairs, multimodal_loss, pair_factors, query_loss
 from antiphon.joint.model import JointModel
@@ -24,21 +24,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from antiphon.joint.network import Network
-
-
-@dataclass(frozen=True)
-class QueryData:
-    """Synthetic queries with their vectors, of the modality that encodes requests.
-
-    `vectors`: (n_queries, dim) float32. `labels`: (n_facets, dim) float32, of the facets' own words. `plain`: (n, dim)
-    float32, of texts that ask for no facet.
-    """
-
-    modality: str
-    queries: SyntheticQueries
-    vectors: NDArray[np.float32]
-    labels: NDArray[np.float32]
-    plain: NDArray[np.float32]
 
 
 @dataclass

@@ -22,7 +22,8 @@ from antiphon.numbers.exact import top_k
 from antiphon.numbers.metrics import Relevance, evaluate_ranking, mean_over_queries
 
 if TYPE_CHECKING:
-    from antiphon.joint.trainer import QueryData, Trainer
+    from antiphon.describe.synthetic import QueryData
+from antiphon.joint.trainer import Trainer
 
 EPOCHS = 25
 HELD_OUT = 0.25

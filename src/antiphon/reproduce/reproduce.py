@@ -17,14 +17,16 @@ import numpy as np
 
 from antiphon._version import __version__
 from antiphon.base import storage
+from antiphon.base.code import code_of
 from antiphon.base.progress import Progress, silent
+from antiphon.base.registry import find
 from antiphon.config.load import parse_config
 from antiphon.errors import ConfigError, RunError, nearest
 from antiphon.evaluate.baselines.tuned import make_system, tunable_systems
+from antiphon.evaluate.outcomes import Outcome, Outcomes
 from antiphon.evaluate.protocols import Task, recommend_task, retrieve_task, similar_task
 from antiphon.evaluate.results import Result, evaluate
 from antiphon.evaluate.rundata import RunData
-from antiphon.evaluate.stages import Outcome, Stages, code_hash
 from antiphon.evaluate.systems import raw_systems
 from antiphon.evaluate.trials import Trial, merged, run_trial
 from antiphon.reproduce.slices import NAMES, Material, gather
@@ -112,7 +114,9 @@ class Reproduction:
         self.settings = merged(self.material.settings, self._small())
         self.data_hash = storage.digest("data", dict(self.material.hashes))
         self.config_hash = storage.digest("config", self._config_document(), options.settings(), __version__)
-        self.stages = Stages(options.out / "stages", [self.config_hash, self.data_hash, code_hash()], notify)
+        encoders = code_of(*(find("antiphon.encoders", item["encoder"]) for item in self.settings["modalities"]))
+        common = [self.config_hash, self.data_hash, encoders]
+        self.outcomes = Outcomes(options.out / "stages", common, notify)
 
     @property
     def base(self) -> Path:
@@ -197,7 +201,7 @@ class Reproduction:
                     spent[kind] = round(1000 * (time.perf_counter() - start) / len(task), 3)
                 return Outcome(results, {**cost_of(data), "ms_per_query": spent})
 
-            outcome = self.stages.run(f"row.{trial.name}", [settings, self.joined, seed, preset], work)
+            outcome = self.outcomes.run(f"row.{trial.name}", [settings, self.joined, seed, preset], work)
             for kind, result in zip(self.tasks, outcome.results, strict=True):
                 found.setdefault(kind, []).append(result)
         return [Row(label, kind, results, floor=False) for kind, results in found.items()]
@@ -230,7 +234,7 @@ class Reproduction:
             seconds = {"fit_seconds": made - start, "rank_seconds": time.perf_counter() - made}
             return Outcome([result], {**seconds, "trials": tried})
 
-        return Row(label, kind, self.stages.run(f"floor.{name}.{kind}", None, work).results)
+        return Row(label, kind, self.outcomes.run(f"floor.{name}.{kind}", None, work).results)
 
     def _hub_rows(self, name: str) -> list[Row]:
         """A text encoder of the hub as rows, or a note that it cannot be had."""
@@ -243,7 +247,7 @@ class Reproduction:
             return Outcome([evaluate(system, task) for task in self.tasks.values()])
 
         try:
-            outcome = self.stages.run(f"row.{trial.name}", settings, work)
+            outcome = self.outcomes.run(f"row.{trial.name}", settings, work)
         except RunError as error:
             self.notify(f"left out: {error}")
             return []

@@ -18,10 +18,10 @@ from antiphon.data.held_out import user_item_matrix
 from antiphon.errors import QueryError
 from antiphon.evaluate.baselines.classic import IALS
 from antiphon.evaluate.baselines.tuned import make_system
+from antiphon.evaluate.outcomes import Outcome
 from antiphon.evaluate.protocols import Task, cold_task, wanted_task
 from antiphon.evaluate.results import METRICS, Result, evaluate, measured
 from antiphon.evaluate.rundata import RunData
-from antiphon.evaluate.stages import Outcome
 from antiphon.evaluate.systems import System, rank, raw_systems
 from antiphon.evaluate.trials import Trial, drop, replace_features, shuffle, write_noise
 from antiphon.numbers.factorization import Setting, factorize
@@ -66,7 +66,7 @@ class Studies:
         """A fifth of the items is hidden from collaborative filtering; rank them among themselves, and among all."""
         rows: Document = []
         for label, preset in PRESETS.items():
-            outcome = self.all.stages.run(
+            outcome = self.all.outcomes.run(
                 f"study.cold.{label}",
                 preset,
                 lambda label=label, preset=preset: self._cold(label, preset),  # type: ignore[misc]
@@ -103,7 +103,7 @@ class Studies:
 
     def curve(self) -> Document:
         """Groups of alike items keep 0, 1, 2, ... interactions each: how the systems rank within each group."""
-        outcome = self.all.stages.run("study.curve", LEVELS, self._curve)
+        outcome = self.all.outcomes.run("study.curve", LEVELS, self._curve)
         return [_row(result, level=result.task.partition("-")[2]) for result in outcome.results]
 
     def _curve(self) -> Outcome:
@@ -198,7 +198,7 @@ class Studies:
             def work(folder: Any = folder) -> Outcome:
                 return self._bias(raw_systems(RunData(folder))["joint"](), task)
 
-            documents[label] = self.all.stages.run(f"study.bias.{label}", None, work).facts
+            documents[label] = self.all.outcomes.run(f"study.bias.{label}", None, work).facts
         for name in ("text", self.all.joined[1], "cf", "ease", "ials", "popularity", "random"):
 
             def floor(name: str = name) -> Outcome:
@@ -208,7 +208,7 @@ class Studies:
                 )
                 return self._bias(system, task)
 
-            documents[named(name)] = self.all.stages.run(f"study.bias.{name}", None, floor).facts
+            documents[named(name)] = self.all.outcomes.run(f"study.bias.{name}", None, floor).facts
         return documents
 
     def _without(self, modality: str, label: str = REFERENCE) -> Trial:
@@ -235,7 +235,7 @@ class Studies:
             return Outcome(results)
 
         depends = [trial.settings, trial.modalities, trial.seed, preset]
-        return self.all.stages.run(f"study.{trial.name}", depends, work).results
+        return self.all.outcomes.run(f"study.{trial.name}", depends, work).results
 
     def _reference(self, label: str, preset: str) -> Mapping[str, Result]:
         rows = self.all.trained(label, DESCRIBED[label], preset)

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from antiphon.evaluate.outcomes import Outcome
 from antiphon.evaluate.results import Result, evaluate, measured
 from antiphon.evaluate.rundata import RunData
-from antiphon.evaluate.stages import Outcome
 from antiphon.evaluate.systems import SpaceSystem
 from antiphon.evaluate.trials import Trial
 from antiphon.reproduce.personal import PARTS, personal_tasks
@@ -46,14 +46,14 @@ def ingredients(everything: Reproduction) -> Document:
     """The default space without one ingredient at a time, against itself (training seed 0)."""
     found: dict[str, Sequence[Result]] = {}
     for name, changes in USED.items():
-        found[name] = everything.stages.run(
+        found[name] = everything.outcomes.run(
             f"own.{name}",
             dict(changes),
             lambda changes=changes: _used(everything, changes),  # type: ignore[misc]
         ).results
     for name, settings in TRAINED.items():
         trial = Trial(f"own-{name}".replace(" ", "-"), {**MULTI[OURS_FROM], **settings}, everything.joined)
-        found[name] = everything.stages.run(
+        found[name] = everything.outcomes.run(
             f"own.{name}",
             dict(settings),
             lambda trial=trial: _trained(everything, trial),  # type: ignore[misc]
@@ -75,7 +75,7 @@ def personalised(everything: Reproduction) -> Document:
         system = SpaceSystem(data)
         return Outcome([replace(evaluate(system, task), system=part) for part, task in tasks.items()])
 
-    results = {result.system: result for result in everything.stages.run("own.personalised", None, work).results}
+    results = {result.system: result for result in everything.outcomes.run("own.personalised", None, work).results}
     both = results[PARTS[0]]
     rows = [{**measured(both, metric=METRIC), "part": PARTS[0]}]
     return rows + [

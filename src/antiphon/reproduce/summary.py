@@ -15,8 +15,8 @@ import tomli_w
 from antiphon._version import __version__
 from antiphon.base import runtime, storage
 from antiphon.base.progress import Progress, silent
+from antiphon.evaluate.outcomes import Outcome
 from antiphon.evaluate.results import METRICS, Result, mean_over_seeds, save_results
-from antiphon.evaluate.stages import Outcome
 from antiphon.numbers.metrics import mean_over_queries
 from antiphon.reproduce.comparisons import RESAMPLES, compare, spread_document
 from antiphon.reproduce.paper import paper_value
@@ -42,7 +42,7 @@ def reproduce(options: Options, progress: Progress = silent, notify: Notify = la
     ]
     save_results(options.out / "per_query.parquet", every)
     depends = [storage.sha256(options.out / "per_query.parquet"), RESAMPLES]
-    tests = reproduction.stages.run("tests", depends, lambda: Outcome(facts={"tests": compare(rows)})).facts["tests"]
+    tests = reproduction.outcomes.run("tests", depends, lambda: Outcome(facts={"tests": compare(rows)})).facts["tests"]
     document = {
         "dataset": options.dataset,
         "rows": [row_document(row, reproduction) for row in rows],
@@ -158,7 +158,7 @@ def _records(reproduction: Reproduction) -> dict[str, Any]:
         "cost": cost,
         "tuning": tuning,
         "base_seconds": {stage["name"]: round(stage["seconds"], 1) for stage in manifest["stages"]},
-        "stage_seconds": {name: round(seconds, 1) for name, seconds in reproduction.stages.seconds.items()},
+        "stage_seconds": {name: round(seconds, 1) for name, seconds in reproduction.outcomes.seconds.items()},
     }
 
 

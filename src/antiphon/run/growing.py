@@ -11,7 +11,7 @@ take the places of the run's; where a process is killed in between, the next one
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from antiphon.base import runtime, storage
+from antiphon.base import storage
 from antiphon.base.layout import RunLayout, SpaceLayout
 from antiphon.base.progress import Progress, silent
 from antiphon.channels.facets import Facets, members
@@ -33,12 +33,14 @@ from antiphon.data.catalog import Catalog
 from antiphon.data.features import Features
 from antiphon.describe.descriptions import Descriptions
 from antiphon.describe.synthetic import label_of, spoken_facets
-from antiphon.encoders.base import ADDED, Encoder, Growth, Source
+from antiphon.encoders.base import ADDED, Encoder, Growth, make_encoder
 from antiphon.encoders.files import read_findings
 from antiphon.errors import ConfigError, RunError, nearest
-from antiphon.joint.model import JointModel
-from antiphon.run.build import GROWN, Builder, Notify, StageRecord, recorded
+from antiphon.run.build import run_all, stages_of
 from antiphon.run.publish import forget_old, place, settle
+from antiphon.run.stage import Job, Notify, Record, Stage, recorded, with_stages
+from antiphon.run.stages import features, publish
+from antiphon.run.stages.catalog import GROWN
 
 TAKEN = ("features", "model", "taste", "facets")
 """Folders of a run that a growing one starts from."""
@@ -95,8 +97,7 @@ def add_items(
     with storage.locked(layout.root, layout.lock):
         try:
             settle(layout)
-            with runtime.one_blas_thread():
-                return _grow(layout, config, addition, progress, notify)
+            return _grow(layout, config, addition, progress, notify)
         except OSError as error:
             raise RunError(
                 f"cannot write {run}: {error.strerror or error}. Check permissions and free space."
@@ -118,8 +119,7 @@ def _grow(layout: RunLayout, config: Config, addition: Addition, progress: Progr
     for name in TAKEN:
         if (layout.root / name).is_dir():
             storage.copy_tree(layout.root / name, beside.root / name)
-    builder = GrowingBuilder(config, beside, progress, notify, Basis(space, records, old, grown, addition))
-    builder.run(builder.check_inputs())
+    run_all(_stages(config, Basis(space, records, old, grown, addition)), Job(config, beside, progress, notify, {}))
     space_id = beside.current.read_text(encoding="utf-8").strip()
     place(beside.spaces / space_id, layout.spaces / space_id)
     storage.write_text(layout.current, space_id + "\n")
@@ -133,105 +133,103 @@ class Basis:
     """What a growing run starts from: the published space, the stages and the catalog of the run, and what is added."""
 
     space: SpaceLayout
-    records: Mapping[str, Any]
+    records: Mapping[str, Record]
     old: Catalog
     merged: Merged
     addition: Addition
 
+    def fingerprint(self, name: str) -> str:
+        """One that no stage of a build has."""
+        return GROWN + storage.digest(name, self.space.root.name, self.merged.new, self.merged.replaced)
 
-class GrowingBuilder(Builder):
-    """A build of a catalog that has grown, with everything that is learned taken from the published space."""
 
-    def __init__(self, config: Config, layout: RunLayout, progress: Progress, notify: Notify, basis: Basis) -> None:
-        super().__init__(config, layout, progress, notify)
-        self.basis, self.merged, self.before = basis, basis.merged, {}
-        self.sides = {
-            name: basis.space.query_side(name)
-            for name, encoder in self.encoders.items()
-            if encoder.accepts not in (None, "history") and basis.space.query_side(name).is_dir()
-        }
+def _stages(config: Config, basis: Basis) -> list[Stage]:
+    """The stages of a build, with those that learn replaced: what was learned stays, with room for the items."""
+    encoders = [make_encoder(item) for item in config.modalities]
+    usual = stages_of(config)
+    sides = {
+        encoder.modality: basis.space.query_side(encoder.modality)
+        for encoder in encoders
+        if encoder.accepts not in (None, "history") and basis.space.query_side(encoder.modality).is_dir()
+    }
+    new = [
+        _catalog_stage(basis),
+        *(_features_stage(encoder, basis) for encoder in encoders),
+        *(_frozen(name, basis) for name in ("synthetic", "train")),
+        _larger("facets", Facets.paths, basis, _write_facets),
+        _larger("taste", Taste.paths, basis, _write_taste),
+        publish.stage(
+            encoders,
+            [stage.name for stage in usual[:-1]],
+            mixture=Mixture.load(basis.space.mixture),
+            sides=sides,
+        ),
+    ]
+    return with_stages(usual, *new)
 
-    def check_inputs(self) -> tuple[str, Catalog | None]:
-        """The catalog with the items that are added."""
-        for encoder in self.encoders.values():
-            encoder.check(self.config.catalog)
-        return self._grown("catalog"), self.merged.catalog
 
-    def _save_catalog(self, catalog: Catalog | None) -> None:
-        for finding in self.merged.catalog.report[len(self.basis.old.report) :]:
-            self.notify(finding.sentence())
-        self.merged.catalog.save(self.layout.catalog)
+def _frozen(name: str, basis: Basis) -> Stage:
+    """A stage that is not done again; one that the run never had stays away."""
+    record = basis.records.get(name)
+    kept = None if record is None else replace(record, status="frozen")
+    return Stage(name, lambda job, fingerprint: None, lambda job: [], wanted=lambda job: False, kept=kept)
 
-    def _encode(self, encoder: Encoder[Any], source: Source) -> Features:
-        folder, modality = self.layout.features, encoder.modality
-        workspace = self.layout.workspace(modality)
 
-        def work() -> None:
-            before = Features.load(folder, modality)
-            encoder.extend(before, self._growth(modality, source), workspace, self.progress).save(folder)
-            for finding in read_findings(workspace / ADDED):
-                self.notify(f"{modality}: {finding.sentence()}")
-            shutil.rmtree(workspace / ADDED, ignore_errors=True)
+def _catalog_stage(basis: Basis) -> Stage:
+    def work(job: Job, fingerprint: str) -> None:
+        for finding in basis.merged.catalog.report[len(basis.old.report) :]:
+            job.notify(finding.sentence())
+        basis.merged.catalog.save(job.layout.catalog)
 
-        names = [f"{modality}.npy", f"{modality}.mask.npy", f"{modality}.json"]
-        self.stage(
-            f"features.{modality}",
-            self._grown("features", modality),
-            work,
-            lambda: [*(folder / name for name in names), *encoder.kept(workspace)],
-        )
-        return Features.load(folder, modality)
+    return Stage("catalog", work, lambda job: sorted(job.layout.catalog.iterdir()), fixed=basis.fingerprint("catalog"))
 
-    def _growth(self, modality: str, source: Source) -> Growth:
-        """The fresh items alone, with their texts and media."""
-        fresh = self.merged.fresh
-        catalog, rows = source.catalog, pa.array(fresh)
-        part = Catalog(catalog.items.take(rows), catalog.fields.take(rows), catalog.field_types)
-        part = replace(part, media=media_of(self.config.catalog, part.item_ids, self.basis.addition.media))
-        texts = {name: tuple(view[row] for row in fresh) for name, view in source.descriptions.views.items()}
-        alone = replace(source, catalog=part, descriptions=Descriptions(texts))
-        return Growth(catalog.n_items, self.merged.known, fresh, alone, self.basis.addition.vectors.get(modality))
 
-    def _synthetic(self, *_: Any) -> None:
-        self._freeze("synthetic")
+def _features_stage(encoder: Encoder[Any], basis: Basis) -> Stage:
+    modality = encoder.modality
 
-    def _train(self, *_: Any) -> JointModel:
-        self._freeze("train")
-        return JointModel.load(self.layout.model)
+    def work(job: Job, fingerprint: str) -> None:
+        folder, workspace = job.layout.features, job.layout.workspace(modality)
+        growth = _growth(modality, job, basis)
+        encoder.extend(Features.load(folder, modality), growth, workspace, job.progress).save(folder)
+        for finding in read_findings(workspace / ADDED):
+            job.notify(f"{modality}: {finding.sentence()}")
+        shutil.rmtree(workspace / ADDED, ignore_errors=True)
 
-    def _facets(self, *_: Any) -> Facets | None:
-        if not self.basis.space.facets.is_dir():
-            return None
-        folder, merged = self.layout.facets, self.merged
+    name = f"features.{modality}"
+    return Stage(name, work, lambda job: features.files_of(encoder, job), fixed=basis.fingerprint(name))
 
-        def work() -> None:
-            grow_facets(Facets.load(self.basis.space.facets), merged, self.config.synthetic).save(folder)
 
-        self.stage("facets", self._grown("facets"), work, lambda: Facets.paths(folder))
-        return Facets.load(folder)
+def _growth(modality: str, job: Job, basis: Basis) -> Growth:
+    """The fresh items alone, with their texts and media."""
+    source, fresh, rows = features.source_of(job), basis.merged.fresh, pa.array(basis.merged.fresh)
+    catalog = source.catalog
+    part = Catalog(catalog.items.take(rows), catalog.fields.take(rows), catalog.field_types)
+    part = replace(part, media=media_of(job.config.catalog, part.item_ids, basis.addition.media))
+    texts = {name: tuple(view[row] for row in fresh) for name, view in source.descriptions.views.items()}
+    alone = replace(source, catalog=part, descriptions=Descriptions(texts))
+    return Growth(catalog.n_items, basis.merged.known, fresh, alone, basis.addition.vectors.get(modality))
 
-    def _taste(self, *_: Any) -> Taste | None:
-        if not self.basis.space.taste.is_dir():
-            return None
-        folder, merged = self.layout.taste, self.merged
 
-        def work() -> None:
-            grow_taste(Taste.load(self.basis.space.taste), merged.known, merged.catalog.n_items).save(folder)
+def _larger(
+    name: str, paths: Callable[[Path], list[Path]], basis: Basis, write: Callable[[Basis, Job, Path], None]
+) -> Stage:
+    """What was learned, with rows for the items that are new; wanted where the published space has it."""
+    return Stage(
+        name,
+        lambda job, fingerprint: write(basis, job, job.layout.root / name),
+        lambda job: paths(job.layout.root / name),
+        wanted=lambda job: (basis.space.root / name).is_dir(),
+        fixed=basis.fingerprint(name),
+    )
 
-        self.stage("taste", self._grown("taste"), work, lambda: Taste.paths(folder))
-        return Taste.load(folder)
 
-    def _mixture(self, *_: Any) -> Mixture:
-        return Mixture.load(self.basis.space.mixture)
+def _write_facets(basis: Basis, job: Job, folder: Path) -> None:
+    grow_facets(Facets.load(basis.space.facets), basis.merged, job.config.synthetic).save(folder)
 
-    def _grown(self, *parts: str) -> str:
-        """A fingerprint that no stage of a build has."""
-        return GROWN + storage.digest(parts, self.basis.space.root.name, self.merged.new, self.merged.replaced)
 
-    def _freeze(self, name: str) -> None:
-        """Keep the record of a stage that is not done again."""
-        if name in self.basis.records:
-            self.records[name] = StageRecord(**{**self.basis.records[name], "status": "frozen"})
+def _write_taste(basis: Basis, job: Job, folder: Path) -> None:
+    merged = basis.merged
+    grow_taste(Taste.load(basis.space.taste), merged.known, merged.catalog.n_items).save(folder)
 
 
 def grow_taste(taste: Taste, known: Rows, n_items: int) -> Taste:

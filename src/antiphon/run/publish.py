@@ -40,7 +40,6 @@ class Contents:
     """Everything that a version of a space is made of."""
 
     name: str
-    index: str
     catalog: Catalog
     embedded: Embedded
     model: JointModel
@@ -154,7 +153,6 @@ def _write_manifest(layout: SpaceLayout, contents: Contents, blocks: Mapping[str
             "format": FORMAT,
             "space_id": space_id,
             "name": contents.name,
-            "index": contents.index,
             "dim": contents.model.dim,
             "blocks": dict(blocks),
             "n_items": len(embedded.vectors),

@@ -13,7 +13,7 @@ from antiphon.errors import ConfigError
 
 
 def test_what_comes_with_antiphon_is_registered():
-    """Encoders, the index and the data sets are found as a plugin would be."""
+    """Encoders and the data sets are found as a plugin would be."""
     assert {"als", "precomputed", "sentence-transformers"} <= set(registry.names("antiphon.encoders"))
     assert {"generated", "ml-latest-small", "movies", "music"} <= set(registry.names("antiphon.datasets"))
     assert issubclass(registry.find("antiphon.encoders", "precomputed"), Encoder)
@@ -28,7 +28,7 @@ def test_what_comes_with_antiphon_is_registered():
     [
         ("antiphon.encoders", "precomputd", "there is no encoder 'precomputd'; did you mean 'precomputed'?"),
         ("antiphon.datasets", "Movies!", "there is no data set 'Movies!'; did you mean 'movies'?"),
-        ("antiphon.indexes", "", "there is no index ''; known are: "),
+        ("antiphon.datasets", "", "there is no data set ''; known are: "),
     ],
 )
 def test_an_unknown_name_gets_the_nearest(group, name, sentence):

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from antiphon.evaluate.outcomes import Outcome, Outcomes
 from antiphon.evaluate.protocols import recommend_task
 from antiphon.evaluate.results import METRICS, Result, evaluate, load_results, mean_over_seeds, measured, save_results
 from antiphon.evaluate.rundata import RunData
-from antiphon.evaluate.stages import Outcome, Stages, code_hash
 from antiphon.evaluate.systems import Popularity, Random, rank
 from antiphon.reproduce.bias import bias_document, shares, terciles
 from antiphon.reproduce.comparisons import compare, spread_document
@@ -73,29 +73,31 @@ def test_a_stage_is_done_once_and_again_when_what_it_depends_on_changes(tmp_path
         done.append(1)
         return Outcome([result([0.5])], {"n": len(done)})
 
-    stages = Stages(tmp_path, ["data"])
+    stages = Outcomes(tmp_path, ["data"])
     assert stages.run("s", 1, work).facts == {"n": 1}
-    again = Stages(tmp_path, ["data"]).run("s", 1, work)
+    again = Outcomes(tmp_path, ["data"]).run("s", 1, work)
     assert again.facts == {"n": 1}
     assert again.results[0].values["ndcg@200"].tolist() == [0.5]
     assert stages.run("s", 2, work).facts == {"n": 2}
-    assert Stages(tmp_path, ["other data"]).run("s", 2, work).facts == {"n": 3}
+    assert Outcomes(tmp_path, ["other data"]).run("s", 2, work).facts == {"n": 3}
     (tmp_path / "s.parquet").unlink()
-    assert Stages(tmp_path, ["other data"]).run("s", 2, work).facts == {"n": 4}
+    assert Outcomes(tmp_path, ["other data"]).run("s", 2, work).facts == {"n": 4}
 
 
 def test_a_stage_that_fails_leaves_nothing(tmp_path: Path) -> None:
     """What was not finished is done again."""
-    stages = Stages(tmp_path, [])
+    stages = Outcomes(tmp_path, [])
     with pytest.raises(ZeroDivisionError):
         stages.run("s", 1, lambda: Outcome(facts={"x": 1 // 0}))
     assert stages.run("s", 1, lambda: Outcome(facts={"x": 1})).facts == {"x": 1}
 
 
-def test_the_code_hash_is_of_what_makes_numbers() -> None:
-    """It is a hash that does not change by itself."""
-    assert code_hash() == code_hash()
-    assert len(code_hash()) == 64
+def test_other_code_means_another_outcome(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other code found is not taken for what this one would find."""
+    outcomes = Outcomes(tmp_path, [])
+    assert outcomes.run("s", 1, lambda: Outcome(facts={"x": 1})).facts == {"x": 1}
+    monkeypatch.setattr("antiphon.evaluate.outcomes.code_of", lambda work: "other")
+    assert outcomes.run("s", 1, lambda: Outcome(facts={"x": 2})).facts == {"x": 2}
 
 
 def test_a_win_needs_a_test_that_passes() -> None:

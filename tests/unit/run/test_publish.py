@@ -35,7 +35,7 @@ def make_contents(seed: int = 0, **changes: Any) -> Contents:
     embedded = Embedded(("image",), vectors[None], np.ones((1, N), bool), vectors)
     encoder: Any = SimpleNamespace(name="precomputed", accepts=None)
     contents = Contents(
-        name="x", index="exact", catalog=catalog, embedded=embedded,
+        name="x", catalog=catalog, embedded=embedded,
         model=JointModel({"image": Identity(4)}, {}),
         encoders={"image": encoder}, taste=None, taste_vectors={}, facets=None,
         texts=None, mixture=Mixture(standardise=False),

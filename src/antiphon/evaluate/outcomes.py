@@ -1,4 +1,4 @@
-"""Stages of a long evaluation: each is kept when it is done, so one that was killed goes on where it was."""
+"""Outcomes of a long evaluation: each is kept when it is there, so one that was killed goes on where it was."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from antiphon.base import storage
+from antiphon.base.code import code_of
 from antiphon.errors import IntegrityError
 from antiphon.evaluate.results import Result, load_results, save_results
 
@@ -17,31 +18,14 @@ Notify = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a stage found: values of queries, and facts that JSON can hold."""
+    """What a measurement found: values of queries, and facts that JSON can hold."""
 
     results: Sequence[Result] = ()
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-IRRELEVANT = (
-    "serve", "cli", "playlist", "_version.py", "__init__.py", "__main__.py", "additions.py", "documents.py",
-    "errors.py", "explain.py", "growing.py", "inspection.py", "network.py", "phrases.py", "progress.py",
-    "projection.py", "refine.py", "runtime.py", "vocabulary.py", "evaluate/comparisons.py", "evaluate/paper.py",
-    "evaluate/plots.py", "evaluate/report.py", "evaluate/report_studies.py", "evaluate/summary.py",
-)  # fmt: skip
-"""Source files that no number of a stage depends on."""
-
-
-def code_hash() -> str:
-    """A hash of the source files that numbers depend on: results of other code are not taken for those of this one."""
-    root = Path(__file__).parents[1]
-    files = sorted(path.relative_to(root) for path in root.rglob("*.py"))
-    kept = [path for path in files if not {path.as_posix(), path.parts[0]} & set(IRRELEVANT)]
-    return storage.digest("code", [(path.as_posix(), storage.cached_sha256(root / path)) for path in kept])
-
-
-class Stages:
-    """A folder of outcomes, told apart by the fingerprint of what they depend on.
+class Outcomes:
+    """A folder of outcomes, told apart by the fingerprint of what they depend on and of the code that finds them.
 
     `common` is what all of them depend on: settings and hashes of the data.
     """
@@ -51,8 +35,8 @@ class Stages:
         self.seconds: dict[str, float] = {}
 
     def run(self, name: str, depends: Any, work: Callable[[], Outcome]) -> Outcome:
-        """The outcome of a stage: the one that was kept, or that of `work`."""
-        fingerprint = storage.digest("stage", name, self.common, depends)
+        """The outcome of a measurement: the one that was kept, or that of `work`."""
+        fingerprint = storage.digest("outcome", name, self.common, depends, code_of(work))
         facts_file, results_file = self.folder / f"{name}.json", self.folder / f"{name}.parquet"
         kept = _read(facts_file)
         if (
@@ -67,7 +51,7 @@ class Stages:
         self.seconds[name] = time.perf_counter() - start
         if outcome.results:
             save_results(results_file, outcome.results)
-        # The facts come last: a stage counts when they are there.
+        # The facts come last: an outcome counts when they are there.
         storage.write_json(
             facts_file,
             {

@@ -1,0 +1,150 @@
+"""Stages as values: what a build is a list of, and the runner that does those that are not up to date."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tomli_w
+
+from antiphon._version import __version__
+from antiphon.base import storage
+from antiphon.base.code import code_of
+from antiphon.base.layout import FORMAT, RunLayout
+from antiphon.base.progress import Progress
+from antiphon.config.sections import Config
+from antiphon.errors import ConfigError, IntegrityError, nearest
+
+Notify = Callable[[str], None]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the manifest says of a stage; `files`: path in the run -> SHA-256."""
+
+    name: str
+    fingerprint: str
+    seconds: float
+    status: str
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One build: its configuration and folder, what an earlier build recorded, and what this one has done so far."""
+
+    config: Config
+    layout: RunLayout
+    progress: Progress
+    notify: Notify
+    before: Mapping[str, Record]
+    records: dict[str, Record] = field(default_factory=dict)
+    _made: dict[str, Any] = field(default_factory=dict)
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """What `make` gives, made at the first call of this name."""
+        if name not in self._made:
+            self._made[name] = make()
+        value: T = self._made[name]
+        return value
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step of a build.
+
+    `work` gets the job and the fingerprint. `inputs`: stages whose files it reads. `options`: everything else that it
+    depends on, as values for JSON, asked for when its turn comes. `files`: what it wrote. `wanted`: whether the
+    configuration and the data ask for it. `code`: what runs beside `work`, such as an encoder's class. `fixed`: a
+    fingerprint of its own. `kept`: the record of a stage that is not done, whatever has changed.
+    """
+
+    name: str
+    work: Callable[[Job, str], None]
+    files: Callable[[Job], Iterable[Path]]
+    inputs: Sequence[str] = ()
+    options: Callable[[Job], Any] = lambda _: None
+    wanted: Callable[[Job], bool] = lambda _: True
+    code: Sequence[Any] = ()
+    fixed: str | None = None
+    kept: Record | None = None
+
+    def fingerprint(self, job: Job) -> str:
+        """A hash of the inputs' files, the options, and the code that runs: where it stays, so do the outputs."""
+        if self.fixed is not None:
+            return self.fixed
+        files = {name: dict(job.records[name].files) for name in self.inputs if name in job.records}
+        return storage.digest("stage", self.name, files, self.options(job), code_of(self.work, *self.code))
+
+
+def run_stages(stages: Sequence[Stage], job: Job) -> None:
+    """Do every stage that is wanted and not up to date, in order, and record all of them in the manifest."""
+    for stage in stages:
+        if stage.kept is not None:
+            job.records[stage.name] = stage.kept
+        elif stage.wanted(job):
+            _run(stage, job)
+    write_manifest(job)
+
+
+def _run(stage: Stage, job: Job) -> None:
+    fingerprint = stage.fingerprint(job)
+    if is_current(job, stage.name, fingerprint):
+        job.records[stage.name] = replace(job.before[stage.name], status="cached")
+        return
+    start = time.perf_counter()
+    stage.work(job, fingerprint)
+    seconds = time.perf_counter() - start
+    root = job.layout.root
+    sums = {path.relative_to(root).as_posix(): storage.sha256(path) for path in stage.files(job)}
+    job.records[stage.name] = Record(stage.name, fingerprint, seconds, "built", sums)
+    write_manifest(job)
+    job.notify(f"{stage.name}: {seconds:.1f} s")
+
+
+def is_current(job: Job, name: str, fingerprint: str) -> bool:
+    """Whether an earlier build did the same, and all its files are still what it wrote."""
+    record = job.before.get(name)
+    if record is None or record.fingerprint != fingerprint:
+        return False
+    paths = {job.layout.root / file: expected for file, expected in record.files.items()}
+    return all(path.is_file() and storage.sha256(path) == expected for path, expected in paths.items())
+
+
+def with_stages(stages: Sequence[Stage], *new: Stage) -> list[Stage]:
+    """The list with some stages replaced by others of the same names.
+
+    Raises:
+        ConfigError: a name is not in the list.
+    """
+    by_name = {stage.name: stage for stage in new}
+    names = [stage.name for stage in stages]
+    for name in by_name:
+        if name not in names:
+            raise ConfigError(f"the build has no stage {name!r} to replace; {nearest(name, names)}")
+    return [by_name.get(stage.name, stage) for stage in stages]
+
+
+def recorded(layout: RunLayout) -> dict[str, Record]:
+    """The stages that a run's manifest has, by name; none where it says nothing that can be read."""
+    try:
+        manifest = storage.read_json(layout.manifest)
+        stages = manifest["stages"] if manifest["format"] == FORMAT else []
+        return {stage["name"]: Record(**stage) for stage in stages}
+    except (IntegrityError, KeyError, TypeError):
+        return {}  # no run yet, or a broken manifest: everything is done again
+
+
+def write_manifest(job: Job) -> None:
+    """Write the configuration and the records; those of stages whose turn has not come stay as they were."""
+    settings = job.config.model_dump(mode="json", exclude_none=True)
+    storage.write_text(job.layout.config, tomli_w.dumps(settings))
+    later = [record for name, record in job.before.items() if name not in job.records]
+    stages = [asdict(record) for record in (*job.records.values(), *later)]
+    storage.write_json(
+        job.layout.manifest, {"format": FORMAT, "antiphon": __version__, "seed": job.config.seed, "stages": stages}
+    )

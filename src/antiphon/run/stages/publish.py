@@ -1,0 +1,83 @@
+"""The stage `publish`: everything that was learned becomes a version of the space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from antiphon.base.layout import FORMAT
+from antiphon.channels.cold import taste_vectors
+from antiphon.channels.facets import Facets
+from antiphon.channels.mixture import Mixture, fit_mixture
+from antiphon.channels.taste import Taste
+from antiphon.encoders.base import Encoder
+from antiphon.joint.model import Embedded, JointModel, embed_items
+from antiphon.run.outputs import Change, catalog_of, changed, descriptions_of, features_of, validation_of
+from antiphon.run.publish import Contents, publish
+from antiphon.run.stage import Job, Stage
+
+
+def stage(
+    encoders: Sequence[Encoder[Any]],
+    inputs: Sequence[str],
+    *,
+    changes: Sequence[tuple[str, Change]] = (),
+    mixture: Mixture | None = None,
+    sides: Mapping[str, Path] | None = None,
+) -> Stage:
+    """`changes`: made to the features that are embedded. `mixture`, `sides`: taken as they are, not made anew."""
+    by_name = {encoder.modality: encoder for encoder in encoders}
+    content = [name for name, encoder in by_name.items() if encoder.accepts != "history"]
+
+    def work(job: Job, fingerprint: str) -> None:
+        config, layout = job.config, job.layout
+        features, texts = changed(features_of(job), changes), descriptions_of(job).best()
+        model = JointModel.load(layout.model)
+        embedded = embed_items(model, features)
+        taste = Taste.load(layout.taste) if "taste" in job.records else None
+        vectors = {} if taste is None else taste_vectors(taste, features, model, embedded, content, texts)
+        contents = Contents(
+            name=config.name,
+            catalog=catalog_of(job),
+            embedded=embedded,
+            model=model,
+            encoders=by_name,
+            taste=taste,
+            taste_vectors=vectors,
+            facets=Facets.load(layout.facets) if "facets" in job.records else None,
+            sides=sides or {},
+            texts=texts if config.space.lexical else None,
+            mixture=mixture or _mixture(job, embedded, taste, vectors),
+        )
+        publish(layout, contents)
+
+    return Stage(
+        "publish",
+        work,
+        _files,
+        inputs=inputs,
+        options=lambda job: [
+            job.config.name,
+            FORMAT,
+            list(by_name),
+            job.config.space.model_dump(mode="json"),
+            job.config.split.model_dump(mode="json"),
+            [name for name, _ in changes],
+        ],
+        code=[type(encoder) for encoder in encoders],
+    )
+
+
+def _mixture(job: Job, embedded: Embedded, taste: Taste | None, vectors: Mapping[str, Any]) -> Mixture:
+    space, check = job.config.space, validation_of(job)
+    if not space.taste and not space.lexical and not space.facets:
+        return Mixture(standardise=False)
+    if taste is None or check is None:
+        return Mixture(history={"joint": 1.0}, likes={"joint": 1.0})
+    return fit_mixture(embedded, taste, vectors, check)
+
+
+def _files(job: Job) -> list[Path]:
+    version = job.layout.spaces / job.layout.current.read_text(encoding="utf-8").strip()
+    return [job.layout.current, *sorted(path for path in version.rglob("*") if path.is_file())]

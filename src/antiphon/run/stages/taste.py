@@ -1,0 +1,50 @@
+"""The stage `taste`: factors of who likes what, and the second stage for histories."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from antiphon.base import storage
+from antiphon.channels.rerank_training import fit_reranker
+from antiphon.channels.taste import Taste, fit_taste
+from antiphon.data.catalog import Interactions
+from antiphon.data.held_out import user_item_matrix
+from antiphon.data.splits import HeldOut, training_interactions
+from antiphon.run.outputs import catalog_of, split_of, validation_of
+from antiphon.run.stage import Job, Stage
+
+
+def work(job: Job, fingerprint: str) -> None:
+    """Fit both models, then what orders their leading items."""
+    config, seed, folder, n_items = job.config.space, job.config.seed, job.layout.taste, catalog_of(job).n_items
+    train_on, check = _inputs(job)
+    table = folder / f"search-{fingerprint[:12]}.jsonl"
+    fitted = fit_taste(train_on, check, n_items, config, seed=seed, table=table, progress=job.progress)
+    if config.rerank:
+        matrix = user_item_matrix(train_on, n_items)
+        fitted = replace(fitted, reranker=fit_reranker(matrix, fitted, seed=seed, progress=job.progress))
+    fitted.save(folder)
+
+
+def _options(job: Job) -> Any:
+    config, (train_on, check) = job.config.space, _inputs(job)
+    arrays = [train_on.user, train_on.item, train_on.weight, *check.profiles, *check.truths]
+    settings = [config.taste_trials, config.ease_rank, config.rerank, job.config.seed, catalog_of(job).n_items]
+    return [settings, storage.array_digest(*arrays)]
+
+
+def _inputs(job: Job) -> tuple[Interactions, HeldOut]:
+    interactions, check = catalog_of(job).interactions, validation_of(job)
+    assert interactions is not None  # noqa: S101  else it is not wanted
+    assert check is not None  # noqa: S101
+    return training_interactions(interactions, split_of(job)), check
+
+
+STAGE = Stage(
+    "taste",
+    work,
+    lambda job: Taste.paths(job.layout.taste),
+    options=_options,
+    wanted=lambda job: job.config.space.taste and catalog_of(job).interactions is not None,
+)
