@@ -121,6 +121,13 @@ def test_a_wrong_value_is_refused_with_its_place(path, value, sentence):
     assert sentence in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["rating", "timestamp"])
+def test_a_key_that_is_gone_says_what_to_do(name):
+    """Earlier versions kept the column, and nothing used it."""
+    with pytest.raises(ConfigError, match=rf"catalog\.interactions: {name} was kept and never used; remove the key"):
+        parse_config(changed("catalog", "interactions", name, value=name))
+
+
 def test_several_mistakes_are_counted():
     """The first is told, the others are counted."""
     raw = changed("train", "epochs", value="many")
