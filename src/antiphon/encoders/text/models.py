@@ -86,8 +86,8 @@ def check_weights(name: str, path: Path) -> None:
         )
 
 
-def load_model(name: str, revision: str, *, bf16: bool = False) -> Any:
-    """A SentenceTransformer in float32, or in bfloat16, without remote code.
+def load_model(name: str, revision: str) -> Any:
+    """A SentenceTransformer in float32, without remote code.
 
     Raises:
         IntegrityError: the embedded weights are not the ones that are expected.
@@ -96,6 +96,5 @@ def load_model(name: str, revision: str, *, bf16: bool = False) -> Any:
     path = model_path(name, revision)
     check_weights(name, Path(path))
     path, given = hub.pretrained(path, revision)
-    more = {"model_kwargs": {"dtype": runtime.torch().bfloat16}} if bf16 else {}
     with hub.explained("text", name, f"give a local folder, or use the embedded {EMBEDDED!r}."):
-        return runtime.sentence_transformers().SentenceTransformer(path, device=runtime.device(), **given, **more)
+        return runtime.sentence_transformers().SentenceTransformer(path, device=runtime.device(), **given)

@@ -1,4 +1,4 @@
-"""Export of a sentence-transformers model to the files that `antiphon.encoders.onnx_text` runs without torch.
+"""Export of a sentence-transformers model to the files that `antiphon.encoders.text.onnx_run` runs without torch.
 
 Supported: a Transformer module, a Pooling module (mean, cls or lasttoken) and, optionally, Normalize. Everything else
 is refused with a ConfigError, so that a caller can go on with sentence-transformers. An export is only kept when its
@@ -18,14 +18,14 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.base import runtime, storage
 from antiphon.encoders import hub
-from antiphon.encoders.text.onnx_quantize import for_bulk, for_queries
+from antiphon.encoders.text.onnx_quantize import quantise
 from antiphon.encoders.text.onnx_run import (
     MODEL_FILE,
     OUTPUT_NAME,
@@ -41,8 +41,6 @@ MAX_DIFFERENCE = 1e-4  # of a unit vector's element, between torch and onnxrunti
 MIN_INT8_COSINE = 0.99  # mean over the probe texts, between int8 and torch
 OPSET = 20  # what torch's exporter writes itself; another one goes through onnx's converter
 
-Weights = Literal["fp32", "int8", "int8-bulk"]
-
 _MODULES = ("Transformer", "Pooling", "Normalize")
 _NO_LIMIT = 1_000_000
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -57,13 +55,12 @@ _PROBES = (
 )
 
 
-def export_text_encoder(model_dir: Path, out_dir: Path, *, weights: Weights = "fp32") -> None:
+def export_text_encoder(model_dir: Path, out_dir: Path, *, int8: bool = False) -> None:
     """Write model.onnx, tokenizer.json and text.json of a local sentence-transformers folder.
 
     The three files appear at once: they are written into a folder beside `out_dir`, which then takes its name and the
-    place of an earlier export. `weights="int8"` stores them in 8 bits; one query is answered in about half the time,
-    many texts are not encoded faster. `"int8-bulk"` is for many texts: it also multiplies in 8 bits, and is less exact;
-    see `antiphon.encoders.onnx_quantize`. The same model and package versions give the same bytes.
+    place of an earlier export. `int8` multiplies in 8 bits: faster for many texts, and less exact. The same model and
+    package versions give the same bytes.
 
     Raises:
         ConfigError: the model is not supported, or its export does not give the original's vectors; or `out_dir` holds
@@ -83,8 +80,8 @@ def export_text_encoder(model_dir: Path, out_dir: Path, *, weights: Weights = "f
         proto = _graph(model_dir, model, spec)
         _write(beside, proto, spec)
         _check_equal(model_dir, beside, reference)
-        if weights != "fp32":
-            (for_queries if weights == "int8" else for_bulk)(proto)
+        if int8:
+            quantise(proto)
             _write(beside, proto, dataclasses.replace(spec, int8=True))
             _check_close(model_dir, beside, reference)
 

@@ -1,6 +1,6 @@
 """The query side of a text encoder: text -> vector with onnxruntime, without torch.
 
-A folder that `antiphon.encoders.onnx_export.export_text_encoder` wrote holds three files:
+A folder that `antiphon.encoders.text.onnx_export` wrote holds three files:
 
     model.onnx       token ids -> one pooled vector per text
     tokenizer.json   the tokenizer, with its truncation; padding is done here
@@ -37,7 +37,7 @@ class TextSpec:
 
     `pooling`: "mean", "cls" or "lasttoken", done in the graph. `normalize`: the original model ends with a Normalize
     module (`encode` normalises either way). `max_seq_length`: tokens that are read, None for all. `inputs`: the graph's
-    inputs. `prompt`: put before every text. `int8`: the weights are 8 bits wide.
+    inputs. `prompt`: put before every text. `int8`: products are in 8 bits.
     """
 
     pooling: str
@@ -106,11 +106,6 @@ class OnnxTextEncoder:
         """Length of a vector."""
         return self._spec.dim
 
-    @property
-    def max_seq_length(self) -> int | None:
-        """Tokens of a text that are read; the rest is cut off. None: all."""
-        return self._spec.max_seq_length
-
     def encode(self, texts: Sequence[str], *, batch_size: int = 32) -> NDArray[np.float32]:
         """Vectors of the texts in their order, (n_texts, dim) float32, unit L2. An empty text has a vector too.
 
@@ -133,20 +128,6 @@ class OnnxTextEncoder:
             rows = order[start : start + step]
             vectors[rows] = self._run([tokens[row] for row in rows])
         return vectors
-
-    def count_tokens(self, text: str) -> int:
-        """Number of tokens of a text before truncation, with the special tokens and the model's prompt.
-
-        More than `max_seq_length` means that `encode` does not read the end of the text.
-
-        Raises:
-            QueryError: the text is not a string or not valid Unicode.
-        """
-        _check_texts([text], 1)
-        encoding = self._tokenizer.encode(self._prepare(text))
-        # What truncation cuts off comes as further pieces, each with its own special tokens.
-        cut = sum(int(piece.special_tokens_mask.count(0)) for piece in encoding.overflowing)
-        return len(encoding) + cut
 
     def _prepare(self, text: str) -> str:
         text = self._spec.prompt + text
