@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -16,6 +16,9 @@ from antiphon.errors import nearest
 from antiphon.query.columns import FieldType
 
 _RESERVED = ("and", "or", "not")
+MODEL = "a name, or a folder relative to the configuration's"
+Model = Annotated[str, MODEL]
+"""The type of an encoder's option that names a model; an option of the type `Path` is always a path."""
 
 
 class Section(BaseModel):

@@ -159,6 +159,24 @@ def test_paths_are_relative_to_the_file(tmp_path, monkeypatch):
         assert config.modalities[1].options["file"] == str(folder.resolve() / "image.parquet")
 
 
+def test_an_encoder_says_which_of_its_options_are_paths(tmp_path):
+    """An option of the type `Path` always is one; a model is one where there is such a folder."""
+    (tmp_path / "models" / "one").mkdir(parents=True)
+    (tmp_path / "image").mkdir()
+    raw = copy.deepcopy(FULL)
+    raw["modalities"] = [
+        {"name": "a", "encoder": "timm", "model": "models/one", "file": "weights.safetensors", "media": "image"},
+        {"name": "b", "encoder": "sentence-transformers", "model": "models/two"},
+        {"name": "c", "encoder": "nobody-knows", "file": "x.parquet"},
+    ]
+    timm, text, unknown = load_config(write(tmp_path, raw)).modalities
+    folder = tmp_path.resolve()
+    paths = {"model": str(folder / "models" / "one"), "file": str(folder / "weights.safetensors")}
+    assert timm.options == {**paths, "media": "image"}
+    assert text.options == {"model": "models/two"}
+    assert unknown.options == {"file": "x.parquet"}
+
+
 def test_a_path_of_a_modality_that_is_no_text_is_left_to_the_encoder(tmp_path):
     """Its options refuse it with a sentence."""
     config = load_config(write(tmp_path, changed("modalities", 1, "file", value=5)))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from antiphon.base import runtime, storage
-from antiphon.config.sections import Section
+from antiphon.config.sections import Model, Section
 from antiphon.encoders import hub
 from antiphon.encoders.pictures.encoder import PictureEncoder, PictureModel, PictureOptions
 from antiphon.encoders.pictures.files import Recipe
@@ -24,7 +24,7 @@ Floats = NDArray[np.float32]
 class ClipOptions(PictureOptions):
     """Options of the encoder `clip`."""
 
-    model: str = Field(description="a local folder, or a hub name with `revision`")
+    model: Model = Field(description="a local folder, or a hub name with `revision`")
     revision: str | None = Field(None, description="commit of the hub model")
     text_side: bool = Field(False, description="let texts reach the pictures through the model as well: weight `look`")
 
@@ -54,7 +54,7 @@ class ClipEncoder(PictureEncoder[ClipOptions]):
 class TimmOptions(PictureOptions):
     """Options of the encoder `timm`."""
 
-    model: str = Field(description="a local folder, a hub name with `revision`, or an architecture with `file`")
+    model: Model = Field(description="a local folder, a hub name with `revision`, or an architecture with `file`")
     revision: str | None = Field(None, description="commit of the hub model")
     file: Path | None = Field(None, description="weights of the architecture `model`, a .safetensors file")
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from antiphon.base import storage
+from antiphon.config.sections import Model
 from antiphon.encoders.base import QueryKind
 from antiphon.encoders.files import MediaFiles, write_findings
 from antiphon.encoders.media import MediaEncoder, MediaOptions, MediaQuerySide, Work, prepared_ahead
@@ -52,7 +53,7 @@ class SoundModel(Protocol):
 class AudioOptions(MediaOptions):
     """What every encoder of sounds can be told."""
 
-    model: str
+    model: Model
     media: str = Field("audio", description="the files: NAME of [catalog.media.NAME]")
     windows: int = Field(6, ge=1, le=100, description="of the network's length, at most so many of one file")
     batch_size: int = Field(16, ge=1, description="windows that the network sees at once")

@@ -20,7 +20,7 @@ from pydantic import Field
 
 from antiphon.base import runtime, storage
 from antiphon.config.load import check_section
-from antiphon.config.sections import Section
+from antiphon.config.sections import Model, Section
 from antiphon.encoders import hub
 from antiphon.encoders.sounds.encoder import AudioEncoder, AudioOptions
 from antiphon.encoders.sounds.mel import MelSpec
@@ -35,7 +35,7 @@ NETWORK_FILE, SPEC_FILE = "network.onnx", "audio.json"
 class ClapOptions(AudioOptions):
     """Options of the encoder `clap`."""
 
-    model: str = Field(description="a local folder, or a hub name with `revision`")
+    model: Model = Field(description="a local folder, or a hub name with `revision`")
     revision: str | None = Field(None, description="commit of the hub model")
 
 

@@ -18,7 +18,7 @@ from pydantic import Field
 from antiphon._version import __version__
 from antiphon.base import runtime, storage
 from antiphon.base.progress import Progress
-from antiphon.config.sections import CatalogConfig, Section
+from antiphon.config.sections import CatalogConfig, Model, Section
 from antiphon.data.features import Features
 from antiphon.encoders.base import Growth, QueryKind, QuerySide, RequestEncoder, Source
 from antiphon.encoders.shards import encode_in_shards
@@ -43,7 +43,7 @@ PRECISION_FILE = "precision.json"
 class TextOptions(Section):
     """Options of the encoder `sentence-transformers`."""
 
-    model: str = Field(EMBEDDED, description="the embedded default, a local folder, or a hub name")
+    model: Model = Field(EMBEDDED, description="the embedded default, a local folder, or a hub name")
     revision: str | None = Field(None, description="commit of the hub model; presets bring theirs")
     query_prompt: str | None = None
     document_prompt: str | None = None
