@@ -6,8 +6,6 @@ Weights are safetensors: other formats can run code when they are loaded.
 from __future__ import annotations
 
 import contextlib
-import importlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -101,13 +99,11 @@ def library(name: str, extra: str, purpose: str) -> Any:
     if not runtime.has("torch"):
         raise MissingExtraError("torch", extra, purpose)
     runtime.torch()
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    runtime.set_quiet()
     try:
-        found = importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or name, extra, purpose) from error
+        found = runtime.library(name, extra, purpose)
+    except MissingExtraError:
+        raise
     except Exception as error:  # libraries of torch fail in their own ways where they do not fit it
         raise RunError(
             f"the package {name!r} cannot be loaded ({reason(error, None)}). Its version must fit that of torch: "

