@@ -91,6 +91,11 @@ def read_request(value: bytes | Path) -> Any:
     return decoded.image
 
 
+def blank() -> Any:
+    """A black picture."""
+    return _pillow().Image.new("RGB", (64, 64))
+
+
 def format_of(data: bytes) -> str | None:
     """What a file claims to be by its first bytes, such as "PNG"; None where it is no known picture."""
     pillow = _pillow()

@@ -13,13 +13,13 @@ from antiphon.base import runtime, storage
 from antiphon.config.sections import Section
 from antiphon.encoders.pictures.encoder import PictureEncoder, PictureModel, PictureOptions
 from antiphon.encoders.pictures.files import Recipe
-from antiphon.encoders.pictures.models import TimmModel
+from antiphon.encoders.pictures.models import BackboneModel
 from antiphon.errors import IntegrityError, MissingExtraError
 
 NAME = "efficientnet-lite0"
 WEIGHTS = Path("models") / "efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-DIM, SIDE, BICUBIC = 1280, 224, 3
+SIDE, BICUBIC = 224, 3
 
 
 class LiteEncoder(PictureEncoder[PictureOptions]):
@@ -56,7 +56,7 @@ class LiteEncoder(PictureEncoder[PictureOptions]):
         recipe = Recipe(
             resize=(SIDE, SIDE), crop=None, resample=BICUBIC, scale=1.0, mean=(127.0,) * 3, std=(128.0,) * 3
         )
-        return TimmModel(network.eval().to(runtime.device()), recipe, DIM)
+        return BackboneModel(network.eval().to(runtime.device()), recipe)
 
 
 def _without_classifier(torch: Any, whole: Any) -> Any:

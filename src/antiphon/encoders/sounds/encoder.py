@@ -7,9 +7,10 @@ into spectrograms in threads, while the model runs.
 from __future__ import annotations
 
 import functools
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Protocol, TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,22 +33,20 @@ POLICIES = {**dict.fromkeys((*FLAWS, UNREADABLE), "no vector"), **dict.fromkeys(
 POLICIES |= {"cut": "heard as far as they go", "loud": "scaled to full scale"}
 
 
-class SoundModel(Protocol):
+class SoundModel(ABC):
     """A network that is loaded, with its front end."""
 
-    @property
-    def spec(self) -> MelSpec:
-        """What the network wants to see."""
-        ...
+    spec: MelSpec
+    """What the network wants to see."""
 
-    @property
-    def dim(self) -> int:
-        """Length of a vector."""
-        ...
-
+    @abstractmethod
     def encode(self, mels: Floats) -> Floats:
         """Vectors of windows: (n, n_frames, n_mels) float32 to (n, dim) float32."""
-        ...
+
+    @functools.cached_property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return int(self.encode(self.spec.apply(np.zeros((1, self.spec.window), np.float32))).shape[1])
 
 
 class AudioOptions(MediaOptions):
