@@ -11,7 +11,7 @@ loading of its model. Then all of them (`--n`) are encoded once as a build does,
 descriptions are those of the data set `movies` by TEMPLATE, numbered where more are wanted than there are; else of
 generated films.
 
-`requests` answers one request at a time, in turns, by torch and by the published query side in 32 and in 8 bits.
+`requests` answers one request at a time, in turns, by torch and by the published query side.
 
 `startup` is the time from the start of `antiphon serve` to its first answer to a text, in a process of its own that
 loads no torch, over a space of generated films.
@@ -47,10 +47,10 @@ from antiphon.data.reading import read_catalog
 from antiphon.data.splits import Split
 from antiphon.describe.descriptions import Descriptions, describe
 from antiphon.encoders.base import Source
-from antiphon.encoders.text import encoder as text_module
+from antiphon.encoders.text import precision as bits
 from antiphon.encoders.text.encoder import TextEncoder, TextOptions
 from antiphon.encoders.text.models import EMBEDDED, model_path
-from antiphon.encoders.text.precision import cpu_flags, fast_precisions
+from antiphon.encoders.text.precision import has_vnni
 from antiphon.reproduce.summary import commit, machine
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -93,10 +93,10 @@ def source_of(texts: list[str]) -> Source:
 def bulk(n: int, sample: int, folder: Path) -> dict[str, Any]:
     """Descriptions per second of plain sentence-transformers, of each precision and of a whole build, and cosines."""
     texts, what = descriptions(n, folder)
-    text_module.MANY_TEXTS = 1  # type: ignore[misc]  so that a small --n is treated as many texts are
+    bits.MANY_TEXTS = 1  # so that a small --n is treated as many texts are
     compared = [texts[row] for row in np.unique(np.linspace(0, n - 1, min(sample, n)).astype(int))]
     plain = runtime.sentence_transformers().SentenceTransformer(model_path(EMBEDDED, ""), device="cpu")
-    precisions = list(dict.fromkeys(["fp32", *fast_precisions(cpu_flags())]))
+    precisions = ["fp32", *(["int8"] if has_vnni() else [])]
     for precision in precisions:  # exports are made once a machine
         encoded(precision, texts[:32], folder / f"first-{precision}")
     plain.encode(texts[:32], show_progress_bar=False)
@@ -138,16 +138,15 @@ def encoded(precision: str, texts: list[str], workspace: Path) -> np.ndarray:
 
 
 def requests(folder: Path) -> dict[str, Any]:
-    """Requests per second one at a time, by torch and by the query sides."""
+    """Requests per second one at a time, by torch and by the query side."""
     plain = runtime.sentence_transformers().SentenceTransformer(model_path(EMBEDDED, ""), device="cpu")
     ways: dict[str, Callable[[list[str]], np.ndarray]] = {
         "torch": lambda texts: plain.encode(texts, show_progress_bar=False, normalize_embeddings=True)
     }
-    for precision in ("fp32", "int8"):
-        encoder = TextEncoder("text", TextOptions(query_precision=precision))
-        encoder.encode(source_of(list(REQUESTS)), folder / f"work-{precision}", silent)
-        encoder.publish(folder / f"work-{precision}", folder / f"side-{precision}")
-        ways[precision] = TextEncoder.query_side(folder / f"side-{precision}").encode
+    encoder = TextEncoder("text", TextOptions())
+    encoder.encode(source_of(list(REQUESTS)), folder / "work", silent)
+    encoder.publish(folder / "work", folder / "side")
+    ways["fp32"] = TextEncoder.query_side(folder / "side").encode
     spent: dict[str, list[float]] = {name: [] for name in ways}
     vectors: dict[str, list[np.ndarray]] = {name: [] for name in ways}
     for number in range(N_REQUESTS + 20):
@@ -208,10 +207,9 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float]:
 def where() -> dict[str, Any]:
     """The machine and the versions."""
     packages = ("torch", "sentence-transformers", "onnxruntime", "tokenizers", "numpy")
-    fast = sorted(cpu_flags() & {"amx_bf16", "avx512_vnni", "avx_vnni", "avx512_bf16"})
     return {
         "commit": commit(), "machine": machine(), "cores": runtime.n_cores(),
-        "flags": fast, "load": os.getloadavg()[0], "python": platform.python_version(),
+        "vnni": has_vnni(), "load": os.getloadavg()[0], "python": platform.python_version(),
         **{name: version(name) for name in packages},
     }  # fmt: skip
 

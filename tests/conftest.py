@@ -121,8 +121,6 @@ def film_settings() -> dict[str, Any]:
             "interactions": {
                 "file": "interactions.parquet",
                 "weight": "weight",
-                "rating": "rating",
-                "timestamp": "timestamp",
                 "positive": "rating>=3",
             },
         },

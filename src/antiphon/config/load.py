@@ -5,11 +5,13 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
-from antiphon.config.sections import Config, ModalityConfig
+from antiphon.base.registry import find
+from antiphon.config.sections import MODEL, Config, ModalityConfig
 from antiphon.errors import ConfigError, nearest
 
 S = TypeVar("S", bound=BaseModel)
@@ -32,8 +34,8 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"the configuration {path} cannot be read: {error.strerror}.") from error
     for override in overrides:
         apply_override(raw, override)
-    config = parse_config(raw, source=str(path))
-    return _with_absolute_paths(config, path.resolve().parent)
+    config: Config = _absolute(parse_config(raw, source=str(path)), path.resolve().parent)
+    return config
 
 
 def parse_config(raw: Mapping[str, Any], source: str = "the configuration") -> Config:
@@ -93,33 +95,42 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
-def _with_absolute_paths(config: Config, folder: Path) -> Config:
-    catalog = config.catalog
-    interactions = catalog.interactions
-    if interactions is not None:
-        interactions = interactions.model_copy(update={"file": folder / interactions.file})
-    media = {name: item.model_copy(update={"path": folder / item.path}) for name, item in catalog.media.items()}
-    update = {"items": folder / catalog.items, "interactions": interactions, "media": media}
-    modalities = tuple(_with_absolute_file(modality, folder) for modality in config.modalities)
-    described = config.describe
-    if described.gen_file is not None:
-        described = described.model_copy(update={"gen_file": folder / described.gen_file})
-    changed = {"catalog": catalog.model_copy(update=update), "describe": described, "modalities": modalities}
-    return config.model_copy(update=changed)
+def _absolute(value: Any, folder: Path) -> Any:
+    """A value of a configuration, every path in it below `folder`, unless it is absolute."""
+    if isinstance(value, Path):
+        return folder / value
+    if isinstance(value, ModalityConfig):
+        return _with_absolute_options(value, folder)
+    if isinstance(value, BaseModel):
+        return value.model_copy(update=_changed(dict(value), folder))
+    if isinstance(value, Mapping):
+        return {**value, **_changed(value, folder)}
+    if isinstance(value, list | tuple):
+        return type(value)(_absolute(inner, folder) for inner in value)
+    return value
 
 
-def _is_local_model(key: str, path: Path) -> bool:
-    # A model is a name, of the hub or of what comes with antiphon, or a folder.
-    return key == "model" and path.is_dir()
+def _changed(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    return {key: found for key, value in values.items() if (found := _absolute(value, folder)) != value}
 
 
-def _with_absolute_file(modality: ModalityConfig, folder: Path) -> ModalityConfig:
+def _with_absolute_options(modality: ModalityConfig, folder: Path) -> ModalityConfig:
+    """A modality with its encoder's options of the type `Path` absolute, and those that are a `Model` in a folder."""
+    try:
+        fields = find("antiphon.encoders", modality.encoder).Options.model_fields
+    except ConfigError:
+        return modality  # making the encoder says why
     paths = {
         key: str(folder / value)
         for key, value in modality.options.items()
-        if isinstance(value, str) and (key in ("file", "ids", "folder") or _is_local_model(key, folder / value))
+        if isinstance(value, str) and key in fields and _is_path(fields[key], folder / value)
     }
-    return ModalityConfig(name=modality.name, encoder=modality.encoder, **{**modality.options, **paths})
+    return modality.model_copy(update=paths)
+
+
+def _is_path(field: FieldInfo, path: Path) -> bool:
+    # A model is a name, of the hub or of what comes with antiphon, or a folder.
+    return Path in (field.annotation, *get_args(field.annotation)) or (MODEL in field.metadata and path.is_dir())
 
 
 def apply_override(raw: dict[str, Any], override: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -16,6 +16,9 @@ from antiphon.errors import nearest
 from antiphon.query.columns import FieldType
 
 _RESERVED = ("and", "or", "not")
+MODEL = "a name, or a folder relative to the configuration's"
+Model = Annotated[str, MODEL]
+"""The type of an encoder's option that names a model; an option of the type `Path` is always a path."""
 
 
 class Section(BaseModel):
@@ -39,18 +42,24 @@ class FieldConfig(Section):
 
 
 class InteractionsConfig(Section):
-    """Who used what: a table of user_id, item_id and optional weight, rating and timestamp."""
+    """Who used what: a table of users, items and optional weights."""
 
     file: Path
     user_id: str = "user_id"
     item_id: str = "item_id"
     weight: str | None = Field(None, description="column with a play count or the like")
-    rating: str | None = Field(None, description="column with a rating; kept, and usable in `positive`")
-    timestamp: str | None = Field(None, description="column with seconds since 1970 or dates")
     positive: str | None = Field(
         None, description="a filter over the table's columns, such as 'rating>3'; all where not given"
     )
     weight_transform: Literal["none", "log"] = Field("none", description="log: weights become log(1 + weight)")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_key_of_before(cls, raw: Any) -> Any:
+        for name in ("rating", "timestamp"):
+            if isinstance(raw, Mapping) and name in raw:
+                raise ValueError(f"{name} was kept and never used; remove the key, `positive` reads the file's columns")
+        return raw
 
 
 class MediaConfig(Section):

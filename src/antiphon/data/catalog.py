@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +19,8 @@ from antiphon.errors import DataError, IntegrityError, UnknownIdError, nearest
 from antiphon.query.columns import FieldType
 
 Rows = NDArray[np.int32]
+COLUMNS = ("user", "item", "weight", "positive")
+"""Of interactions, in memory and on disk."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,7 @@ class Interactions:
     """Who used what, ordered by user and item, each pair once.
 
     `user`, `item`: (n,) int32 rows of `user_ids` and of the catalog's items. `weight`: (n,) float32, 1 where the
-    file has none. `positive`: (n,) bool, what counts as liked. `rating`, `timestamp` (seconds since 1970): (n,)
-    float64 or None.
+    file has none. `positive`: (n,) bool, what counts as liked.
     """
 
     user_ids: tuple[str, ...]
@@ -54,8 +54,6 @@ class Interactions:
     item: Rows
     weight: NDArray[np.float32]
     positive: NDArray[np.bool_]
-    rating: NDArray[np.float64] | None = None
-    timestamp: NDArray[np.float64] | None = None
 
     @property
     def n_users(self) -> int:
@@ -67,20 +65,7 @@ class Interactions:
 
     def select(self, mask: NDArray[np.bool_]) -> Interactions:
         """The interactions under a mask; user rows stay as they are."""
-
-        def cut(values: NDArray[Any] | None) -> NDArray[Any] | None:
-            return None if values is None else values[mask]
-
-        return Interactions(
-            self.user_ids, self.user[mask], self.item[mask], self.weight[mask], self.positive[mask],
-            cut(self.rating), cut(self.timestamp),
-        )  # fmt: skip
-
-    def of_users(self, users: NDArray[Any]) -> Interactions:
-        """The interactions of some user rows."""
-        wanted = np.zeros(self.n_users, dtype=bool)
-        wanted[users] = True
-        return self.select(wanted[self.user])
+        return Interactions(self.user_ids, self.user[mask], self.item[mask], self.weight[mask], self.positive[mask])
 
     def bounds(self) -> NDArray[np.int64]:
         """Where each user's interactions start, (n_users + 1,): user u has rows bounds[u]:bounds[u + 1]."""
@@ -141,7 +126,8 @@ class Catalog:
         storage.write_table(folder / "items.parquet", self.items)
         storage.write_table(folder / "fields.parquet", self.fields)
         if self.interactions is not None:
-            storage.write_table(folder / "interactions.parquet", _as_table(self.interactions))
+            columns = {name: getattr(self.interactions, name) for name in COLUMNS}
+            storage.write_table(folder / "interactions.parquet", pa.table(columns))
             storage.write_json(folder / "users.json", list(self.interactions.user_ids))
         media = {name: {"path": str(item.path), "pattern": item.pattern} for name, item in self.media.items()}
         for name, item in self.media.items():
@@ -171,7 +157,8 @@ class Catalog:
         interactions = None
         if meta["interactions"]:
             users = tuple(storage.read_json(folder / "users.json"))
-            interactions = _from_table(_read(folder / "interactions.parquet"), users)
+            table = _read(folder / "interactions.parquet")
+            interactions = Interactions(users, *(table[name].to_numpy() for name in COLUMNS))
         media = {
             name: Media(Path(item["path"]), item["pattern"], storage.read_array(folder / f"media_{name}.npy"))
             for name, item in meta["media"].items()
@@ -185,14 +172,3 @@ def _read(path: Path) -> pa.Table:
         return storage.read_table(path)
     except DataError as error:
         raise IntegrityError(f"{error} Build the run again.") from error
-
-
-def _as_table(interactions: Interactions) -> pa.Table:
-    names = ("user", "item", "weight", "positive", "rating", "timestamp")
-    columns = {name: getattr(interactions, name) for name in names}
-    return pa.table({name: values for name, values in columns.items() if values is not None})
-
-
-def _from_table(table: pa.Table, user_ids: tuple[str, ...]) -> Interactions:
-    columns = {name: table[name].to_numpy() for name in table.column_names}
-    return Interactions(user_ids, **columns)

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from antiphon.config.sections import CatalogConfig, FieldConfig, InteractionsConfig, MediaConfig
 from antiphon.data.catalog import Catalog, Finding, Interactions, Media
-from antiphon.data.tables import column_of, ids_of, is_blank, numbers_of, read_file, seconds_of
+from antiphon.data.tables import column_of, ids_of, is_blank, numbers_of, read_file
 from antiphon.errors import ConfigError, DataError, FilterError
 from antiphon.query.columns import Mask, field_table, guess_type, normalise
 from antiphon.query.filters import Condition, Filter, Group, matches, parse_filter
@@ -228,10 +228,6 @@ def _values(config: InteractionsConfig, table: pa.Table) -> dict[str, NDArray[An
         columns["weight"] = np.log1p(columns["weight"])
     if config.positive is not None:
         columns["positive"] = table_mask(table, config.positive, path, "catalog.interactions.positive")
-    if config.rating is not None:
-        columns["rating"] = numbers_of(table, config.rating, path)
-    if config.timestamp is not None:
-        columns["timestamp"] = seconds_of(table, config.timestamp, path)
     return columns
 
 
@@ -271,13 +267,11 @@ def _merge_repeats(
         findings.append(
             Finding("interactions that repeat a user and an item", "merged, weights add up", n_repeats, str(path))
         )
-    reduce = {"weight": np.add, "positive": np.logical_or, "rating": np.fmax, "timestamp": np.fmax}
-    merged = {
-        name: reduce[name].reduceat(values, first) if n_repeats and len(first) else values
-        for name, values in columns.items()
-    }
-    merged["weight"] = merged["weight"].astype(np.float32)
-    return {"user": user[first].astype(np.int32), "item": item[first].astype(np.int32), **merged}
+    weight, positive = columns["weight"], columns["positive"]
+    if n_repeats:
+        weight, positive = np.add.reduceat(weight, first), np.logical_or.reduceat(positive, first)
+    user, item = user[first].astype(np.int32), item[first].astype(np.int32)
+    return {"user": user, "item": item, "weight": weight.astype(np.float32), "positive": positive}
 
 
 def _find_media(name: str, config: MediaConfig, item_ids: list[str], findings: list[Finding]) -> Media:

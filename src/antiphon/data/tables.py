@@ -115,20 +115,3 @@ def numbers_of(table: pa.Table, column: str, path: Path) -> NDArray[np.float64]:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         first = str(error).splitlines()[0]
         raise DataError(f"{path}, column {column!r}: expected numbers, got {values.type} ({first}).") from error
-
-
-def seconds_of(table: pa.Table, column: str, path: Path) -> NDArray[np.float64]:
-    """A column of seconds, dates or ISO texts as seconds since 1970, NaN where it is null, (n_rows,) float64.
-
-    Raises:
-        DataError: no such column, or values that are neither.
-    """
-    values = column_of(table, column, path)
-    if not (pa.types.is_temporal(values.type) or is_text(values.type)):
-        return numbers_of(table, column, path)
-    try:
-        micro = pc.cast(normalise(values, "date"), pa.int64())
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        first = str(error).splitlines()[0]
-        raise DataError(f"{path}, column {column!r}: expected dates, got {values.type} ({first}).") from error
-    return np.asarray(pc.fill_null(pc.cast(micro, pa.float64()), float("nan")), dtype=np.float64) / 1e6

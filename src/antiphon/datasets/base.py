@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,10 @@ from antiphon.errors import DataError
 
 VARIABLE = "ANTIPHON_DATA"
 Prepare = Callable[[Path, Path, Progress], Mapping[str, Any]]
+Make = Callable[[Path, Path, Progress], None]
 Fetch = Callable[[Path, Progress], Path]
+SOURCE = "{source}"
+"""In the texts of a data set's TOML file: the folder with its files."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,34 @@ class Dataset:
         return path
 
     def _missing(self, given: Path | None) -> str:
-        where = (
-            str(given)
-            if given is not None
-            else f"the folder that {VARIABLE} names ({os.environ.get(VARIABLE) or 'not set'})"
-        )
+        named = f"the folder that {VARIABLE} names ({os.environ.get(VARIABLE) or 'not set'})"
+        where = named if given is None else given
         return (
             f"the data set {self.name!r} needs the files {', '.join(self.files)}, which are not in {where}. "
             f"Name the folder with --from. They come from: {self.source}"
         )
+
+
+def from_toml(file: Path, make: Make | None = None, fetch: Fetch | None = None) -> Dataset:
+    """The data set that a TOML file describes: summary, licence, source, files, and `project`, its configuration.
+
+    `make(source, out, progress)` writes the files into `out` that the project needs beside those of the source.
+    """
+    facts = tomllib.loads(file.read_text(encoding="utf-8"))
+    project = facts.pop("project")
+
+    def prepare(source: Path, out: Path, progress: Progress) -> Mapping[str, Any]:
+        if make is not None:
+            make(source, out, progress)
+        settings: Mapping[str, Any] = _filled(project, str(source))
+        return settings
+
+    return Dataset(name=project["name"], **facts, prepare=prepare, fetch=fetch)
+
+
+def _filled(value: Any, source: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _filled(inner, source) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_filled(inner, source) for inner in value]
+    return value.replace(SOURCE, source) if isinstance(value, str) else value

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from antiphon.base import storage
 from antiphon.base.progress import Progress
-from antiphon.datasets.base import Dataset
+from antiphon.datasets.base import from_toml
 
 GENRES = ("drama", "comedy", "thriller", "horror", "science fiction", "romance", "western", "documentary")
 MOODS: Mapping[str, Sequence[str]] = {
@@ -30,8 +30,8 @@ SECOND = ("Harbour", "Orchard", "Signal", "Garden", "Engine", "Letter", "Horizon
 N_USERS = 300
 
 
-def prepare(source: Path, out: Path, progress: Progress) -> Mapping[str, Any]:
-    """Write the catalog; 400 films, 300 users with tastes, and image vectors that know the genre."""
+def make(source: Path, out: Path, progress: Progress) -> None:
+    """Write the catalog: 400 films, 300 users with tastes, and image vectors that know the genre."""
     rng = np.random.default_rng(0)
     items, tastes = _items(rng)
     storage.write_table(out / "items.parquet", items)
@@ -39,28 +39,6 @@ def prepare(source: Path, out: Path, progress: Progress) -> Mapping[str, Any]:
     vectors = tastes @ rng.normal(size=(tastes.shape[1], 32)) + rng.normal(scale=0.5, size=(len(tastes), 32))
     rows = pa.array(list(vectors.astype(np.float32)), pa.list_(pa.float32()))
     storage.write_table(out / "image.parquet", pa.table({"item_id": items["item_id"], "embedding": rows}))
-    return {
-        "name": "generated",
-        "catalog": {
-            "items": "items.parquet",
-            "title": "title",
-            "fields": {
-                "year": {"type": "number"},
-                "genres": {"type": "list"},
-                "country": {"type": "string"},
-                "tags": {"type": "list"},
-            },
-            "interactions": {"file": "interactions.parquet"},
-        },
-        "describe": {"preset": "movies"},
-        "synthetic": {"noun": "films", "decades": ["year"], "phrases": {"country": "from {}"}},
-        "modalities": [
-            {"name": "text", "encoder": "sentence-transformers"},
-            {"name": "image", "encoder": "precomputed", "file": "image.parquet"},
-            {"name": "cf", "encoder": "als", "trials": 4, "factors": [16, 32]},
-        ],
-        "train": {"epochs": 60},
-    }
 
 
 def _items(rng: np.random.Generator) -> tuple[pa.Table, np.ndarray[Any, Any]]:
@@ -96,12 +74,4 @@ def _interactions(rng: np.random.Generator, tastes: np.ndarray[Any, Any]) -> pa.
     return pa.Table.from_pylist(rows)
 
 
-GENERATED = Dataset(
-    name="generated",
-    summary="400 films that do not exist, made by a program: for trying antiphon without data",
-    licence="Apache-2.0",
-    source="antiphon.datasets.generated",
-    files=(),
-    prepare=prepare,
-    fetch=lambda out, _: out,
-)
+GENERATED = from_toml(Path(__file__).with_suffix(".toml"), make, fetch=lambda out, _: out)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,23 +11,24 @@ import pyarrow.compute as pc
 from antiphon.base import storage
 from antiphon.base.progress import Progress
 from antiphon.data.tables import read_file
-from antiphon.datasets.base import Dataset
+from antiphon.datasets.base import from_toml
 from antiphon.datasets.download import download, unzip
 from antiphon.errors import DataError
 
-URL = "https://files.grouplens.org/datasets/movielens/ml-latest-small.zip"
 SHA256 = "696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436"
 MAX_BYTES = 20_000_000
 
 
 def fetch(out: Path, progress: Progress) -> Path:
     """Download and unpack the original; returns its folder."""
-    archive = download(URL, out / "ml-latest-small.zip", sha256=SHA256, max_bytes=MAX_BYTES, progress=progress)
+    archive = download(
+        ML_LATEST_SMALL.source, out / "ml-latest-small.zip", sha256=SHA256, max_bytes=MAX_BYTES, progress=progress
+    )
     return unzip(archive, out, max_bytes=MAX_BYTES) / "ml-latest-small"
 
 
-def prepare(source: Path, out: Path, progress: Progress) -> Mapping[str, Any]:
-    """Join films with their tags, most used first; ratings above 3 are positive (paper, section 3.2)."""
+def make(source: Path, out: Path, progress: Progress) -> None:
+    """Join films with their tags, most used first."""
     with progress("joining ml-latest-small", 3) as advance:
         films = _table(source / "movies.csv", ["movieid", "title", "genres"])
         advance(1)
@@ -38,33 +37,8 @@ def prepare(source: Path, out: Path, progress: Progress) -> Mapping[str, Any]:
         tags = _table(source / "tags.csv", ["movieid", "tag"])
         advance(1)
     storage.write_table(out / "items.parquet", _items(films, tags))
-    storage.write_table(
-        out / "interactions.parquet", ratings.rename_columns(["user_id", "item_id", "rating", "timestamp"])
-    )
-    return {
-        "name": "ml-latest-small",
-        "catalog": {
-            "items": "items.parquet",
-            "title": "title",
-            "fields": {"year": {"type": "number"}, "genres": {"type": "list"}, "tags": {"type": "list"}},
-            "interactions": {
-                "file": "interactions.parquet", "rating": "rating", "timestamp": "timestamp", "positive": "rating>3",
-            },
-        },
-        "describe": {
-            "opening": "Movie: {title}.",
-            "categories": [
-                {"label": "Year", "column": "year"},
-                {"label": "Genres", "column": "genres"},
-                {
-                    "label": "Tags", "column": "tags", "counts": "tag_counts", "max_values": 30,
-                    "stop": ["In Netflix queue"],
-                },
-            ],
-        },
-        "synthetic": {"noun": "films", "decades": ["year"]},
-        "modalities": [{"name": "text", "encoder": "sentence-transformers"}, {"name": "cf", "encoder": "als"}],
-    }  # fmt: skip
+    names = ["user_id", "item_id", "rating", "timestamp"]
+    storage.write_table(out / "interactions.parquet", ratings.rename_columns(names))
 
 
 def _table(path: Path, columns: list[str]) -> pa.Table:
@@ -100,12 +74,4 @@ def _items(films: pa.Table, tags: pa.Table) -> pa.Table:
     )
 
 
-ML_LATEST_SMALL = Dataset(
-    name="ml-latest-small",
-    summary="9,742 films: genres, 3,683 tags, and 100,836 ratings of 610 users with timestamps",
-    licence="GroupLens: research use; redistribution under the same conditions; no commercial use without permission.",
-    source=URL,
-    files=("movies.csv", "ratings.csv", "tags.csv"),
-    prepare=prepare,
-    fetch=fetch,
-)
+ML_LATEST_SMALL = from_toml(Path(__file__).with_suffix(".toml"), make, fetch)

@@ -6,11 +6,12 @@ Weights are safetensors: other formats can run code when they are loaded.
 from __future__ import annotations
 
 import contextlib
-import importlib
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from antiphon.base import runtime, storage
 from antiphon.errors import ConfigError, MissingExtraError, RunError
@@ -26,7 +27,7 @@ def folder_of(name: str) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def located(noun: str, name: str, revision: str) -> Path | None:
+def located(noun: str, name: str, revision: str | None) -> Path | None:
     """`folder_of` a model; `noun` says what it reads, in sentences.
 
     Raises:
@@ -47,7 +48,7 @@ def file_sums(folder: Path, endings: tuple[str, ...] = READ) -> list[tuple[str, 
     return [(file.relative_to(folder).as_posix(), storage.cached_sha256(file)) for file in files]
 
 
-def identity(noun: str, name: str, revision: str, *kind: Any) -> str:
+def identity(noun: str, name: str, revision: str | None, *kind: Any) -> str:
     """A hash of `kind` with a folder's files, or with hub name and revision.
 
     Raises:
@@ -65,12 +66,22 @@ def identity(noun: str, name: str, revision: str, *kind: Any) -> str:
     return storage.digest(*kind, sums)
 
 
-def pretrained(name: str, revision: str) -> tuple[str, dict[str, Any]]:
+def pretrained(name: str, revision: str | None) -> tuple[str, dict[str, Any]]:
     """What `from_pretrained` takes: a path or hub name, and keywords that keep to the folder or to the commit."""
     folder = folder_of(name)
     local = folder is not None
     given = {"revision": None if local else revision, "local_files_only": local, "trust_remote_code": False}
     return str(folder or name), given
+
+
+def vectors_of(run: Callable[[], Any]) -> NDArray[np.float32]:
+    """What a network of torch makes of its input, (n, dim) float32; `run` calls it."""
+    with runtime.torch().inference_mode():
+        found = run()
+        # Older releases of transformers return the vectors, newer ones an output that has them.
+        found = getattr(found, "pooler_output", found)
+    result: NDArray[np.float32] = found.float().cpu().numpy()
+    return result
 
 
 @contextlib.contextmanager
@@ -101,13 +112,11 @@ def library(name: str, extra: str, purpose: str) -> Any:
     if not runtime.has("torch"):
         raise MissingExtraError("torch", extra, purpose)
     runtime.torch()
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    runtime.set_quiet()
     try:
-        found = importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or name, extra, purpose) from error
+        found = runtime.library(name, extra, purpose)
+    except MissingExtraError:
+        raise
     except Exception as error:  # libraries of torch fail in their own ways where they do not fit it
         raise RunError(
             f"the package {name!r} cannot be loaded ({reason(error, None)}). Its version must fit that of torch: "

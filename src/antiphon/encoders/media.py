@@ -21,8 +21,9 @@ from pydantic import Field
 
 from antiphon.base import storage
 from antiphon.base.progress import Progress
-from antiphon.config.sections import CatalogConfig, Section
+from antiphon.config.sections import CatalogConfig, Model, Section
 from antiphon.data.features import Features
+from antiphon.encoders import hub
 from antiphon.encoders.base import Encoder, QuerySide, Source
 from antiphon.encoders.files import MediaFiles, check_media
 from antiphon.encoders.shards import encode_in_shards
@@ -39,6 +40,13 @@ class MediaOptions(Section):
 
     media: str
     workers: int = Field(2, ge=1, description="threads that read and decode while the model runs")
+
+
+class HubOptions(Section):
+    """Options of encoders whose model may be of a hub."""
+
+    model: Model = Field(description="a local folder, or a hub name with `revision`")
+    revision: str | None = Field(None, description="commit of the hub model")
 
 
 O = TypeVar("O", bound=MediaOptions)  # noqa: E741  as in `base`
@@ -84,14 +92,17 @@ class MediaEncoder(Encoder[O], Generic[O, M]):
     Side: ClassVar[type[MediaQuerySide[Any]]]
     """What `query_side` makes."""
 
-    @abstractmethod
+    keys: ClassVar[Sequence[str]] = ("model", "revision")
+    """Options that `load` needs, `model` among them."""
+
     def settings(self) -> dict[str, Any]:
         """What `load` needs, as plain values, with `model`."""
+        return self.options.model_dump(mode="json", include=set(self.keys))
 
     @classmethod
-    @abstractmethod
     def identity_of(cls, settings: dict[str, Any]) -> str:
         """A hash that changes when a file's vector may change, of what `settings` names as it is on this machine."""
+        return hub.identity(cls.noun, settings["model"], settings["revision"], cls.name)
 
     @classmethod
     @abstractmethod

@@ -25,7 +25,7 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it():
     with pytest.raises(
         MissingExtraError, match=r"reading minds needs the package 'telepathy_of_nobody'.*antiphon\[x\]"
     ):
-        runtime._load("telepathy_of_nobody.als", "x", "reading minds")
+        runtime.library("telepathy_of_nobody.als", "x", "reading minds")
 
 
 def test_a_package_that_lacks_another_names_the_other(monkeypatch, tmp_path):
@@ -33,7 +33,7 @@ def test_a_package_that_lacks_another_names_the_other(monkeypatch, tmp_path):
     (tmp_path / "needs_another.py").write_text("import dependency_of_nobody\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(MissingExtraError) as caught:
-        runtime._load("needs_another", "build", "training")
+        runtime.library("needs_another", "build", "training")
     assert caught.value.package == "dependency_of_nobody"
 
 

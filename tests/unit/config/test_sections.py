@@ -120,6 +120,13 @@ def test_a_wrong_value_is_refused_with_its_place(path, value, sentence):
     assert sentence in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["rating", "timestamp"])
+def test_a_key_that_is_gone_says_what_to_do(name):
+    """Earlier versions kept the column, and nothing used it."""
+    with pytest.raises(ConfigError, match=rf"catalog\.interactions: {name} was kept and never used; remove the key"):
+        parse_config(changed("catalog", "interactions", name, value=name))
+
+
 def test_several_mistakes_are_counted():
     """The first is told, the others are counted."""
     raw = changed("train", "epochs", value="many")
@@ -149,6 +156,24 @@ def test_paths_are_relative_to_the_file(tmp_path, monkeypatch):
         assert config.catalog.interactions.file == Path("/elsewhere/i.parquet")
         assert config.catalog.media["image"].path == folder.resolve() / "posters.zip"
         assert config.modalities[1].options["file"] == str(folder.resolve() / "image.parquet")
+
+
+def test_an_encoder_says_which_of_its_options_are_paths(tmp_path):
+    """An option of the type `Path` always is one; a model is one where there is such a folder."""
+    (tmp_path / "models" / "one").mkdir(parents=True)
+    (tmp_path / "image").mkdir()
+    raw = copy.deepcopy(FULL)
+    raw["modalities"] = [
+        {"name": "a", "encoder": "timm", "model": "models/one", "file": "weights.safetensors", "media": "image"},
+        {"name": "b", "encoder": "sentence-transformers", "model": "models/two"},
+        {"name": "c", "encoder": "nobody-knows", "file": "x.parquet"},
+    ]
+    timm, text, unknown = load_config(write(tmp_path, raw)).modalities
+    folder = tmp_path.resolve()
+    paths = {"model": str(folder / "models" / "one"), "file": str(folder / "weights.safetensors")}
+    assert timm.options == {**paths, "media": "image"}
+    assert text.options == {"model": "models/two"}
+    assert unknown.options == {"file": "x.parquet"}
 
 
 def test_a_path_of_a_modality_that_is_no_text_is_left_to_the_encoder(tmp_path):

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.config.load import load_config, parse_config
+from antiphon.data.catalog import COLUMNS
 from antiphon.data.reading import read_catalog, table_mask
 from antiphon.errors import ConfigError, DataError
 
@@ -62,11 +63,8 @@ def same(one, other):
     assert one.fields.equals(other.fields)
     assert one.field_types == other.field_types
     if one.interactions is not None:
-        for name in ("user", "item", "weight", "positive", "rating", "timestamp"):
-            a, b = getattr(one.interactions, name), getattr(other.interactions, name)
-            assert (a is None) == (b is None)
-            if a is not None:
-                np.testing.assert_array_equal(a, b)
+        for name in COLUMNS:
+            np.testing.assert_array_equal(getattr(one.interactions, name), getattr(other.interactions, name))
         assert one.interactions.user_ids == other.interactions.user_ids
 
 
@@ -357,25 +355,23 @@ def test_a_positive_that_no_interaction_passes_is_refused(read):
     """There would be nothing to learn."""
     pairs = {**PAIRS, "rating": [1, 2, 3]}
     with pytest.raises(DataError, match=r"no interaction is positive; check `positive` \('rating>30'\)"):
-        read(ITEMS, pairs, interactions={"rating": "rating", "positive": "rating>30"})
+        read(ITEMS, pairs, interactions={"positive": "rating>30"})
     with pytest.raises(ConfigError, match=r"catalog\.interactions\.positive: the filter 'rating>' cannot be read"):
-        read(ITEMS, pairs, interactions={"rating": "rating", "positive": "rating>"})
+        read(ITEMS, pairs, interactions={"positive": "rating>"})
 
 
 def test_repeated_pairs_are_merged_and_counted(read):
-    """Weights add up, one positive makes it positive, the highest rating and the latest time stay."""
+    """Weights add up, one positive makes it positive."""
     pairs = {
         "user_id": ["u", "u", "u", "v"], "item_id": ["a", "b", "a", "a"], "plays": [1, 5, 2, 1],
-        "rating": [5.0, None, 2.0, 1.0], "time": [10, 20, 30, None],
+        "rating": [5.0, None, 2.0, 1.0],
     }  # fmt: skip
-    options = {"weight": "plays", "rating": "rating", "timestamp": "time", "positive": "rating>3"}
+    options = {"weight": "plays", "positive": "rating>3"}
     catalog = read(ITEMS, pairs, interactions=options)
     got = catalog.interactions
     assert found(catalog) == {"interactions that repeat a user and an item": 1}
     assert got.weight.tolist() == [3, 5, 1]
     assert got.positive.tolist() == [True, False, False]
-    np.testing.assert_array_equal(got.rating, [5, np.nan, 1])
-    np.testing.assert_array_equal(got.timestamp, [30, 20, np.nan])
 
 
 @pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf"), None, 1e39])
@@ -392,20 +388,6 @@ def test_a_weight_of_zero_is_a_weight_and_log_is_of_one_plus(read):
     options = {"weight": "plays", "weight_transform": "log"}
     got = read(ITEMS, pairs, interactions=options).interactions
     np.testing.assert_allclose(got.weight, np.log([1, 100, 2]), rtol=1e-6)
-
-
-def test_times_of_interactions_may_be_seconds_dates_or_text(read):
-    """All become seconds since 1970, UTC."""
-    moments = ["2020-01-01T00:00:00", "2020-01-02T00:00:00", "2020-01-03T00:00:00"]
-    seconds = [1577836800 + day * 86400 for day in range(3)]
-    stamps = pa.array(moments).cast(pa.timestamp("ns"))
-    zoned = pa.array(seconds, pa.int64()).cast(pa.timestamp("s", "America/New_York"))
-    for values in (moments, seconds, stamps, zoned, [float(one) for one in seconds]):
-        for kind in ("parquet", "csv") if isinstance(values, list) else ("parquet",):
-            got = read(ITEMS, {**PAIRS, "t": values}, kind=kind, interactions={"timestamp": "t"}).interactions
-            assert got.timestamp.tolist() == [seconds[0], seconds[2], seconds[1]]
-    with pytest.raises(DataError, match="column 't': expected dates, got string"):
-        read(ITEMS, {**PAIRS, "t": ["soon"] * 3}, interactions={"timestamp": "t"})
 
 
 USERS = st.sampled_from(["u", "v", "w", "", None])

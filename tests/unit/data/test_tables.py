@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.data.tables import column_of, ids_of, is_blank, numbers_of, read_file, seconds_of
+from antiphon.data.tables import column_of, ids_of, is_blank, numbers_of, read_file
 from antiphon.errors import DataError
 
 CELLS = st.text(st.characters(blacklist_categories=("Cs", "Cc")) | st.sampled_from(list("\"\n,;|'🎬é")), max_size=12)
@@ -199,25 +199,15 @@ def test_null_empty_and_blank_ids_are_blank():
     assert is_blank(column).tolist() == [True, True, True, True, False, False]
 
 
-def test_numbers_and_seconds_of_columns(tmp_path):
-    """Nulls are NaN; times are seconds, whatever they came as."""
+def test_numbers_of_columns(tmp_path):
+    """Nulls are NaN."""
     table = pa.table(
-        {
-            "n": pa.array([1, None], pa.int32()).dictionary_encode(),
-            "time": pa.array([1_500_000_000_000_000_000, None], pa.int64()).cast(pa.timestamp("ns", "Asia/Tokyo")),
-            "day": pa.array([dt.date(1970, 1, 2), None]),
-            "text": ["1970-01-01T00:00:01Z", None],
-            "epoch": [1.5, None],
-            "word": ["a", "b"],
-        }
+        {"n": pa.array([1, None], pa.int32()).dictionary_encode(), "epoch": [1.5, None], "word": ["a", "b"]}
     )
-    for name, expected in (("n", 1), ("time", 1.5e9), ("day", 86400), ("text", 1), ("epoch", 1.5)):
-        read = numbers_of if name == "n" else seconds_of
-        np.testing.assert_array_equal(read(table, name, tmp_path), [expected, np.nan])
+    for name, expected in (("n", 1), ("epoch", 1.5)):
+        np.testing.assert_array_equal(numbers_of(table, name, tmp_path), [expected, np.nan])
     with pytest.raises(DataError, match="column 'word': expected numbers, got string"):
         numbers_of(table, "word", tmp_path)
-    with pytest.raises(DataError, match="column 'word': expected dates, got string"):
-        seconds_of(table, "word", tmp_path)
 
 
 def test_a_text_column_in_another_encoding_is_refused(tmp_path):

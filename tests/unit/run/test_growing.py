@@ -163,11 +163,11 @@ def test_fresh_texts_have_the_precision_of_the_others(
 ) -> None:
     """What was chosen for the descriptions before is used again, and stands where it stood."""
     encoder = make_encoder(ModalityConfig(name="text", encoder="sentence-transformers", model=str(tiny_text_model)))
-    chosen = {"key": "k", "documents": "bf16", "queries": "fp32", "cosines": {"documents": 0.99, "queries": None}}
+    chosen = {"key": "k", "documents": "int8", "cosine": 0.99}
     storage.write_json(tmp_path / "precision.json", chosen)
     used: list[tuple[str, int]] = []
 
-    def make(self: TextEncoder, precision: str, *, queries: bool = False) -> Callable[[Sequence[str]], np.ndarray]:
+    def make(self: TextEncoder, precision: str) -> Callable[[Sequence[str]], np.ndarray]:
         def encode(texts: Sequence[str]) -> np.ndarray:
             used.append((precision, len(texts)))
             return np.ones((len(texts), 16), np.float32)
@@ -179,10 +179,10 @@ def test_fresh_texts_have_the_precision_of_the_others(
     before = Features("text", ("template",), np.eye(16, dtype=np.float32)[None, :3], np.ones((1, 3), bool))
     growth = Growth(5, np.array([0, 1, 2]), np.array([3, 4]), alone)
     grown = encoder.extend(before, growth, tmp_path, silent)
-    assert used == [("bf16", 1)]
+    assert used == [("int8", 1)]
     assert grown.mask[0].tolist() == [True, True, True, True, False]
     assert storage.read_json(tmp_path / "precision.json") == chosen
-    assert [path.parent.name.endswith("-bf16") for path in tmp_path.glob("shards-*/*.npy")] == [True]
+    assert [path.parent.name.endswith("-int8") for path in tmp_path.glob("shards-*/*.npy")] == [True]
 
 
 def test_features_are_placed() -> None:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import functools
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from pydantic import Field
 from antiphon.encoders.base import QueryKind
 from antiphon.encoders.files import FINDINGS, MediaFiles, write_findings
 from antiphon.encoders.media import MediaEncoder, MediaOptions, MediaQuerySide, Work, prepared_ahead
-from antiphon.encoders.pictures.files import FLAWS, MAX_FILE, Recipe, decode, read_request, suffix_lies
+from antiphon.encoders.pictures.files import FLAWS, MAX_FILE, Recipe, blank, decode, read_request, suffix_lies
 from antiphon.errors import DataError
 from antiphon.numbers.vectors import unit
 
@@ -27,22 +28,20 @@ LEFT_OUT = "no vector"
 OTHER_SUFFIX = "pictures whose suffix says something else"
 
 
-class PictureModel(Protocol):
+class PictureModel(ABC):
     """A network that is loaded: what it wants to see, and vectors of that."""
 
-    @property
-    def recipe(self) -> Recipe:
-        """How pictures are prepared."""
-        ...
+    recipe: Recipe
+    """How pictures are prepared."""
 
-    @property
-    def dim(self) -> int:
-        """Length of a vector."""
-        ...
-
+    @abstractmethod
     def encode(self, pixels: Floats) -> Floats:
         """Vectors of prepared pictures: (n, 3, height, width) float32 to (n, dim) float32."""
-        ...
+
+    @functools.cached_property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return int(self.encode(self.recipe.apply(blank())[None]).shape[1])
 
 
 class PictureOptions(MediaOptions):

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from antiphon.base import runtime
 from antiphon.encoders.files import request_bytes
-from antiphon.errors import ConfigError, MissingExtraError, QueryError
+from antiphon.errors import ConfigError, QueryError
 
 MAX_FILE = 20_000_000
 """Bytes of a file."""
@@ -90,6 +91,11 @@ def read_request(value: bytes | Path) -> Any:
     return decoded.image
 
 
+def blank() -> Any:
+    """A black picture."""
+    return _pillow().Image.new("RGB", (64, 64))
+
+
 def format_of(data: bytes) -> str | None:
     """What a file claims to be by its first bytes, such as "PNG"; None where it is no known picture."""
     pillow = _pillow()
@@ -130,13 +136,9 @@ def _formats(pillow: Any) -> list[str]:
 
 
 def _pillow() -> Any:
-    try:
-        import PIL
-        import PIL.Image
-        import PIL.ImageOps
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("pillow", "image", "reading pictures") from error
-    return PIL
+    for name in ("PIL.Image", "PIL.ImageOps"):
+        runtime.library(name, "image", "reading pictures")
+    return runtime.library("PIL", "image", "reading pictures")
 
 
 @dataclass(frozen=True)

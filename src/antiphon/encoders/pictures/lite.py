@@ -6,7 +6,6 @@ catalogs, and a real one. Both packages are under the Apache License 2.0.
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,13 +13,13 @@ from antiphon.base import runtime, storage
 from antiphon.config.sections import Section
 from antiphon.encoders.pictures.encoder import PictureEncoder, PictureModel, PictureOptions
 from antiphon.encoders.pictures.files import Recipe
-from antiphon.encoders.pictures.models import TimmModel
+from antiphon.encoders.pictures.models import BackboneModel
 from antiphon.errors import IntegrityError, MissingExtraError
 
 NAME = "efficientnet-lite0"
 WEIGHTS = Path("models") / "efficientnet-lite0-57934424.pth"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-DIM, SIDE, BICUBIC = 1280, 224, 3
+SIDE, BICUBIC = 224, 3
 
 
 class LiteEncoder(PictureEncoder[PictureOptions]):
@@ -57,7 +56,7 @@ class LiteEncoder(PictureEncoder[PictureOptions]):
         recipe = Recipe(
             resize=(SIDE, SIDE), crop=None, resample=BICUBIC, scale=1.0, mean=(127.0,) * 3, std=(128.0,) * 3
         )
-        return TimmModel(network.eval().to(runtime.device()), recipe, DIM)
+        return BackboneModel(network.eval().to(runtime.device()), recipe)
 
 
 def _without_classifier(torch: Any, whole: Any) -> Any:
@@ -82,7 +81,4 @@ def _weights() -> Path:
 def _module(name: str) -> Any:
     if not runtime.has("torch"):
         raise MissingExtraError("torch", "image-lite", "encoding pictures")
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(error.name or name, "image-lite", "encoding pictures") from error
+    return runtime.library(name, "image-lite", "encoding pictures")

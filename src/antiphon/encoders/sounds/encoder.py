@@ -7,15 +7,17 @@ into spectrograms in threads, while the model runs.
 from __future__ import annotations
 
 import functools
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Protocol, TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from antiphon.base import storage
+from antiphon.config.sections import Model
 from antiphon.encoders.base import QueryKind
 from antiphon.encoders.files import MediaFiles, write_findings
 from antiphon.encoders.media import MediaEncoder, MediaOptions, MediaQuerySide, Work, prepared_ahead
@@ -31,28 +33,26 @@ POLICIES = {**dict.fromkeys((*FLAWS, UNREADABLE), "no vector"), **dict.fromkeys(
 POLICIES |= {"cut": "heard as far as they go", "loud": "scaled to full scale"}
 
 
-class SoundModel(Protocol):
+class SoundModel(ABC):
     """A network that is loaded, with its front end."""
 
-    @property
-    def spec(self) -> MelSpec:
-        """What the network wants to see."""
-        ...
+    spec: MelSpec
+    """What the network wants to see."""
 
-    @property
-    def dim(self) -> int:
-        """Length of a vector."""
-        ...
-
+    @abstractmethod
     def encode(self, mels: Floats) -> Floats:
         """Vectors of windows: (n, n_frames, n_mels) float32 to (n, dim) float32."""
-        ...
+
+    @functools.cached_property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return int(self.encode(self.spec.apply(np.zeros((1, self.spec.window), np.float32))).shape[1])
 
 
 class AudioOptions(MediaOptions):
     """What every encoder of sounds can be told."""
 
-    model: str
+    model: Model
     media: str = Field("audio", description="the files: NAME of [catalog.media.NAME]")
     windows: int = Field(6, ge=1, le=100, description="of the network's length, at most so many of one file")
     batch_size: int = Field(16, ge=1, description="windows that the network sees at once")

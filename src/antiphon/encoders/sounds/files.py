@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from antiphon.base import runtime
 from antiphon.encoders.files import request_bytes
 from antiphon.errors import MissingExtraError, QueryError
 
@@ -211,9 +212,7 @@ def _resampled(samples: Floats, rate: int, wanted: int) -> Floats:
 
 
 def _package(name: str) -> Any:
-    import importlib
-
     try:
-        return importlib.import_module(name)
-    except (ModuleNotFoundError, OSError) as error:  # OSError: soundfile without libsndfile
+        return runtime.library(name, "audio", "reading sounds")
+    except OSError as error:  # soundfile without libsndfile
         raise MissingExtraError(name, "audio", "reading sounds") from error

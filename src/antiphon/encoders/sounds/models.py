@@ -8,7 +8,6 @@ A folder for `log-mel` has two files:
 
 from __future__ import annotations
 
-import importlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,8 @@ from antiphon.base import runtime, storage
 from antiphon.config.load import check_section
 from antiphon.config.sections import Section
 from antiphon.encoders import hub
-from antiphon.encoders.sounds.encoder import AudioEncoder, AudioOptions
+from antiphon.encoders.media import HubOptions
+from antiphon.encoders.sounds.encoder import AudioEncoder, AudioOptions, SoundModel
 from antiphon.encoders.sounds.mel import MelSpec
 from antiphon.errors import ConfigError, IntegrityError, MissingExtraError
 
@@ -30,36 +30,6 @@ Floats = NDArray[np.float32]
 FRONT_END_VERSION = 1
 """Raised when the same file and network get other vectors."""
 NETWORK_FILE, SPEC_FILE = "network.onnx", "audio.json"
-
-
-class ClapOptions(AudioOptions):
-    """Options of the encoder `clap`."""
-
-    model: str = Field(description="a local folder, or a hub name with `revision`")
-    revision: str | None = Field(None, description="commit of the hub model")
-
-
-class ClapEncoder(AudioEncoder[ClapOptions]):
-    """Sounds by a CLAP model (Wu et al. 2023) of transformers, with its weights frozen."""
-
-    name: ClassVar[str] = "clap"
-    Options: ClassVar[type[Section]] = ClapOptions
-
-    def settings(self) -> dict[str, Any]:
-        """Name, revision and windows."""
-        options = self.options
-        return {"model": options.model, "revision": options.revision or "", "windows": options.windows}
-
-    @classmethod
-    def identity_of(cls, settings: dict[str, Any]) -> str:
-        """Hash of the folder's files, or of name and revision, and of the way files are heard."""
-        heard = [FRONT_END_VERSION, settings["windows"]]
-        return hub.identity("sound", settings["model"], settings["revision"], "clap", heard)
-
-    @classmethod
-    def load(cls, settings: dict[str, Any]) -> ClapModel:
-        """The network's side for sounds."""
-        return _load_clap(settings["model"], settings["revision"])
 
 
 class NetworkSpec(Section):
@@ -70,49 +40,12 @@ class NetworkSpec(Section):
     channel_axis: bool = Field(False, description="(n, 1, ...) instead of (n, ...)")
 
 
-class LogMelEncoder(AudioEncoder[AudioOptions]):
-    """Sounds by a network over log-mel spectrograms, in a local folder; it answers without torch."""
-
-    name: ClassVar[str] = "log-mel"
-    Options: ClassVar[type[Section]] = AudioOptions
-
-    def settings(self) -> dict[str, Any]:
-        """The folder and the windows."""
-        return {"model": self.options.model, "windows": self.options.windows}
-
-    @classmethod
-    def identity_of(cls, settings: dict[str, Any]) -> str:
-        """Hash of the folder's two files and of the way files are heard."""
-        path = _network_folder(settings)
-        sums = [storage.cached_sha256(path / name) for name in (NETWORK_FILE, SPEC_FILE)]
-        return storage.digest("log-mel", FRONT_END_VERSION, settings["windows"], sums)
-
-    @classmethod
-    def load(cls, settings: dict[str, Any]) -> OnnxModel:
-        """The network, run by onnxruntime."""
-        return _load_onnx(_network_folder(settings))
-
-    @classmethod
-    def published(cls, settings: dict[str, Any], folder: Path) -> dict[str, Any]:
-        """A query side has the network itself."""
-        return {**settings, "model": str(folder / "network")}
-
-    def publish(self, workspace: Path, folder: Path) -> None:
-        """Write the network as well: the space answers without the folder that it came from."""
-        source, target = _network_folder(self.settings()), folder / "network"
-        target.mkdir(parents=True, exist_ok=True)
-        for name in (NETWORK_FILE, SPEC_FILE):
-            shutil.copyfile(source / name, target / name)
-        super().publish(workspace, folder)
-
-
 @dataclass(frozen=True)
-class ClapModel:
+class ClapModel(SoundModel):
     """A CLAP network; `channels`: 4 for those with fusion, whose windows are all "not longer", else 1."""
 
     network: Any
     spec: MelSpec
-    dim: int
     channels: int
 
     def encode(self, mels: Floats) -> Floats:
@@ -121,27 +54,17 @@ class ClapModel:
         seen = torch.from_numpy(mels)[:, None].expand(-1, self.channels, -1, -1).to(self.network.device)
         # A window is never longer than the network's: nothing of it is drawn at random, as transformers would.
         longer = torch.zeros((len(mels), 1), dtype=torch.bool, device=self.network.device)
-        with torch.inference_mode():
-            found = self.network.get_audio_features(input_features=seen, is_longer=longer)
-            # Older releases of transformers return the vectors, newer ones an output that has them.
-            found = getattr(found, "pooler_output", found)
-        result: Floats = found.float().cpu().numpy()
-        return result
+        return hub.vectors_of(lambda: self.network.get_audio_features(input_features=seen, is_longer=longer))
 
 
 @dataclass(frozen=True)
-class OnnxModel:
+class OnnxModel(SoundModel):
     """A network that onnxruntime runs."""
 
     session: Any
+    spec: MelSpec
     network: NetworkSpec
-    dim: int
     path: Path
-
-    @property
-    def spec(self) -> MelSpec:
-        """The front end."""
-        return self.network.front_end
 
     def encode(self, mels: Floats) -> Floats:
         """Vectors of windows, (n, n_frames, n_mels) float32 to (n, dim) float32.
@@ -166,53 +89,93 @@ class OnnxModel:
         return found.astype(np.float32)
 
 
-def _load_clap(name: str, revision: str) -> ClapModel:
-    transformers = hub.library("transformers", "build", "encoding sounds with CLAP")
-    path, given = hub.pretrained(name, revision)
-    with hub.explained("sound", name):
-        network = transformers.AutoModel.from_pretrained(path, use_safetensors=True, **given)
-    if not hasattr(network, "get_audio_features"):
-        raise ConfigError(
-            f"the model {name!r} is a {type(network).__name__}; give a CLAP model, or use the encoder `log-mel` for "
-            "another network."
-        )
-    with hub.explained("sound", name):
-        front = transformers.AutoFeatureExtractor.from_pretrained(path, **given)
-    fused = front.truncation == "fusion"
-    spec = MelSpec(
-        sample_rate=front.sampling_rate, seconds=front.max_length_s, n_fft=front.fft_window_size,
-        hop_length=front.hop_length, n_mels=front.feature_size, fmin=front.frequency_min, fmax=front.frequency_max,
-        mel_scale="htk" if fused else "slaney", mel_norm=None if fused else "slaney",
-        padding="zeros" if front.padding == "pad" else front.padding,
-    )  # fmt: skip
-    network = network.eval().to(runtime.device())
-    channels = 4 if network.config.audio_config.enable_fusion else 1
-    silence = spec.apply(np.zeros((1, spec.window), np.float32))
-    return ClapModel(network, spec, ClapModel(network, spec, 0, channels).encode(silence).shape[1], channels)
+class ClapOptions(AudioOptions, HubOptions):
+    """Options of the encoder `clap`."""
 
 
-def _load_onnx(path: Path) -> OnnxModel:
-    raw = storage.read_json(path / SPEC_FILE)
-    network = check_section(NetworkSpec, raw, str(path / SPEC_FILE))
-    try:
-        onnxruntime = importlib.import_module("onnxruntime")
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("onnxruntime", "audio", "encoding sounds") from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = runtime.n_cores()
-    options.log_severity_level = 3  # errors, which are raised as well
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        # From its bytes: a network cannot name other files to be read.
-        session = onnxruntime.InferenceSession(
-            (path / NETWORK_FILE).read_bytes(), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:  # onnxruntime's, as in `encode`
-        raise IntegrityError(f"{path / NETWORK_FILE} cannot be loaded ({hub.reason(error)}).") from error
-    if len(session.get_inputs()) != 1:
-        raise ConfigError(f"{path / NETWORK_FILE} has {len(session.get_inputs())} inputs, expected spectrograms alone.")
-    silence = network.front_end.apply(np.zeros((1, network.front_end.window), np.float32))
-    return OnnxModel(session, network, OnnxModel(session, network, 0, path).encode(silence).shape[1], path)
+class ClapEncoder(AudioEncoder[ClapOptions]):
+    """Sounds by a CLAP model (Wu et al. 2023) of transformers, with its weights frozen."""
+
+    name: ClassVar[str] = "clap"
+    Options: ClassVar[type[Section]] = ClapOptions
+    keys = ("model", "revision", "windows")
+
+    @classmethod
+    def identity_of(cls, settings: dict[str, Any]) -> str:
+        """Hash of the folder's files, or of name and revision, and of the way files are heard."""
+        heard = [FRONT_END_VERSION, settings["windows"]]
+        return hub.identity(cls.noun, settings["model"], settings["revision"], cls.name, heard)
+
+    @classmethod
+    def load(cls, settings: dict[str, Any]) -> SoundModel:
+        """The network's side for sounds."""
+        transformers, name = hub.library("transformers", "build", "encoding sounds with CLAP"), settings["model"]
+        path, given = hub.pretrained(name, settings["revision"])
+        with hub.explained("sound", name):
+            network = transformers.AutoModel.from_pretrained(path, use_safetensors=True, **given)
+        if not hasattr(network, "get_audio_features"):
+            raise ConfigError(
+                f"the model {name!r} is a {type(network).__name__}; give a CLAP model, or use the encoder `log-mel` "
+                "for another network."
+            )
+        with hub.explained("sound", name):
+            front = transformers.AutoFeatureExtractor.from_pretrained(path, **given)
+        fused = front.truncation == "fusion"
+        spec = MelSpec(
+            sample_rate=front.sampling_rate, seconds=front.max_length_s, n_fft=front.fft_window_size,
+            hop_length=front.hop_length, n_mels=front.feature_size, fmin=front.frequency_min,
+            fmax=front.frequency_max, mel_scale="htk" if fused else "slaney", mel_norm=None if fused else "slaney",
+            padding="zeros" if front.padding == "pad" else front.padding,
+        )  # fmt: skip
+        channels = 4 if network.config.audio_config.enable_fusion else 1
+        return ClapModel(network.eval().to(runtime.device()), spec, channels)
+
+
+class LogMelEncoder(AudioEncoder[AudioOptions]):
+    """Sounds by a network over log-mel spectrograms, in a local folder; it answers without torch."""
+
+    name: ClassVar[str] = "log-mel"
+    Options: ClassVar[type[Section]] = AudioOptions
+    keys = ("model", "windows")
+
+    @classmethod
+    def identity_of(cls, settings: dict[str, Any]) -> str:
+        """Hash of the folder's two files and of the way files are heard."""
+        path = _network_folder(settings)
+        sums = [storage.cached_sha256(path / name) for name in (NETWORK_FILE, SPEC_FILE)]
+        return storage.digest("log-mel", FRONT_END_VERSION, settings["windows"], sums)
+
+    @classmethod
+    def load(cls, settings: dict[str, Any]) -> SoundModel:
+        """The network, run by onnxruntime; it is tried on silence."""
+        path = _network_folder(settings)
+        network = check_section(NetworkSpec, storage.read_json(path / SPEC_FILE), str(path / SPEC_FILE))
+        try:
+            data = (path / NETWORK_FILE).read_bytes()
+            session = runtime.onnx_session(data, "audio", "encoding sounds", n_threads=runtime.n_cores())
+        except MissingExtraError:
+            raise
+        except Exception as error:  # onnxruntime's, as in `encode`
+            raise IntegrityError(f"{path / NETWORK_FILE} cannot be loaded ({hub.reason(error)}).") from error
+        n_inputs = len(session.get_inputs())
+        if n_inputs != 1:
+            raise ConfigError(f"{path / NETWORK_FILE} has {n_inputs} inputs, expected spectrograms alone.")
+        model = OnnxModel(session, network.front_end, network, path)
+        _ = model.dim
+        return model
+
+    @classmethod
+    def published(cls, settings: dict[str, Any], folder: Path) -> dict[str, Any]:
+        """A query side has the network itself."""
+        return {**settings, "model": str(folder / "network")}
+
+    def publish(self, workspace: Path, folder: Path) -> None:
+        """Write the network as well: the space answers without the folder that it came from."""
+        source, target = _network_folder(self.settings()), folder / "network"
+        target.mkdir(parents=True, exist_ok=True)
+        for name in (NETWORK_FILE, SPEC_FILE):
+            shutil.copyfile(source / name, target / name)
+        super().publish(workspace, folder)
 
 
 def _network_folder(settings: dict[str, Any]) -> Path:

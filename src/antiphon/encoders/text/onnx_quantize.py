@@ -1,12 +1,9 @@
-"""8 bit weights for an exported text encoder, in two ways: for one query at a time, and for many texts.
+"""8 bit products for an exported text encoder that reads many texts.
 
-For queries, MatMulNBits (an operator of onnxruntime) keeps one scale per block of BLOCK_SIZE weights, and quantises
-activations row by row while it runs: .999 of the cosine on all-MiniLM-L6-v2, half the time for one text.
-
-For many texts, products run in 8 bits (MatMulInteger; onnxruntime fuses it with what stands around it): one scale per
-column of weights, one per tensor of activations. The second layer of each feed-forward network stays in 32 bits,
-because its inputs have outliers that one scale for all does not fit: on all-MiniLM-L6-v2 the mean cosine is .997 with
-and .993 without this exception. A CPU without 8 bit dot products (VNNI) would saturate, and is not faster.
+MatMulInteger, which onnxruntime fuses with what stands around it, has one scale per column of weights and one per
+tensor of activations. The second layer of each feed-forward network stays in 32 bits, because its inputs have outliers
+that one scale for all does not fit: on all-MiniLM-L6-v2 the mean cosine is .997 with this exception and .993 without.
+A CPU without 8 bit dot products (VNNI) would saturate, and is not faster.
 """
 
 from __future__ import annotations
@@ -17,28 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK_SIZE = 64  # weights that share a scale
 Arrays = dict[str, NDArray[Any]]
 
 
-def for_queries(proto: Any) -> None:
-    """Store the weights of MatMul and the embedding tables in 8 bits, in place."""
-    helper, weights = importlib.import_module("onnx").helper, _matrices(proto)
-    added: Arrays = {}
-    nodes: list[Any] = []
-    for node in proto.graph.node:
-        if node.op_type == "MatMul" and node.input[1] in weights:
-            nodes.append(_matmul_by_blocks(helper, node, weights[node.input[1]], added))
-        elif node.op_type == "Gather" and node.input[0] in weights and not any(a.i for a in node.attribute):
-            nodes.extend(_gather(helper, node, weights[node.input[0]], added))
-        else:
-            nodes.append(node)
-    _replace(proto, nodes, added)
-    if all(entry.domain != "com.microsoft" for entry in proto.opset_import):
-        proto.opset_import.append(helper.make_opsetid("com.microsoft", 1))
-
-
-def for_bulk(proto: Any) -> None:
+def quantise(proto: Any) -> None:
     """Multiply in 8 bits where a matrix does not narrow, in place."""
     helper, weights = importlib.import_module("onnx").helper, _matrices(proto)
     added: Arrays = {}
@@ -88,42 +67,6 @@ def _matmul_by_columns(helper: Any, node: Any) -> list[Any]:
         helper.make_node("Mul", [f"{source}.scale", f"{name}.scales"], [f"{out}.scale"]),
         helper.make_node("Cast", [f"{out}.integer"], [f"{out}.float"], to=1),
         helper.make_node("Mul", [f"{out}.float", f"{out}.scale"], [out]),
-    ]
-
-
-def _matmul_by_blocks(helper: Any, node: Any, weight: NDArray[Any], added: Arrays) -> Any:
-    name = node.input[1]
-    rows, columns = weight.shape
-    blocks = -(-rows // BLOCK_SIZE)
-    padded = np.zeros((columns, blocks * BLOCK_SIZE), dtype=np.float32)
-    padded[:, :rows] = weight.T
-    levels, scales = _levels(padded.reshape(columns, blocks, BLOCK_SIZE))
-    added[f"{name}.levels"] = (levels + 128).astype(np.uint8)  # stored with the operator's default zero point
-    added[f"{name}.scales"] = scales.reshape(-1)
-    return helper.make_node(
-        "MatMulNBits",
-        [node.input[0], f"{name}.levels", f"{name}.scales"],
-        list(node.output),
-        name=node.name,
-        domain="com.microsoft",
-        K=rows,
-        N=columns,
-        bits=8,
-        block_size=BLOCK_SIZE,
-        accuracy_level=4,
-    )
-
-
-def _gather(helper: Any, node: Any, table: NDArray[Any], added: Arrays) -> list[Any]:
-    name, out = node.input[0], node.output[0]
-    levels, scales = _levels(table)
-    added[f"{name}.levels"] = levels.astype(np.int8)
-    added[f"{name}.scales"] = scales
-    return [
-        helper.make_node("Gather", [f"{name}.levels", node.input[1]], [f"{out}.levels"]),
-        helper.make_node("Gather", [f"{name}.scales", node.input[1]], [f"{out}.scales"]),
-        helper.make_node("Cast", [f"{out}.levels"], [f"{out}.float"], to=1),
-        helper.make_node("Mul", [f"{out}.float", f"{out}.scales"], [out]),
     ]
 
 

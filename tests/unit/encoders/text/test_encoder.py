@@ -302,19 +302,18 @@ def test_a_truncation_that_is_too_long_is_refused(tiny_text_model: Path, tmp_pat
         long.encode(make_source(template=TEMPLATE), tmp_path, silent)
 
 
-@pytest.mark.parametrize("bits", ["bf16", "int8"])
-def test_fewer_bits_keep_the_vectors(tiny_text_model: Path, tmp_path: Path, bits: str) -> None:
-    """Descriptions in 16 or 8 bits are close to 32 bits, are not the same, and change the fingerprint."""
+def test_fewer_bits_keep_the_vectors(tiny_text_model: Path, tmp_path: Path) -> None:
+    """Descriptions in 8 bits are close to 32 bits, are not the same, and change the fingerprint."""
     source = make_source(template=TEMPLATE)
     full = encoder(tiny_text_model).encode(source, tmp_path, silent)
-    small = encoder(tiny_text_model, precision=bits)
+    small = encoder(tiny_text_model, precision="int8")
     features = small.encode(source, tmp_path, silent)
     cosines = (full.matrix * features.matrix).sum(axis=2)[full.mask]
     assert cosines.mean() >= 0.99
     assert np.abs(full.matrix - features.matrix).max() > 1e-5
     assert small.fingerprint(source) != encoder(tiny_text_model).fingerprint(source)
     small.publish(tmp_path, tmp_path / "side")
-    assert storage.read_json(tmp_path / "side" / "text.json")["precision"] == {"documents": bits, "queries": "fp32"}
+    assert storage.read_json(tmp_path / "side" / "text.json")["precision"] == "int8"
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
@@ -326,36 +325,22 @@ def test_8_bits_do_not_depend_on_the_batch(tiny_text_model: Path, tmp_path: Path
     assert_array_equal(np.concatenate([alone([text]) for text in texts]), together)
 
 
-def test_requests_in_8_bits_are_answered_so(tiny_text_model: Path, tmp_path: Path) -> None:
-    """query_precision is that of training requests and of the query side, which need not be that of the items."""
-    texts = ["a dark drama", "space robots", "a quiet family film"]
-    small, full = encoder(tiny_text_model, query_precision="int8"), encoder(tiny_text_model)
-    small.encode(make_source(template=TEMPLATE), tmp_path / "work", silent)
-    requests = small.encode_requests(texts, tmp_path / "work", silent)
-    small.publish(tmp_path / "work", tmp_path / "side")
-    assert storage.read_json(tmp_path / "side" / "onnx" / "text.json")["int8"] is True
-    assert_allclose(TextEncoder.query_side(tmp_path / "side").encode(texts), requests, atol=1e-6)
-    exact = full.encode_requests(texts, tmp_path / "other", silent)
-    assert 0.99 <= (exact * requests).sum(axis=1).mean() < 1 - 1e-7
-    assert small.request_identity() != full.request_identity()
-
-
 @pytest.mark.parametrize(("least", "expected"), [(0.9, "int8"), (1.1, "fp32")])
 def test_auto_takes_8_bits_where_they_keep_the_vectors(
     tiny_text_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, least: float, expected: str
 ) -> None:
-    """For many texts and for requests, `auto` measures the cosine on the catalog's texts and records it."""
-    monkeypatch.setattr(text_module, "MANY_TEXTS", 3)
-    monkeypatch.setattr(text_module, "cpu_flags", lambda: frozenset({"avx512_vnni"}))
+    """For many texts, `auto` measures the cosine on the catalog's texts and records it."""
+    monkeypatch.setattr(precision, "MANY_TEXTS", 3)
+    monkeypatch.setattr(precision, "has_vnni", lambda: True)
     monkeypatch.setattr(precision, "MIN_COSINE", least)
-    auto = encoder(tiny_text_model, query_precision="auto")
+    auto = encoder(tiny_text_model)
     auto.encode(make_source(template=TEMPLATE), tmp_path, silent)
     auto.publish(tmp_path, tmp_path / "side")
     meta = storage.read_json(tmp_path / "side" / "text.json")
-    assert meta["precision"] == {"documents": expected, "queries": expected}
-    assert meta["cosines"]["documents"] == (1.0 if expected == "fp32" else pytest.approx(0.999, abs=0.01))
+    assert meta["precision"] == expected
+    assert meta["cosine"] == (1.0 if expected == "fp32" else pytest.approx(0.999, abs=0.01))
     # Decided once: the same texts are not measured again.
-    monkeypatch.setattr(text_module, "choose", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr(text_module, "mean_cosine", lambda *_: pytest.fail("measured again"))
     auto.encode(make_source(template=TEMPLATE), tmp_path, silent)
 
 
@@ -372,5 +357,5 @@ def test_8_bits_without_an_export_are_a_sentence(
 ) -> None:
     """A model that has no 8 bit export, asked for one: what to take instead."""
     monkeypatch.setattr(onnx_export, "export_text_encoder", cannot_export)
-    with pytest.raises(ConfigError, match=r"no 8 bit export.*take precision fp32 or bf16"):
+    with pytest.raises(ConfigError, match=r"no 8 bit export.*take precision fp32"):
         encoder(tiny_text_model, precision="int8").encode(make_source(template=TEMPLATE), tmp_path, silent)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.encoders.text.precision import N_SAMPLE, choose, fast_precisions, sample_of, spread
+from antiphon.encoders.text.precision import N_SAMPLE, has_vnni, mean_cosine, sample_of, spread
 
 
 def lengths(texts):
@@ -17,38 +19,32 @@ def lengths(texts):
 
 @pytest.mark.parametrize(
     ("flags", "expected"),
-    [
-        ({"amx_bf16", "avx512_vnni", "avx512_bf16"}, ("bf16",)),
-        ({"avx512_vnni"}, ("int8",)),
-        ({"avx_vnni", "avx512_bf16"}, ("int8", "bf16")),
-        ({"avx512_bf16"}, ("bf16",)),
-        ({"avx2"}, ()),
-        (set(), ()),
-    ],
+    [("avx512_vnni", True), ("fma avx_vnni sse", True), ("avx512_bf16", False), ("avx2", False), (None, False)],
 )
-def test_the_cpu_says_what_is_fast(flags, expected) -> None:
-    """AMX takes bf16, VNNI takes int8, and a CPU that has neither stays with 32 bits."""
-    assert fast_precisions(frozenset(flags)) == expected
+def test_the_cpu_says_what_is_fast(monkeypatch: pytest.MonkeyPatch, flags, expected) -> None:
+    """VNNI takes 8 bits; a CPU without it, or one that Linux does not tell of, stays with 32."""
+
+    def read(_, encoding):
+        if flags is None:
+            raise FileNotFoundError
+        return f"processor : 0\nflags : {flags}\nflags : other\n"
+
+    has_vnni.cache_clear()
+    monkeypatch.setattr(Path, "read_text", read)
+    assert has_vnni() is expected
+    has_vnni.cache_clear()
 
 
-def test_the_first_that_keeps_the_vectors_is_taken() -> None:
-    """A candidate that turns the vectors too far, or has no encoder, gives way to the next."""
-    asked = []
+def test_the_cosine_is_that_of_the_dimensions_that_are_used() -> None:
+    """A vector that is turned is far away, and with the first dimension alone nothing is turned."""
 
     def turned(texts):
-        asked.append("int8")
         return lengths(texts)[:, ::-1]
 
-    def close(texts):
-        return lengths(texts) + np.float32(0.01)
-
-    assert choose(["one", "three"], lambda: lengths, {"int8": lambda: turned, "bf16": lambda: close})[0] == "bf16"
-    assert asked == ["int8"]
-    # With the first dimension alone nothing is turned.
-    assert choose(["one", "three"], lambda: lengths, {"int8": lambda: turned}, 1) == ("int8", 1.0)
-    assert choose(["one"], lambda: lengths, {"int8": lambda: None}) == ("fp32", 1.0)
-    assert choose(["one"], lambda: pytest.fail("there is nothing to compare"), {}) == ("fp32", 1.0)
-    assert choose([], lambda: lengths, {"int8": lambda: pytest.fail("nothing to measure on")}) == ("fp32", 1.0)
+    texts = ["one", "three"]
+    assert mean_cosine(texts, lengths, turned) == pytest.approx((6 / 10 + 10 / 26) / 2)
+    assert mean_cosine(texts, lengths, turned, 1) == 1.0
+    assert mean_cosine(texts, lengths, lengths) == pytest.approx(1.0)
 
 
 @given(st.integers(0, 500))
