@@ -8,6 +8,11 @@ from collections.abc import Mapping, Sequence
 
 _ARTICLE = re.compile(r"^(.*), (the|a|an|le|la|les|il|el|das|der|die)( \(\d{4}\))?$")
 
+DECADES: Mapping[str, int] = {
+    "twenties": 1920, "thirties": 1930, "forties": 1940, "fifties": 1950, "sixties": 1960, "seventies": 1970,
+    "eighties": 1980, "nineties": 1990,
+}  # fmt: skip
+"""Decades as they are spoken -> their first years."""
 DEMONYMS: Mapping[str, Sequence[str]] = {
     "american": ("united states of america", "united states", "usa", "us"),
     "british": ("united kingdom", "uk", "great britain"), "english": ("england", "united kingdom", "uk"),

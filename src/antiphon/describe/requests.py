@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from antiphon.base import wording
 from antiphon.base.progress import Progress, silent
 from antiphon.base.wording import DEMONYMS, bare, fold
 from antiphon.chat.crowd import each
@@ -44,10 +45,7 @@ FORMS = (
     "tagged {}", "described as {}", "that people call {}", "known for {}", "that have to do with {}", "filed under {}",
 )  # fmt: skip
 DECADES = ("from the {}s", "of the {}s", "made in the {}s", "out of the {}s")
-_SPOKEN = {
-    20: "twenties", 30: "thirties", 40: "forties", 50: "fifties", 60: "sixties", 70: "seventies", 80: "eighties",
-    90: "nineties",
-}  # fmt: skip
+_SPOKEN = {first - 1900: name for name, first in wording.DECADES.items()}
 STYLES = (
     "ask a full question", "write a short command of a few words", "write a relaxed sentence in the first person",
     "begin with the last property", "write keywords as typed into a search box", "use a subordinate clause",

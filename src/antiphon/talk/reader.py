@@ -16,7 +16,7 @@ from antiphon.errors import QueryError
 from antiphon.query.columns import WordColumn, words_of
 from antiphon.query.filters import conditions, matches, parse_filter
 from antiphon.talk import patterns as p
-from antiphon.talk.rules import read_clause
+from antiphon.talk.times import LEAD, Time, filters_of, times_in
 from antiphon.talk.vocabulary import Vocabulary
 from antiphon.talk.wish import Wish
 
@@ -27,6 +27,8 @@ MAX_REQUEST = 1000
 """Characters; longer requests are descriptions, and are not taken apart."""
 MAX_NAME_WORDS = 12
 MAX_LESS_WORDS = 4
+EARLIEST = 1800
+"""Four digits below are no year."""
 
 
 @dataclass(frozen=True)
@@ -152,10 +154,9 @@ class Reader:
     def _refused(self, words: str) -> tuple[str, ...] | None:
         """Filters against a value, in every field that has it, a decade, or a country."""
         words = re.sub(r"^(?:any|an?|the|too|from|by|in|of)\s+", "", words, flags=re.IGNORECASE)
-        times = [found for found in self._clauses(words) if found[:2] == (0, len(words))]
+        times = [time for time in self._named_times(words) if (time.start, time.end) == (0, len(words))]
         if times:
-            inside = " and ".join(times[0][2])
-            return (f"not ({inside})",)
+            return (f"not ({' and '.join(filters_of(times[0], self.words))})",)
         country = self._country(words.removesuffix("films").removesuffix("movies").strip())
         found = self.words.value(words)
         fields = [] if found is None else [
@@ -168,26 +169,15 @@ class Reader:
 
     def _times(self, draft: Draft) -> None:
         """Filters of "made in the sixties", "before 1980"; the words go, since the filter says them better."""
-        for start, end, where, says in reversed(self._clauses(draft.text)):
-            if self.add(draft, where, says):
-                lead = p.LEAD.search(draft.text[:start])
-                draft.cut(lead.start() if lead else start, end)
+        for time in reversed(self._named_times(draft.text)):
+            if self.add(draft, filters_of(time, self.words), f"{self.words.time_field} {time.says}"):
+                lead = LEAD.search(draft.text[: time.start])
+                draft.cut(lead.start() if lead else time.start, time.end)
 
-    def _clauses(self, text: str) -> list[tuple[int, int, tuple[str, ...], str]]:
-        """Times that a text names: start, end, filters, and what they say; those that overlap earlier ones left out."""
-        if self.words.time_field is None:
-            return []
-        found = [(*match.span(), f"between {match['low']} and {match['high']}") for match in p.RANGE.finditer(text)]
-        found += [(*match.span(), p.year_clause(match)) for match in p.YEAR.finditer(text)]
-        decades = [match for match in p.DECADE.finditer(text) if not p.AGE.search(text[: match.start()])]
-        found += [(*match.span(), p.decade_clause(match)) for match in decades]
-        clauses, taken = [], 0
-        for start, end, clause in sorted(found):
-            change = read_clause(clause, self.words, ()) if start >= taken else None
-            if change is not None and change.where:
-                clauses.append((start, end, change.where, change.says))
-                taken = end
-        return clauses
+    def _named_times(self, text: str) -> list[Time]:
+        """Times that a text names, from the year 1800 on; none where the catalog has no field for them."""
+        found = times_in(text) if self.words.time_field is not None else []
+        return [time for time in found if max(time.low or 0, time.high or 0) >= EARLIEST]
 
     def _places(self, draft: Draft) -> None:
         """One filter for all countries that are named: "Italian films", "from Italy", "a UK drama"."""

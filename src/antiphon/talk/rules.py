@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from antiphon.errors import QueryError
+from antiphon.talk.patterns import LIKING, REFUSING, quoted
+from antiphon.talk.times import filters_of, test, time_of
+from antiphon.talk.times import shown as as_shown
 from antiphon.talk.vocabulary import Vocabulary
 from antiphon.talk.wish import Change
 
@@ -19,10 +21,6 @@ COMPARED = {
     "faster": (r"tempo|bpm|speed", ">"), "slower": (r"tempo|bpm|speed", "<"),
     "louder": (r"loud", ">"), "quieter": (r"loud", "<"), "better rated": (r"rating|score", ">"),
     "more popular": (r"popular|listeners|plays", ">"), "less popular": (r"popular|listeners|plays", "<"),
-}  # fmt: skip
-_DECADES = {
-    "twenties": 20, "thirties": 30, "forties": 40, "fifties": 50, "sixties": 60,
-    "seventies": 70, "eighties": 80, "nineties": 90,
 }  # fmt: skip
 _REFERENCE = re.compile(
     rf"(?:the |no\.? ?|number |#)?(?:({'|'.join(ORDINALS)}|last)|(\d+)(?:st|nd|rd|th)?)"
@@ -120,46 +118,15 @@ def _compare(name: str, symbol: str, words: Vocabulary, shown: Sequence[str], *,
     if symbol == "<" and not (everything < bound).any():
         return None
     return Change(
-        f"{name} {symbol} {_shown(bound, name, words)}", where=(_test(name, symbol, bound, words),), over=(name,)
+        f"{name} {symbol} {as_shown(bound, name, words)}", where=(test(name, symbol, bound, words),), over=(name,)
     )
 
 
 def _years(match: re.Match[str], words: Vocabulary, shown: tuple[str, ...]) -> Change | None:
-    name, parts = words.time_field, match.groupdict()
-    if name is None:
+    name, found = words.time_field, time_of(match["when"], begun=True)
+    if name is None or found is None:
         return None
-    if parts.get("decade") or parts.get("named"):
-        start = _decade(parts.get("decade"), parts.get("named"))
-        low, high = float(start), float(start + 9)
-    elif parts.get("low") and parts.get("high"):
-        low, high = sorted((float(parts["low"]), float(parts["high"])))
-    else:
-        return _since(name, parts["side"], int(parts["year"]), words)
-    where = (
-        _test(name, ">=", _moment(low, name, words), words),
-        _test(name, "<", _moment(high + 1, name, words), words),
-    )
-    return Change(f"{name} {low:.0f}-{high:.0f}", where=where, over=(name,))
-
-
-def _since(name: str, side: str, year: int, words: Vocabulary) -> Change:
-    if side in ("in", "of"):
-        low, high = _moment(year, name, words), _moment(year + 1, name, words)
-        return Change(
-            f"{name} {year}", where=(_test(name, ">=", low, words), _test(name, "<", high, words)), over=(name,)
-        )
-    symbol = {"before": "<", "older than": "<", "until": "<=", "since": ">=", "from": ">="}.get(side, ">")
-    later = symbol in (">", "<=")
-    bound = _moment(year + 1 if later else year, name, words)
-    return Change(
-        f"{name} {symbol} {year}", where=(_test(name, ">=" if ">" in symbol else "<", bound, words),), over=(name,)
-    )
-
-
-def _span(name: str, low: float, high: float, words: Vocabulary) -> tuple[str, str]:
-    """Filters for the years from one to another, both inside."""
-    start, end = _moment(low, name, words), _moment(high + 1, name, words)
-    return _test(name, ">=", start, words), _test(name, "<", end, words)
+    return Change(f"{name} {found.says}", where=filters_of(found, words), over=(name,))
 
 
 def _only(match: re.Match[str], words: Vocabulary, shown: tuple[str, ...]) -> Change | None:
@@ -167,7 +134,7 @@ def _only(match: re.Match[str], words: Vocabulary, shown: tuple[str, ...]) -> Ch
     if found is None:
         return None
     name, value = found
-    return Change(f"only {name} {value}", where=(f"{name} any {_quoted(value)}",))
+    return Change(f"only {name} {value}", where=(f"{name} any {quoted(value)}",))
 
 
 def _without(match: re.Match[str], words: Vocabulary, shown: tuple[str, ...]) -> Change | None:
@@ -175,7 +142,7 @@ def _without(match: re.Match[str], words: Vocabulary, shown: tuple[str, ...]) ->
     if found is None:
         return Change(f"less {match['what']}", less=(match["what"],))
     name, value = found
-    return Change(f"no {name} {value}", where=(f"not {name} any {_quoted(value)}",))
+    return Change(f"no {name} {value}", where=(f"not {name} any {quoted(value)}",))
 
 
 def _less(match: re.Match[str], words: Vocabulary, shown: tuple[str, ...]) -> Change:
@@ -231,52 +198,21 @@ def _names(item_ids: Sequence[str], words: Vocabulary) -> str:
     )
 
 
-def _decade(digits: str | None, named: str | None) -> int:
-    if named:
-        return 1900 + _DECADES[named]
-    number = int(str(digits))
-    return number if number >= 100 else (1900 if number >= 20 else 2000) + number
-
-
-def _moment(year: float, name: str, words: Vocabulary) -> float:
-    """A year as a value of the field: itself, or the seconds at which it begins."""
-    if name not in words.dates:
-        return float(year)
-    return dt.datetime(int(min(max(year, 1), 9999)), 1, 1, tzinfo=dt.UTC).timestamp()
-
-
-def _test(name: str, symbol: str, value: float, words: Vocabulary) -> str:
-    return f"{name}{symbol}{_shown(value, name, words)}"
-
-
-def _shown(value: float, name: str, words: Vocabulary) -> str:
-    if name in words.dates:
-        return f"'{dt.datetime.fromtimestamp(value, tz=dt.UTC).date().isoformat()}'"
-    return f"{value:.0f}" if value.is_integer() else f"{value:.6g}"
-
-
-def _quoted(value: str) -> str:
-    return f"'{value}'" if "'" not in value else f'"{value.replace(chr(34), "")}"'
-
-
 _NEWER = "newer|more recent|more modern|later|recent|modern"
 _FAR = r"(?:(?P<far>(?:a lot|much|even|far|way)) |(?:(?:a )?(?:bit|little)|slightly) )?"
 RULES: tuple[tuple[str, Rule], ...] = (
     (r"start over|reset|clear|forget (?:it|that|everything)|something else", _reset),
     (r"(?:closer to|trust|use) my taste|more personal", _taste),
     (r"(?:closer to|trust) my words|more literal(?:ly)?", _words),
-    (r"(?:(?:more|closer|similar) (?:like|to)|like) (?P<what>.+)", _like),
+    (rf"(?:(?:more|closer|similar) (?:like|to)|{LIKING}) (?P<what>.+)", _like),
     (r"(?:less like|unlike|not like|nothing like) (?P<what>.+)", _unlike),
     (r"(?:not|drop|remove|without|hide|skip|ive seen|i have seen|seen) (?P<what>.+)", _drop),
     (rf"{_FAR}(?P<how>{_NEWER}|older|earlier|more classic|classics?)(?: ones?)?", _time),
     (rf"{_FAR}(?P<how>{'|'.join(COMPARED)})(?: ones?)?", _number),
-    (r"(?:from |in |of )?the (?P<decade>(?:19|20)?\d0)s", _years),
-    (rf"(?:from |in |of )?the (?P<named>{'|'.join(_DECADES)})", _years),
-    (r"(?:between|from) (?P<low>\d{4}) (?:and|to|until) (?P<high>\d{4})", _years),
-    (r"(?P<side>before|older than|until|since|from|after|newer than|in|of) (?P<year>\d{4})", _years),
+    (r"(?P<when>.+)", _years),
     (r"(?:only|just|nothing but|by|with|from|directed by) (?P<what>.+)", _only),
     (rf"{_FAR}(?:less|fewer|not (?:so|too|as)) (?P<what>.+)", _less),
-    (r"(?:no|without|not|exclude|nothing with|no more) (?P<what>.+)", _without),
+    (rf"(?:{REFUSING}|exclude) (?P<what>.+)", _without),
     (rf"{_FAR}more (?P<what>.+)", _more),
     (rf"{_FAR}(?P<what>[a-z]{{3,}}er)", _comparative),
 )  # fmt: skip
