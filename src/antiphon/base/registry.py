@@ -7,7 +7,8 @@ from typing import Any
 
 from antiphon.errors import ConfigError, nearest
 
-GROUPS = ("antiphon.encoders", "antiphon.datasets")
+NOUNS = {"antiphon.encoders": "encoder", "antiphon.datasets": "data set"}
+"""What the components of a group are."""
 
 
 def find(group: str, name: str) -> Any:
@@ -16,13 +17,13 @@ def find(group: str, name: str) -> Any:
     Raises:
         ConfigError: no such name, or the component's package cannot be loaded.
     """
-    found = _entries(group)
+    found, noun = _entries(group), NOUNS[group]
     if name not in found:
-        raise ConfigError(f"there is no {_noun(group)} {name!r}; {nearest(name, found)}")
+        raise ConfigError(f"there is no {noun} {name!r}; {nearest(name, found)}")
     try:
         return found[name].load()
     except Exception as error:  # whatever a plugin's code raises, its name is what the user needs
-        raise ConfigError(f"the {_noun(group)} {name!r} ({found[name].value}) cannot be loaded: {error}") from error
+        raise ConfigError(f"the {noun} {name!r} ({found[name].value}) cannot be loaded: {error}") from error
 
 
 def names(group: str) -> list[str]:
@@ -32,7 +33,3 @@ def names(group: str) -> list[str]:
 
 def _entries(group: str) -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=group)}
-
-
-def _noun(group: str) -> str:
-    return {"antiphon.encoders": "encoder", "antiphon.datasets": "data set"}[group]

@@ -219,7 +219,7 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist.") from error
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path} is not a complete parquet file ({_first_line(error)}).") from error
+        raise DataError(f"{path} is not a complete parquet file ({first_line(error)}).") from error
 
 
 def sha256(path: Path) -> str:
@@ -268,9 +268,10 @@ def array_digest(*arrays: np.ndarray[Any, Any]) -> str:
 
 
 def _unwritable(path: Path, error: OSError) -> RunError:
-    reason = error.strerror or _first_line(error)
+    reason = error.strerror or first_line(error)
     return RunError(f"cannot write {path}: {reason}. Check the folder's permissions and free space.")
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+def first_line(error: Exception) -> str:
+    """The first line of a library's error, for a sentence; its type where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

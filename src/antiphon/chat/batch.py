@@ -13,7 +13,7 @@ from typing import Any
 
 from antiphon.base import storage
 from antiphon.chat.endpoint import Chat, body_of, client_library, reply_of
-from antiphon.chat.ledger import Ask, Reply
+from antiphon.chat.ledger import Question, Reply
 from antiphon.errors import ConfigError
 
 MOST_REQUESTS = 20_000
@@ -24,7 +24,7 @@ _ID = re.compile(r"[\w.-]{1,200}")
 Notify = Callable[[str], None]
 
 
-def fill_by_batch(chat: Chat, asks: Sequence[Ask], notify: Notify, *, poll: float = 1.0) -> int:
+def fill_by_batch(chat: Chat, asks: Sequence[Question], notify: Notify, *, poll: float = 1.0) -> int:
     """Ask for all of `asks` by batches and keep the answers; returns how many came. What failed can be asked again.
 
     `poll`: seconds between the first looks; they become fewer. The budget counts: requests beyond it are not sent.
@@ -49,9 +49,9 @@ def fill_by_batch(chat: Chat, asks: Sequence[Ask], notify: Notify, *, poll: floa
     return came
 
 
-def _affordable(chat: Chat, asks: Sequence[Ask]) -> Iterator[list[Ask]]:
+def _affordable(chat: Chat, asks: Sequence[Question]) -> Iterator[list[Question]]:
     """The requests that the budget allows, in parts that a provider takes."""
-    part: list[Ask] = []
+    part: list[Question] = []
     for ask in asks:
         if not chat.budget.reserve(ask.tokens, ask.max_answer):
             chat.closed = "budget"
@@ -64,7 +64,7 @@ def _affordable(chat: Chat, asks: Sequence[Ask]) -> Iterator[list[Ask]]:
         yield part
 
 
-def _submitted(chat: Chat, part: Sequence[Ask], notify: Notify) -> Any:
+def _submitted(chat: Chat, part: Sequence[Question], notify: Notify) -> Any:
     """The batch of these requests: the one that was submitted before, or a new one."""
     note = _note_of(chat, part)
     if note.is_file():
@@ -96,7 +96,7 @@ def _retrieve(chat: Chat, batch_id: str) -> Any:
     return _call(chat, lambda: chat.client.batches.retrieve(batch_id))
 
 
-def _collect(chat: Chat, part: Sequence[Ask], batch: Any) -> int:
+def _collect(chat: Chat, part: Sequence[Question], batch: Any) -> int:
     """Keep the answers of a batch that has ended; those to what was not asked are left out."""
     waiting = {ask.key(chat.endpoint.model): ask for ask in part}
     came = 0
@@ -119,7 +119,7 @@ def _collect(chat: Chat, part: Sequence[Ask], batch: Any) -> int:
     return came
 
 
-def _note_of(chat: Chat, part: Sequence[Ask]) -> Path:
+def _note_of(chat: Chat, part: Sequence[Question]) -> Path:
     keys = [ask.key(chat.endpoint.model) for ask in part]
     return chat.answers.folder / "batches" / f"{storage.digest(chat.endpoint.base_url, keys)[:32]}.json"
 

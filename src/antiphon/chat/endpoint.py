@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from antiphon.base import runtime
-from antiphon.chat.ledger import Answers, Ask, Budget, Reply, tokens_of
+from antiphon.chat.ledger import Answers, Budget, Question, Reply, tokens_of
 from antiphon.chat.pace import Pace
 from antiphon.errors import ConfigError
 
@@ -94,7 +94,7 @@ class Chat:
             timeout=self.endpoint.timeout, max_retries=0,
         )  # fmt: skip
 
-    def ask(self, request: Ask) -> Reply:
+    def ask(self, request: Question) -> Reply:
         """The answer, from the cache or the model; a failure is a reply with `problem`, and is not kept."""
         key = request.key(self.endpoint.model)
         kept = self.answers.get(key)
@@ -122,7 +122,7 @@ class Chat:
         if reply.final or self._failed >= FAILURES_IN_A_ROW:
             self.closed = self.closed or reply.problem
 
-    def _until_answered(self, request: Ask, key: str) -> Reply:
+    def _until_answered(self, request: Question, key: str) -> Reply:
         reply = Reply(problem="stopped")
         for attempt in range(self.endpoint.retries + 1):
             if not self.pace.wait(self.pace.turn(request.tokens + request.max_answer)):
@@ -142,7 +142,7 @@ class Chat:
                 return Reply(problem="stopped", final=True)
         return reply
 
-    def _once(self, request: Ask) -> tuple[Reply, float | None]:
+    def _once(self, request: Question) -> tuple[Reply, float | None]:
         """A reply, and None where it is the last word; else the seconds that the server asks to wait, 0 for none."""
         openai = client_library()
         try:
@@ -188,7 +188,7 @@ def client_library() -> Any:
     return runtime.library("openai", "llm", "asking a language model")
 
 
-def body_of(request: Ask, model: str, limit: str = "max_tokens") -> dict[str, Any]:
+def body_of(request: Question, model: str, limit: str = "max_tokens") -> dict[str, Any]:
     """A request as the protocol writes it; it offers the model no tools. `limit`: how the length's limit is called."""
     body: dict[str, Any] = {
         "model": model,
@@ -203,16 +203,10 @@ def body_of(request: Ask, model: str, limit: str = "max_tokens") -> dict[str, An
     return body
 
 
-def reply_of(answer: Any, request: Ask) -> Reply:
+def reply_of(answer: Any, request: Question) -> Reply:
     """A reply from a completion: an object of the client, or the same as plain values."""
-    plain = (
-        answer
-        if isinstance(answer, Mapping)
-        else answer.model_dump(warnings=False)
-        if hasattr(answer, "model_dump")
-        else {}
-    )
     try:
+        plain = answer if isinstance(answer, Mapping) else answer.model_dump(warnings=False)
         choice = plain["choices"][0]
         text = choice["message"].get("content") or ""
         finish = str(choice.get("finish_reason") or "stop")

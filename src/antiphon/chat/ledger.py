@@ -18,11 +18,11 @@ MILLION = 1_000_000
 
 
 @dataclass(frozen=True)
-class Ask:
-    """One request: what the model is told, what it is given, and how long its answer may be, in tokens.
+class Question:
+    """One question to a model: what it is told, what it is given, and how many tokens its answer may have.
 
     `schema`: a JSON schema that the answer must follow. `attempt`: asked again after a bad answer, it is another
-    request.
+    question.
     """
 
     system: str

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from antiphon.base.storage import first_line
 from antiphon.config.sections import CatalogConfig
 from antiphon.data.catalog import Catalog, Finding, Media
 from antiphon.data.reading import media_sizes, read_catalog
@@ -126,7 +127,7 @@ def _like(table: pa.Table, other: pa.Table, file: Path) -> pa.Table:
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
             raise DataError(
                 f"{file}, column {field.name!r}: expected {field.type}, as the catalog has it, got {values.type} "
-                f"({str(error).splitlines()[0]})."
+                f"({first_line(error)})."
             ) from error
     return pa.table(columns)
 

@@ -57,7 +57,7 @@ class Features:
 
     def save(self, folder: Path) -> list[Path]:
         """Write <modality>.npy, <modality>.mask.npy and <modality>.json; returns the paths."""
-        paths = _paths(folder, self.modality)
+        paths = feature_paths(folder, self.modality)
         storage.write_array(paths[0], self.matrix)
         storage.write_array(paths[1], self.mask)
         meta: dict[str, Any] = {"modality": self.modality, "views": list(self.views), "dim": self.dim}
@@ -71,15 +71,11 @@ class Features:
         Raises:
             IntegrityError: a file is missing or does not fit the others.
         """
-        matrix, mask, meta = _paths(folder, modality)
+        matrix, mask, meta = feature_paths(folder, modality)
         views = tuple(storage.read_json(meta).get("views", ()))
         return cls(modality, views, storage.read_array(matrix, mmap=True), storage.read_array(mask))
 
 
 def feature_paths(folder: Path, modality: str) -> list[Path]:
     """Where the features of a modality are kept."""
-    return _paths(folder, modality)
-
-
-def _paths(folder: Path, modality: str) -> list[Path]:
     return [folder / f"{modality}.npy", folder / f"{modality}.mask.npy", folder / f"{modality}.json"]

@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from antiphon.base.storage import first_line
 from antiphon.config.sections import CatalogConfig, FieldConfig, InteractionsConfig, MediaConfig
 from antiphon.data.catalog import Catalog, Finding, Interactions, Media
 from antiphon.data.tables import column_of, ids_of, is_blank, numbers_of, read_file
@@ -172,7 +173,7 @@ def _field(name: str, field: FieldConfig, items: pa.Table, config: CatalogConfig
         examples = _misfits(items, values, field)
         raise DataError(
             f"{path}, column {column!r}: the field {name!r} is a {field.type}, but holds {values.type} that do not fit"
-            f"{examples} ({str(error).splitlines()[0]}). Mend the values or change the field's type."
+            f"{examples} ({first_line(error)}). Mend the values or change the field's type."
         ) from error
 
 
@@ -302,9 +303,18 @@ def media_sizes(path: Path) -> dict[str, int]:
         return {file.relative_to(path).as_posix(): file.stat().st_size for file in path.rglob("*") if file.is_file()}
     if not path.exists():
         raise DataError(f"{path} does not exist; media is a folder or a zip file.")
+    with open_zip(path) as archive:
+        return {member.filename: member.file_size for member in archive.infolist() if not member.is_dir()}
+
+
+def open_zip(path: Path) -> zipfile.ZipFile:
+    """A zip file, to read.
+
+    Raises:
+        DataError: it is missing or broken.
+    """
     try:
-        with zipfile.ZipFile(path) as archive:
-            return {member.filename: member.file_size for member in archive.infolist() if not member.is_dir()}
+        return zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError) as error:
         raise DataError(f"{path} is not a readable zip file ({error}).") from error
 

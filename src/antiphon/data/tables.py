@@ -38,7 +38,7 @@ def read_file(path: Path, text_columns: Sequence[str] = ()) -> pa.Table:
     try:
         table = storage.read_table(path) if suffix == ".parquet" else readers[suffix](path, text_columns)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {str(error).partition(chr(10))[0]}") from error
+        raise DataError(f"{path} cannot be read: {storage.first_line(error)}") from error
     names = table.column_names
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -113,5 +113,5 @@ def numbers_of(table: pa.Table, column: str, path: Path) -> NDArray[np.float64]:
     try:
         return np.asarray(pc.fill_null(normalise(values, "number"), float("nan")), dtype=np.float64)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        first = str(error).splitlines()[0]
-        raise DataError(f"{path}, column {column!r}: expected numbers, got {values.type} ({first}).") from error
+        reason = storage.first_line(error)
+        raise DataError(f"{path}, column {column!r}: expected numbers, got {values.type} ({reason}).") from error

@@ -21,15 +21,13 @@ from antiphon.base.progress import Progress, silent
 from antiphon.base.wording import DEMONYMS, bare, fold
 from antiphon.chat.crowd import each
 from antiphon.chat.endpoint import Chat
-from antiphon.chat.ledger import Ask
+from antiphon.chat.ledger import Question
 from antiphon.chat.prompt import Prompt
 from antiphon.config.sections import Config, SyntheticConfig
 from antiphon.data.catalog import Catalog
 from antiphon.describe.checks import INSTRUCTIONS
 from antiphon.describe.synthetic import MAX_FACETS, N_FACETS, Facet, facets_of
 
-MIN_ITEMS = 30
-"""Of the paper: a set of facets that fewer items have is not asked for."""
 TRIES_A_QUERY = 50
 STREAM = 11
 """Number of the random stream; that of the synthetic queries is 7."""
@@ -115,7 +113,7 @@ def vary(
     def work(number: int) -> Request:
         request = requests[number]
         system, user = prompt.fill(request.draft, style=styles[number])
-        reply = chat.ask(Ask(system, user, 120, temperature))
+        reply = chat.ask(Question(system, user, 120, temperature))
         fault = reply.problem or find_fault(reply.text, request, config)
         if fault is not None:
             return replace(request, fault=fault)

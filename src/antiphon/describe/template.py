@@ -14,30 +14,13 @@ from antiphon.query.columns import words_of
 
 MAX_CHARACTERS = 20_000
 
-MOVIES = (
-    CategoryConfig(label="Year", column="year"),
-    CategoryConfig(label="Directed by", column="director"),
-    CategoryConfig(label="Starring", column="starring"),
-    CategoryConfig(label="Genres", column="genres"),
-    CategoryConfig(label="Country", column="country"),
-    CategoryConfig(label="Tags", column="tags"),
-)
-MUSIC = tuple(
-    CategoryConfig(label=name.capitalize(), column=name)
-    for name in (
-        "genre",
-        "location",
-        "decade",
-        "mood",
-        "lyrics",
-        "instruments",
-        "musicological",
-        "sonority",
-        "vocals",
-        "tags",
-    )
-)
-PRESETS: Mapping[str, tuple[str, Sequence[CategoryConfig]]] = {
+LABELS = {"director": "Directed by"}
+"""Of columns that are not called what they are."""
+MOVIES = ("year", "director", "starring", "genres", "country", "tags")
+MUSIC = (
+    "genre", "location", "decade", "mood", "lyrics", "instruments", "musicological", "sonority", "vocals", "tags",
+)  # fmt: skip
+PRESETS: Mapping[str, tuple[str, Sequence[str]]] = {
     "movies": ("Movie: {title}.", MOVIES),
     "music": ("The name of this artist is {title} and is described by the following tags:", MUSIC),
 }
@@ -60,10 +43,12 @@ def fill_template(items: pa.Table, config: DescribeConfig) -> list[str]:
 
 
 def _resolve(items: pa.Table, config: DescribeConfig) -> tuple[str, Sequence[CategoryConfig]]:
-    opening, categories = PRESETS[config.preset] if config.preset else ("{title}.", ())
-    categories = [category for category in categories if category.column in items.column_names]
-    if config.categories:
-        categories = list(config.categories)
+    opening, columns = PRESETS[config.preset] if config.preset else ("{title}.", ())
+    categories = config.categories or [
+        CategoryConfig(label=LABELS.get(column, column.capitalize()), column=column)
+        for column in columns
+        if column in items.column_names
+    ]
     for category in categories:
         for column in (category.column, category.counts):
             if column is not None and column not in items.column_names:

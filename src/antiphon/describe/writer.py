@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from antiphon.base.progress import Progress, silent
 from antiphon.chat.crowd import each
 from antiphon.chat.endpoint import Chat
-from antiphon.chat.ledger import Ask, Reply
+from antiphon.chat.ledger import Question, Reply
 from antiphon.chat.prompt import Prompt, clean
 from antiphon.describe.checks import Rules, Subject, find_fault
 
@@ -34,12 +34,12 @@ class Style:
     temperature: float | None = None
     answer_tokens: int | None = None
 
-    def ask(self, text: str, attempt: int = 0) -> Ask:
+    def ask(self, text: str, attempt: int = 0) -> Question:
         """The request for one item."""
         addition = self.prompt.grounded if self.grounded else self.prompt.may_add
         words = {"language": self.language, "min_words": self.min_words, "max_words": self.max_words}
         system, user = self.prompt.fill(text, addition, **words)
-        return Ask(system, user, self.most_tokens, self.temperature, attempt=attempt)
+        return Question(system, user, self.most_tokens, self.temperature, attempt=attempt)
 
     @property
     def most_tokens(self) -> int:
@@ -114,7 +114,7 @@ class Writer:
                 advance(1)
         return Written(tuple(texts), tuple(reasons), from_cache, self.chat.closed)
 
-    def pending(self, titles: Sequence[str], templates: Sequence[str]) -> list[Ask]:
+    def pending(self, titles: Sequence[str], templates: Sequence[str]) -> list[Question]:
         """The requests whose answers are not kept yet, one an item: the first that was not asked."""
         asks = (self._pending(title, template) for title, template in zip(titles, templates, strict=True))
         return [ask for ask in asks if ask is not None]
@@ -128,7 +128,7 @@ class Writer:
             sum(ask.max_answer for ask in asks),
         )  # fmt: skip
 
-    def _pending(self, title: str, template: str) -> Ask | None:
+    def _pending(self, title: str, template: str) -> Question | None:
         for attempt in range(self.style.tries if template.strip() else 0):
             ask = self.style.ask(template, attempt)
             kept = self.chat.answers.get(ask.key(self.chat.endpoint.model))
@@ -155,5 +155,5 @@ class Writer:
                 break
         return " ".join(reply.text.split()), fault, reply.cached
 
-    def _fault(self, reply: Reply, ask: Ask, title: str, template: str) -> str | None:
+    def _fault(self, reply: Reply, ask: Question, title: str, template: str) -> str | None:
         return find_fault(reply.text, reply.finish, Subject(title, clean(template)), self.style.rules(ask.system))

@@ -13,6 +13,7 @@ from typing import Any
 from antiphon.base import storage
 from antiphon.config.sections import CatalogConfig
 from antiphon.data.catalog import Catalog, Finding, Media
+from antiphon.data.reading import open_zip
 from antiphon.errors import ConfigError, DataError, QueryError, nearest
 
 FINDINGS = "findings.json"
@@ -28,7 +29,7 @@ class MediaFiles:
             media.pattern.replace("{item_id}", item_id) if there else None
             for item_id, there in zip(item_ids, media.present.tolist(), strict=True)
         ]
-        self._zip = _open_zip(media.path)
+        self._zip = None if media.path.is_dir() else open_zip(media.path)
 
     @classmethod
     def of(cls, catalog: Catalog, name: str, max_bytes: int) -> MediaFiles:
@@ -120,12 +121,3 @@ def read_findings(workspace: Path) -> list[Finding]:
     if not path.is_file():
         return []
     return [Finding(**{**item, "examples": tuple(item["examples"])}) for item in storage.read_json(path)]
-
-
-def _open_zip(path: Path) -> zipfile.ZipFile | None:
-    if path.is_dir():
-        return None
-    try:
-        return zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is not a readable zip file ({error}).") from error

@@ -129,5 +129,5 @@ def library(name: str, extra: str, purpose: str) -> Any:
 
 
 def reason(error: Exception, longest: int | None = 200) -> str:
-    """The first line of a library's error, at most so long, for a sentence; its type where it says nothing."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:longest]
+    """The first line of a library's error, at most so long, for a sentence."""
+    return storage.first_line(error)[:longest]

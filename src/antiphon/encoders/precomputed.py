@@ -59,10 +59,8 @@ class Precomputed(Encoder[PrecomputedOptions]):
         """
         with progress(f"reading {self.modality}", 1):
             ids, vectors = _read(self.options)
-        features = self._aligned(ids, self._scaled(vectors, vectors), source.catalog.item_ids)
-        if not np.isin(source.catalog.item_ids, ids).any():
-            raise self._none_of(ids, self.options.file, source)
-        return features
+        self._refuse_strangers(ids, self.options.file, source)
+        return self._aligned(ids, self._scaled(vectors, vectors), source)
 
     def encode_fresh(self, growth: Growth, workspace: Path, progress: Progress) -> Features:
         """Vectors of the fresh items from `growth.file` or from the file of the configuration, by the latter's scale.
@@ -75,8 +73,7 @@ class Precomputed(Encoder[PrecomputedOptions]):
         scaled = self._scaled(vectors, vectors)
         if growth.file is not None:
             more_ids, more = _read(self.options.model_copy(update={"file": growth.file, "ids": None}))
-            if not np.isin(growth.source.catalog.item_ids, more_ids).any():
-                raise self._none_of(more_ids, growth.file, growth.source)
+            self._refuse_strangers(more_ids, growth.file, growth.source)
             if more.shape[1] != vectors.shape[1]:
                 raise DataError(
                     f"{growth.file}: expected vectors of length {vectors.shape[1]}, as in {self.options.file}, "
@@ -84,24 +81,28 @@ class Precomputed(Encoder[PrecomputedOptions]):
                 )
             # The later of two vectors of one item counts.
             ids, scaled = [*ids, *more_ids], np.concatenate([scaled, self._scaled(more, vectors)])
-        return self._aligned(ids, scaled, growth.source.catalog.item_ids)
+        return self._aligned(ids, scaled, growth.source)
 
     def _scaled(self, vectors: NDArray[np.float64], all_of: NDArray[np.float64]) -> NDArray[np.float64]:
         """Vectors less the mean of `all_of`, over its standard deviation, where that is asked for."""
         if not self.options.standardise:
             return vectors
-        result: NDArray[np.float64] = (vectors - all_of.mean(axis=0)) / np.where(_varies(all_of), all_of.std(axis=0), 1)
+        # Not `std > 0`: that of equal numbers is often a rounding error above 0, and dividing by it makes noise of it.
+        varies = all_of.max(axis=0) > all_of.min(axis=0)
+        result: NDArray[np.float64] = (vectors - all_of.mean(axis=0)) / np.where(varies, all_of.std(axis=0), 1)
         return result
 
-    def _none_of(self, ids: list[str], file: Path, source: Source) -> DataError:
-        return DataError(
-            f"modality {self.modality!r}: none of the {len(ids):,} ids of {file} is in the catalog "
-            f"(file: {ids[0]!r}, catalog: {source.catalog.item_ids[0]!r}). Are they ids of the same kind?"
-        )
+    def _refuse_strangers(self, ids: list[str], file: Path, source: Source) -> None:
+        item_ids = source.catalog.item_ids
+        if set(ids).isdisjoint(item_ids):
+            raise DataError(
+                f"modality {self.modality!r}: none of the {len(ids):,} ids of {file} is in the catalog "
+                f"(file: {ids[0]!r}, catalog: {item_ids[0]!r}). Are they ids of the same kind?"
+            )
 
-    def _aligned(self, ids: list[str], vectors: NDArray[np.float64], item_ids: list[str]) -> Features:
+    def _aligned(self, ids: list[str], vectors: NDArray[np.float64], source: Source) -> Features:
         row_of = {item_id: row for row, item_id in enumerate(ids)}
-        rows = np.array([row_of.get(item_id, -1) for item_id in item_ids])
+        rows = np.array([row_of.get(item_id, -1) for item_id in source.catalog.item_ids])
         matrix = np.where(rows[:, None] >= 0, unit(vectors)[rows], 0).astype(np.float32)
         mask = (rows >= 0) & (np.abs(matrix).sum(axis=1) > 0)
         return Features(self.modality, ("item",), matrix[None], mask[None])
@@ -129,11 +130,6 @@ def _read(options: PrecomputedOptions) -> tuple[list[str], NDArray[np.float64]]:
         twice = next(item_id for item_id, count in Counter(ids).items() if count > 1)
         raise DataError(f"{file}: {len(ids) - len(set(ids)):,} ids have more than one vector, such as {twice!r}.")
     return ids, vectors
-
-
-def _varies(vectors: NDArray[np.float64]) -> NDArray[np.bool_]:
-    # Not `std > 0`: that of equal numbers is often a rounding error above 0, and dividing by it makes noise of it.
-    return np.asarray(vectors.max(axis=0) > vectors.min(axis=0))
 
 
 def _read_npy(options: PrecomputedOptions) -> tuple[list[str], NDArray[np.float64]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from antiphon.base.wording import bare
 from antiphon.chat.endpoint import Chat
-from antiphon.chat.ledger import Ask
+from antiphon.chat.ledger import Question
 from antiphon.chat.prompt import Prompt
 from antiphon.errors import QueryError
 from antiphon.query.columns import words_of
@@ -41,7 +41,7 @@ def model_reading(reader: Reader, sentence: str, chat: Chat, prompt: Prompt) -> 
     and the text must not be longer than the sentence.
     """
     system, user = prompt.fill(sentence[:MAX_REQUEST], fields=_fields_of(reader.space))
-    reply = chat.ask(Ask(system, user, 400, 0.0, schema=SCHEMA))
+    reply = chat.ask(Question(system, user, 400, 0.0, schema=SCHEMA))
     problem: object = reply.problem
     if problem is None:
         try:

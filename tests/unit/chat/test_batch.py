@@ -6,10 +6,10 @@ import pytest
 
 from antiphon.chat.batch import fill_by_batch
 from antiphon.chat.endpoint import Chat, Endpoint
-from antiphon.chat.ledger import Answers, Ask, Budget
+from antiphon.chat.ledger import Answers, Budget, Question
 from antiphon.errors import ConfigError
 
-ASKS = [Ask("Be brief.", str(number), 50) for number in range(5)]
+ASKS = [Question("Be brief.", str(number), 50) for number in range(5)]
 
 
 @pytest.fixture

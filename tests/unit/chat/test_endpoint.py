@@ -11,7 +11,7 @@ import time
 import pytest
 
 from antiphon.chat.endpoint import Chat, Endpoint, body_of, reply_of, retry_after
-from antiphon.chat.ledger import Answers, Ask, Budget
+from antiphon.chat.ledger import Answers, Budget, Question
 from antiphon.errors import ConfigError, MissingExtraError
 
 KEY = "sk-secret-0123456789"
@@ -33,7 +33,7 @@ def make_chat(tmp_path, monkeypatch):
 
 def ask(text="<item>"):
     """A request."""
-    return Ask("Be brief.", text, 50)
+    return Question("Be brief.", text, 50)
 
 
 def test_an_answer_is_asked_for_once(chat_server, make_chat):
@@ -45,7 +45,7 @@ def test_an_answer_is_asked_for_once(chat_server, make_chat):
     assert (again.tokens_in, again.tokens_out) == (100, 50)
     assert len(server.bodies) == 1
     assert ask().key("tiny") != ask().key("other")
-    assert ask().key("tiny") != Ask("Be brief.", "<item>", 50, attempt=1).key("tiny")
+    assert ask().key("tiny") != Question("Be brief.", "<item>", 50, attempt=1).key("tiny")
 
 
 def test_the_request_offers_no_tools(chat_server, make_chat):
@@ -247,7 +247,7 @@ def test_retry_after_is_seconds_or_a_date():
 
 def test_a_schema_goes_out_as_the_protocol_has_it():
     """Strict, with a name; usage that a server does not tell is estimated."""
-    request = Ask("s", "u", schema={"type": "object"}, temperature=0.5)
+    request = Question("s", "u", schema={"type": "object"}, temperature=0.5)
     body = body_of(request, "tiny")
     assert body["response_format"]["json_schema"] == {"name": "answer", "strict": True, "schema": {"type": "object"}}
     assert body["temperature"] == 0.5

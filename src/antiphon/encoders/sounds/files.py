@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,11 +121,8 @@ def listen_to_request(value: bytes | Path, hearing: Hearing) -> Sound:
     return sound
 
 
-@contextlib.contextmanager
-def _opened(data: bytes) -> Iterator[Any]:
-    soundfile = _package("soundfile")
-    with soundfile.SoundFile(io.BytesIO(data)) as file:
-        yield file
+def _opened(data: bytes) -> Any:
+    return _package("soundfile").SoundFile(io.BytesIO(data))
 
 
 def _spread(file: Any, hearing: Hearing) -> list[Floats] | None:
@@ -140,7 +137,7 @@ def _spread(file: Any, hearing: Hearing) -> list[Floats] | None:
             if start:  # a compressed file that is read from its start need not be able to seek
                 file.seek(start - before)
             # In one piece: after each `read` soundfile seeks to where it is, which makes MP3 silent for a while.
-            parts.append(_mono(file.read(before + size, dtype="float32", always_2d=True))[before:])
+            parts.append(_mono(file, before + size)[before:])
     except Exception:  # noqa: BLE001  the header promised what the file has not; what it has is read another way
         return None
     # An encoder's padding at the end may or may not be counted in a header.
@@ -154,7 +151,7 @@ def _from_start(data: bytes, hearing: Hearing) -> list[Floats]:
         size = max(1, round(hearing.seconds * file.samplerate))
         most = min(size * hearing.n_windows, MAX_SAMPLES // file.channels)
         try:
-            samples = _mono(file.read(most, dtype="float32", always_2d=True))
+            samples = _mono(file, most)
         except Exception:  # noqa: BLE001  what comes before the damage is read in small steps
             samples = _in_steps(data, most)
     return [samples[start : start + size] for start in range(0, max(1, len(samples)), size)]
@@ -164,7 +161,7 @@ def _in_steps(data: bytes, most: int) -> Floats:
     blocks: list[Floats] = [np.zeros(0, np.float32)]
     with _opened(data) as file, contextlib.suppress(Exception):
         while most > 0:
-            block = _mono(file.read(min(4096, most), dtype="float32", always_2d=True))
+            block = _mono(file, min(4096, most))
             if not len(block):
                 break
             blocks.append(block)
@@ -172,7 +169,9 @@ def _in_steps(data: bytes, most: int) -> Floats:
     return np.concatenate(blocks)
 
 
-def _mono(frames: Floats) -> Floats:
+def _mono(file: Any, most: int) -> Floats:
+    """The next frames of a file, at most so many, as one channel, (n,) float32."""
+    frames: Floats = file.read(most, dtype="float32", always_2d=True)
     mean: Floats = frames.mean(axis=1, dtype=np.float32)
     return mean
 

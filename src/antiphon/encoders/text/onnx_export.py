@@ -8,7 +8,6 @@ vectors equal those of the original model on texts of mixed length.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import inspect
 import json
 import logging
@@ -62,13 +61,11 @@ def export_text_encoder(model_dir: Path, out_dir: Path, *, int8: bool = False) -
     package versions give the same bytes.
 
     Raises:
-        ConfigError: the model is not supported, or its export does not give the original's vectors; or `out_dir` holds
-            files of something else.
+        ConfigError: the model is not supported, or its export does not give the original's vectors.
         MissingExtraError: sentence-transformers, onnx, onnxscript or onnxruntime is not installed.
         RunError: `out_dir` cannot be written.
     """
     _check_modules(model_dir)
-    _check_out(out_dir)
     for package in ("onnx", "onnxscript", "onnxruntime"):
         runtime.library(package, "build", "exporting a text encoder")
     model = _load(model_dir)
@@ -81,7 +78,7 @@ def export_text_encoder(model_dir: Path, out_dir: Path, *, int8: bool = False) -
         _check_equal(model_dir, beside, reference)
         if int8:
             quantise(proto)
-            _write(beside, proto, dataclasses.replace(spec, int8=True))
+            _write(beside, proto, spec.model_copy(update={"int8": True}))
             _check_close(model_dir, beside, reference)
 
 
@@ -104,14 +101,6 @@ def _check_modules(model_dir: Path) -> None:
         raise _unsupported(model_dir, f"its {path.name} cannot be read ({hub.reason(error)})") from error
     if names not in (_MODULES, _MODULES[:2]):
         raise _unsupported(model_dir, f"its modules are {', '.join(names)}")
-
-
-def _check_out(out_dir: Path) -> None:
-    ours = {MODEL_FILE, TOKENIZER_FILE, SPEC_FILE}
-    other = sorted(path.name for path in out_dir.iterdir() if path.name not in ours) if out_dir.is_dir() else []
-    if other or (out_dir.exists() and not out_dir.is_dir()):
-        found = f"holds {other[0]!r}" if other else "is a file"
-        raise ConfigError(f"{out_dir} {found}; expected a new or empty folder, or an earlier export. Choose another.")
 
 
 def _load(model_dir: Path) -> Any:
@@ -257,23 +246,23 @@ def _stripped(proto: Any) -> Any:
 
 def _write(folder: Path, proto: Any, spec: TextSpec) -> None:
     (folder / MODEL_FILE).write_bytes(proto.SerializeToString(deterministic=True))
-    (folder / SPEC_FILE).write_text(json.dumps(spec.to_json(), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    (folder / SPEC_FILE).write_text(
+        json.dumps(spec.model_dump(mode="json"), indent=2, sort_keys=True) + "\n", encoding="utf-8"
+    )
 
 
 def _check_equal(model_dir: Path, folder: Path, reference: NDArray[Any]) -> None:
-    encoder = OnnxTextEncoder(folder)
-    together = encoder.encode(list(_PROBES), batch_size=len(_PROBES))
-    alone = encoder.encode(list(_PROBES), batch_size=1)
-    usual = np.linalg.norm(reference, axis=1) > 0.5  # torch has no vector for a text without tokens
-    worst = max(float(np.abs(vectors - reference)[usual].max()) for vectors in (together, alone))
+    encoder, usual = OnnxTextEncoder(folder), _with_vector(reference)
+    sizes = (len(_PROBES), 1)  # together and alone
+    differences = [np.abs(encoder.encode(_PROBES, batch_size=n) - reference)[usual] for n in sizes]
+    worst = max(float(found.max(initial=0)) for found in differences)
     if not usual.any() or not worst <= MAX_DIFFERENCE:
         raise _unsupported(model_dir, f"the exported vectors differ from the original's by up to {worst:.2g}")
 
 
 def _check_close(model_dir: Path, folder: Path, reference: NDArray[Any]) -> None:
-    vectors = OnnxTextEncoder(folder).encode(list(_PROBES))
-    usual = np.linalg.norm(reference, axis=1) > 0.5
-    cosine = float((vectors * reference).sum(axis=1)[usual].mean())
+    vectors = OnnxTextEncoder(folder).encode(_PROBES)
+    cosine = float((vectors * reference).sum(axis=1)[_with_vector(reference)].mean())
     if not cosine >= MIN_INT8_COSINE:
         raise ConfigError(
             f"{model_dir} loses too much in 8 bits: a mean cosine of {cosine:.4f} to the original's vectors, expected "
@@ -281,18 +270,21 @@ def _check_close(model_dir: Path, folder: Path, reference: NDArray[Any]) -> None
         )
 
 
+def _with_vector(reference: NDArray[Any]) -> NDArray[np.bool_]:
+    # torch has no vector for a text without tokens.
+    return np.asarray(np.linalg.norm(reference, axis=1) > 0.5)
+
+
 @contextlib.contextmanager
 def _replacing_folder(path: Path) -> Iterator[Path]:
     """A new folder beside `path` that takes its place when the block ends without an error."""
-    token = secrets.token_hex(4)
-    beside, old = path.with_name(f".{path.name}.{token}"), path.with_name(f".{path.name}.{token}.old")
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         beside.mkdir(parents=True)
         yield beside
         for file in beside.iterdir():
             storage.sync(file)
-        if path.exists():
-            path.rename(old)
+        shutil.rmtree(path, ignore_errors=True)
         beside.rename(path)
         storage.sync(path.parent)
     except OSError as error:
@@ -300,4 +292,3 @@ def _replacing_folder(path: Path) -> Iterator[Path]:
         raise RunError(f"{reason}. Check the folder's permissions and free space.") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)

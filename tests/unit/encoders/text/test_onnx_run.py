@@ -304,14 +304,6 @@ def test_export_that_ignores_padding_is_not_kept(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_foreign_folder_is_not_replaced(model_dir: Path, tmp_path: Path) -> None:
-    """A folder with other files stays as it is."""
-    (tmp_path / "notes.txt").write_text("keep me")
-    with pytest.raises(ConfigError, match=r"holds 'notes\.txt'"):
-        export_text_encoder(model_dir, tmp_path)
-    assert (tmp_path / "notes.txt").read_text() == "keep me"
-
-
 @pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "text.json"])
 def test_missing_or_broken_file_is_an_integrity_error(copied: Path, name: str) -> None:
     """A file that is gone or cut off is named, with what to do."""
