@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from antiphon.evaluate.baselines.bm25 import BM25, tokens
+from antiphon.channels.words import tokens
+from antiphon.evaluate.baselines.bm25 import BM25
 from antiphon.evaluate.baselines.classic import EASE, IALS, ItemNeighbours
 from antiphon.evaluate.baselines.fusion import Concatenation, RankFusion, ScoreFusion, standardised
 from antiphon.evaluate.protocols import Task, recommend_task

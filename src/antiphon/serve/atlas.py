@@ -15,7 +15,7 @@ from antiphon.numbers.map import project_2d
 from antiphon.query.columns import NumberColumn, WordColumn
 
 if TYPE_CHECKING:
-    from antiphon.serve.facets import Facets
+    from antiphon.serve.counts import FieldCounts
     from antiphon.space.space import Space
 
 Floats = NDArray[np.float32]
@@ -28,7 +28,7 @@ MIN_LIFT = 2.0
 class Atlas:
     """Positions of the items, (n_items, 2) float32 from 0 to 1, NaN where an item has no vector."""
 
-    def __init__(self, space: Space, facets: Facets) -> None:
+    def __init__(self, space: Space, facets: FieldCounts) -> None:
         self.space, self.facets = space, facets
         file = SpaceLayout(space.layout.root).map
         places = storage.read_array(file) if file.is_file() else None

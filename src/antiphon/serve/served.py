@@ -19,7 +19,7 @@ from antiphon.query.hits import Hit, plain
 from antiphon.query.request import MediaFile, Query
 from antiphon.serve.atlas import Atlas
 from antiphon.serve.examples import conversations
-from antiphon.serve.facets import Facets
+from antiphon.serve.counts import FieldCounts
 from antiphon.serve.media import Pictures
 from antiphon.space.space import Space
 from antiphon.talk.reader import Reader
@@ -67,7 +67,7 @@ class Served:
         observe: Callable[[str, float], None] = lambda _, __: None,
     ) -> None:
         self.space, self.observe = space, observe
-        self.facets = Facets(space)
+        self.facets = FieldCounts(space)
         self.atlas = Atlas(space, self.facets)
         self.pictures = None if root is None else Pictures.of_run(root)
         self.vocabulary = Vocabulary.of(space)

@@ -19,7 +19,7 @@ N_BINS = 24
 N_VALUES = 40
 
 
-class Facets:
+class FieldCounts:
     """Fields of a space made ready for counting."""
 
     def __init__(self, space: Space) -> None:
