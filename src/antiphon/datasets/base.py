@@ -1,4 +1,4 @@
-"""What a data set is: it makes a project's folder, with an antiphon.toml, from files on disk or files that it fetches."""
+"""What a data set is: it makes a project's folder, with an antiphon.toml, from files on disk or fetched ones."""
 
 from __future__ import annotations
 
