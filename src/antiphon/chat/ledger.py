@@ -56,13 +56,13 @@ class Reply:
 
 
 class Answers:
-    """Answers in a folder, a JSON file each, named by the hash of the request; written at once or not at all."""
+    """Answers in a folder, one JSON file each, named by the hash of the request; written at once or not at all."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def get(self, key: str) -> Reply | None:
-        """The answer to a request; None where there is none, or its file is damaged."""
+        """The answer to a request; None where none is kept, or its file is damaged."""
         path = self._path(key)
         if not path.is_file():
             return None

@@ -1,4 +1,4 @@
-"""How fast requests may follow each other: limits a minute, and a pause for all when the server asks for one."""
+"""How fast requests may follow each other: limits per minute, and a pause for all when the server asks for one."""
 
 from __future__ import annotations
 

@@ -77,13 +77,9 @@ def _sentence(error: ValidationError, section: type[BaseModel], source: str, pre
 def _keys_at(section: type[BaseModel], location: Sequence[int | str]) -> list[str]:
     model: Any = section
     for step in location:
-        annotation = model.model_fields[step].annotation if _has(model, step) else model
-        model = _model_in(annotation) or model
+        if step in model.model_fields:
+            model = _model_in(model.model_fields[step].annotation) or model
     return list(model.model_fields)
-
-
-def _has(model: Any, step: int | str) -> bool:
-    return isinstance(step, str) and step in model.model_fields
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

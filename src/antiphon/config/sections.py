@@ -63,7 +63,7 @@ class InteractionsConfig(Section):
 
 
 class MediaConfig(Section):
-    """Files of one kind for items: a folder or a zip, one file an item."""
+    """Files of one kind for items: a folder or a zip, one file per item."""
 
     path: Path
     pattern: str = Field("{item_id}.jpg", description="file name of an item")
@@ -175,7 +175,7 @@ class SyntheticConfig(Section):
 
 
 class JointConfig(Section):
-    """[joint]: one encoder a modality, dense(hidden) -> ReLU -> dropout -> dense(dim)."""
+    """[joint]: one encoder per modality, dense(hidden) -> ReLU -> dropout -> dense(dim)."""
 
     hidden: int = Field(512, ge=1)
     dim: int = Field(256, ge=2, le=8192)

@@ -85,7 +85,7 @@ class Media:
 class Catalog:
     """Items with their columns, typed fields, interactions and media.
 
-    `items` has `item_id` and `title` (strings) first, then every column of the file. `fields` has one typed column a
+    `items` has `item_id` and `title` (strings) first, then every column of the file. `fields` has one typed column per
     filterable field. Both have n_items rows, in the order of `item_id`.
     """
 

@@ -29,7 +29,7 @@ class Split:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What is known and what is asked of held-out users, one entry a user.
+    """What is known of held-out users and what is asked for, one entry per user.
 
     `profiles`, `truths`: item rows, sorted and disjoint, each with at least one item.
     """

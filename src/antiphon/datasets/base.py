@@ -1,4 +1,4 @@
-"""What a data set is: it makes a project's folder, with an antiphon.toml, from files that are there or fetched."""
+"""What a data set is: it makes a project's folder, with an antiphon.toml, from files on disk or fetched ones."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Dataset:
         """Write `out`/antiphon.toml, and what it needs; returns its path.
 
         Raises:
-            DataError: the files are not there and cannot be fetched.
+            DataError: the files are missing and cannot be fetched.
         """
         source = self.find(given)
         if source is None and given is None and self.fetch is not None:

@@ -35,11 +35,11 @@ class Descriptions:
         return sum(not any(texts) for texts in zip(*self.views.values(), strict=True))
 
     def best(self) -> list[str]:
-        """One text an item for lexical search: its views one after the other."""
+        """One text per item for lexical search: its views one after the other."""
         return [" ".join(filter(None, texts)) for texts in zip(*self.views.values(), strict=True)]
 
     def save(self, path: Path, item_ids: list[str]) -> None:
-        """Write a parquet with item_id and a column a view."""
+        """Write a parquet with item_id and a column per view."""
         views = {name: pa.array(texts, pa.string()) for name, texts in self.views.items()}
         table = pa.table({"item_id": item_ids, **views})
         storage.write_table(path, table.replace_schema_metadata({"fallbacks": str(self.fallbacks)}))

@@ -103,7 +103,7 @@ def _ranked(words: list[str], counts: list[Any], category: CategoryConfig, item_
     if len(counts) != len(words):
         raise DataError(
             f"describe: item {item_id!r} has {len(counts)} numbers in {category.counts!r} for {len(words)} values in "
-            f"{category.column!r}; expected one a value."
+            f"{category.column!r}; expected one for each value."
         )
     try:
         numbers = [1.0 if count is None else float(count) for count in counts]

@@ -1,6 +1,6 @@
 """GEN: descriptions written by a language model from TEMPLATE (paper, section 3.1), each answer checked.
 
-One request an item: what stands in an item's text can reach no other item. An answer with a fault is asked for again,
+One request per item: what stands in an item's text can reach no other item. An answer with a fault is asked for again,
 then TEMPLATE takes its place, with the reason.
 """
 
@@ -115,7 +115,7 @@ class Writer:
         return Written(tuple(texts), tuple(reasons), from_cache, self.chat.closed)
 
     def pending(self, titles: Sequence[str], templates: Sequence[str]) -> list[Question]:
-        """The requests whose answers are not kept yet, one an item: the first that was not asked."""
+        """The requests whose answers are not kept yet, one per item: the first that was not asked."""
         asks = (self._pending(title, template) for title, template in zip(titles, templates, strict=True))
         return [ask for ask in asks if ask is not None]
 

@@ -1,1 +1,1 @@
-"""Encoders: one file a kind, found by name through the entry point group `antiphon.encoders`."""
+"""Encoders: one file per kind, found by name through the entry point group `antiphon.encoders`."""

@@ -101,8 +101,8 @@ class Encoder(ABC, Generic[O]):
         if more.mask.any():
             if more.dim != features.dim:
                 raise DataError(
-                    f"modality {self.modality!r}: expected vectors of length {features.dim}, as those of the items "
-                    f"that are there, got {more.dim}."
+                    f"modality {self.modality!r}: expected vectors of length {features.dim}, as those from "
+                    f"before, got {more.dim}."
                 )
             grown.matrix[:, growth.fresh], grown.mask[:, growth.fresh] = more.matrix, more.mask
         return grown

@@ -22,7 +22,7 @@ FETCH = "fetch the model on a machine that has one, and give its folder as `mode
 
 
 def folder_of(name: str) -> Path | None:
-    """The local folder that a model's name is; None where there is none."""
+    """The local folder that a model's name is; None where it names no folder."""
     folder = Path(name).expanduser()
     return folder if folder.is_dir() else None
 

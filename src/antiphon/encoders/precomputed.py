@@ -27,7 +27,7 @@ class PrecomputedOptions(Section):
     """Options of the encoder `precomputed`."""
 
     file: Path = Field(description="parquet, CSV or JSONL with vectors, or .npy with `ids`")
-    ids: Path | None = Field(None, description="for .npy: a text file, one item_id a line, in the order of the rows")
+    ids: Path | None = Field(None, description="for .npy: a text file, one item_id per line, in the order of the rows")
     item_id: str = "item_id"
     column: str | None = Field(
         None, description="column with lists; `embedding`, or all numeric columns, where not given"
@@ -134,7 +134,7 @@ def _read(options: PrecomputedOptions) -> tuple[list[str], NDArray[np.float64]]:
 
 def _read_npy(options: PrecomputedOptions) -> tuple[list[str], NDArray[np.float64]]:
     if options.ids is None:
-        raise ConfigError(f"{options.file}: a .npy file needs `ids`, a text file with one item_id a line.")
+        raise ConfigError(f"{options.file}: a .npy file needs `ids`, a text file with one item_id per line.")
     try:
         vectors = np.load(options.file, allow_pickle=False)
         # Not `splitlines`: it takes more signs than the line feed for the end of a line.

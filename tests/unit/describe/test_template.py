@@ -142,7 +142,7 @@ def test_a_single_value_may_have_a_single_number():
 @pytest.mark.parametrize(
     ("tags", "counts", "sentence"),
     [
-        (["a", "b"], [1], r"item 'i0' has 1 numbers in 'n' for 2 values in 'c'; expected one a value"),
+        (["a", "b"], [1], r"item 'i0' has 1 numbers in 'n' for 2 values in 'c'; expected one for each value"),
         (["a"], ["many"], r"item 'i0', column 'n': expected numbers, got \['many'\]"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Sounds of items, and sounds as requests: files in, windows through a network, one vector a file.
+"""Sounds of items, and sounds as requests: files in, windows through a network, one vector per file.
 
 A vector is the mean of the unit vectors of the file's windows, at unit length again. Files are read, decoded and turned
 into spectrograms in threads, while the model runs.

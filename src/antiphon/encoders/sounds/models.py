@@ -2,7 +2,7 @@
 
 A folder for `log-mel` has two files:
 
-    network.onnx   spectrograms -> one vector a window; one file, without external data
+    network.onnx   spectrograms -> one vector per window; one file, without external data
     audio.json     `NetworkSpec`: the front end, and how the network takes its input
 """
 

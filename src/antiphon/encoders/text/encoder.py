@@ -228,7 +228,7 @@ class TextEncoder(RequestEncoder[TextOptions]):
                 "identity": self._identity(),
                 "truncate_dim": self.options.truncate_dim,
                 "precision": chosen["documents"],
-                "cosine": chosen["cosine"],
+                "cosine": chosen.get("cosine"),
             },
         )
 
