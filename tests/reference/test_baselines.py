@@ -11,8 +11,11 @@ from numpy.testing import assert_allclose
 
 from antiphon.channels.words import tokens
 from antiphon.evaluate.baselines.bm25 import BM25
-from antiphon.evaluate.baselines.classic import EASE, IALS, ItemNeighbours
-from antiphon.evaluate.baselines.fusion import Concatenation, RankFusion, ScoreFusion, standardised
+from antiphon.evaluate.baselines.concatenation import Concatenation
+from antiphon.evaluate.baselines.ease import EASE
+from antiphon.evaluate.baselines.fusion import RankFusion, ScoreFusion, standardised
+from antiphon.evaluate.baselines.ials import IALS
+from antiphon.evaluate.baselines.item_knn import ItemNeighbours
 from antiphon.evaluate.protocols import Task, recommend_task
 from antiphon.evaluate.rundata import RunData
 from antiphon.evaluate.systems import Neighbours, Popularity, mean_of_views

@@ -7,7 +7,7 @@ from typing import Any
 
 from antiphon.errors import ConfigError, nearest
 
-NOUNS = {"antiphon.encoders": "encoder", "antiphon.datasets": "data set"}
+NOUNS = {"antiphon.baselines": "baseline", "antiphon.encoders": "encoder", "antiphon.datasets": "data set"}
 """What the components of a group are."""
 
 

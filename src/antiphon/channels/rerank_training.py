@@ -25,8 +25,6 @@ SAMPLED = 100
 """Of the items that lead, how many a step looks at."""
 FIRST = {"ials": 0.5, "ease": 1.0}
 """Weights of standard scores that choose the items to learn from; near those that validation chooses."""
-RECIPE = (FOLDS, DRAWS, FEWEST_USERS, MOST_USERS, MEMBERS, HIDDEN, EPOCHS, BATCH, RATE, DECAY, SAMPLED, DEPTH, FIRST)
-"""What a reranker depends on beside data and taste."""
 
 
 def fit_reranker(matrix: Any, taste: Taste, *, seed: int = 0, progress: Progress = silent) -> Reranker | None:

@@ -44,8 +44,6 @@ EASE_ITEMS = 8_000
 USUAL = Setting(factors=128, alpha=12.0, regularization=100.0, iterations=15)
 RANGES: Mapping[str, Any] = {"factors": (64, 96, 128), "alpha": (2.0, 30.0), "regularization": (10.0, 200.0)}
 """Scores that keep their norms want a stronger regularization than neighbours by cosine: the search is near it."""
-CHOSEN = (asdict(USUAL), RANGES, EASE_PENALTIES, USUAL_PENALTY, LONG_HISTORIES, POPULAR_ITEMS, DROPOUT)
-"""What factors depend on beside data and configuration."""
 ARRAYS = ("ials", "ease", "ease_left", "users")
 
 
@@ -210,7 +208,9 @@ def fit_taste(
         return held_out_score(fold_in(items, items.T @ items, setting, _histories(check)) @ items.T, check)
 
     settings = draw_settings(Ranges(config.taste_trials, **RANGES), seed, USUAL)
-    best = search_settings(settings, score, table, name="searching taste", progress=progress, skip=not len(check.users))
+    best = settings[0]
+    if len(check.users):
+        best = search_settings(settings, score, table, name="searching taste", progress=progress)
     penalty, left, right = _fit_ease(matrix, check, config.ease_rank, progress)
     # Exactly zero, not by rounding: that is how an item that nobody has met is told from the others.
     items = np.where(known[:, None], factorize(matrix, best, seed).items, 0).astype(np.float32)

@@ -43,7 +43,7 @@ def evaluate(
     A system with hyperparameters is tuned on held-out validation users, or on the part of the queries that is then
     left out of the result. Values of every query are kept in RUN/eval.
     """
-    from antiphon.evaluate.baselines.tuned import make_system, system_names, tunable_systems
+    from antiphon.evaluate.baselines.fitted import baselines_of, make_system, system_names
     from antiphon.evaluate.results import METRICS
     from antiphon.evaluate.results import evaluate as measure
     from antiphon.evaluate.rundata import RunData
@@ -55,7 +55,7 @@ def evaluate(
     if system == "list":
         click.echo("\n".join(system_names(data)))
         return
-    tuned = system in tunable_systems(data)
+    tuned = system in baselines_of(data)
     asked = _task(data, kind, queries, truth, among, "test" if tuned else "all")
     validation = _task(data, kind, queries, truth, among, "validation") if tuned else None
     table = data.layout.evaluation / "tuning" / f"{system}-{asked.name}.jsonl"

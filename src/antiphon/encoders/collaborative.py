@@ -138,7 +138,9 @@ class Collaborative(Encoder[CollaborativeOptions]):
         ranges = Ranges(options.trials, options.factors, options.alpha, options.regularization, options.iterations)
         settings = draw_settings(ranges, seed)
         name = f"searching {self.modality}"
-        return search_settings(settings, score, table, name=name, progress=progress, skip=not len(check.users))
+        if not len(check.users):
+            return settings[0]
+        return search_settings(settings, score, table, name=name, progress=progress)
 
 
 class CollaborativeQuerySide:

@@ -24,14 +24,13 @@ from antiphon.base.progress import Progress, silent
 from antiphon.base.registry import find
 from antiphon.config.sections import Config
 from antiphon.errors import ConfigError, MissingExtraError
-from antiphon.evaluate.baselines.tuned import METRIC
 from antiphon.evaluate.plots import search_plot
 from antiphon.evaluate.protocols import Task, recommend_task, retrieve_task, similar_task
 from antiphon.evaluate.results import evaluate
 from antiphon.evaluate.rundata import RunData
 from antiphon.evaluate.systems import SpaceSystem
 from antiphon.evaluate.trials import Trial, run_trial
-from antiphon.numbers.metrics import mean_over_queries
+from antiphon.numbers.metrics import METRIC, mean_over_queries
 from antiphon.run.build import build
 from antiphon.run.stage import Notify
 

@@ -1,8 +1,11 @@
-"""Weighted matrix factorization (implicit ALS), folding in, and the search of its hyperparameters."""
+"""Weighted matrix factorization by alternating least squares, folding in, and the search of its hyperparameters.
+
+Hu, Koren, Volinsky 2008: minimise sum_ui c_ui (p_ui - x_u . y_i)^2 + reg (|x|^2 + |y|^2), p = 1 where the user has the
+item, with the confidence c = 1 + alpha * weight there and 1 elsewhere. `implicit` solves it.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.base import runtime, storage
+from antiphon.base import runtime
 from antiphon.base.progress import Progress
-from antiphon.numbers.metrics import METRIC
+from antiphon.numbers.random_search import best_of, log_uniform
 
 Floats = NDArray[np.float32]
 History = tuple[NDArray[np.int32], NDArray[np.float32]]
@@ -82,59 +85,30 @@ class Ranges:
     iterations: tuple[int, int] = (8, 20)
 
 
-def draw_settings(options: Ranges, seed: int, usual: Setting | None = None) -> list[Setting]:
+def draw_settings(ranges: Ranges, seed: int, usual: Setting | None = None) -> list[Setting]:
     """The settings that a search tries: the usual one first (the default inside the ranges), then random ones."""
     rng = np.random.default_rng([seed, 4])
-
-    def log_uniform(low: float, high: float) -> float:
-        return float(np.exp(rng.uniform(np.log(low), np.log(high))))
-
     usual = usual or Setting(
-        factors=min(options.factors, key=lambda value: abs(value - 128)),
-        alpha=float(np.clip(5.0, *options.alpha)),
-        regularization=float(np.clip(1.0, *options.regularization)),
-        iterations=int(np.clip(15, *options.iterations)),
+        factors=min(ranges.factors, key=lambda value: abs(value - 128)),
+        alpha=float(np.clip(5.0, *ranges.alpha)),
+        regularization=float(np.clip(1.0, *ranges.regularization)),
+        iterations=int(np.clip(15, *ranges.iterations)),
     )
     drawn = [
         Setting(
-            factors=int(rng.choice(np.asarray(options.factors))),
-            alpha=log_uniform(*options.alpha),
-            regularization=log_uniform(*options.regularization),
-            iterations=int(rng.integers(options.iterations[0], options.iterations[1] + 1)),
+            factors=int(rng.choice(np.asarray(ranges.factors))),
+            alpha=log_uniform(rng, *ranges.alpha),
+            regularization=log_uniform(rng, *ranges.regularization),
+            iterations=int(rng.integers(ranges.iterations[0], ranges.iterations[1] + 1)),
         )
-        for _ in range(options.trials - 1)
+        for _ in range(ranges.trials - 1)
     ]
     return [usual, *drawn]
 
 
 def search_settings(
-    settings: Sequence[Setting],
-    score: Callable[[Setting], float],
-    table: Path,
-    *,
-    name: str,
-    progress: Progress,
-    skip: bool = False,
+    settings: Sequence[Setting], score: Callable[[Setting], float], table: Path, *, name: str, progress: Progress
 ) -> Setting:
-    """The setting with the best score; `table` keeps each score, so a killed search goes on with its next trial.
-
-    With `skip` (nobody to score on) it is the first one.
-    """
-    if skip:
-        return settings[0]
-    scores = _read_scores(table, settings)
-    with progress(name, len(settings)) as advance:
-        advance(len(scores))
-        for setting in settings[len(scores) :]:
-            scores.append(score(setting))
-            rows = [{**asdict(tried), METRIC: got} for tried, got in zip(settings, scores, strict=False)]
-            storage.write_text(table, "".join(json.dumps(row) + "\n" for row in rows))
-            advance(1)
-    return settings[int(np.argmax(scores))]
-
-
-def _read_scores(table: Path, settings: Sequence[Setting]) -> list[float]:
-    if not table.is_file():
-        return []
-    rows = [json.loads(line) for line in table.read_text(encoding="utf-8").splitlines()]
-    return [float(row[METRIC]) for row in rows[: len(settings)]]
+    """The setting with the best score; see `random_search.best_of`."""
+    tried = [asdict(setting) for setting in settings]
+    return Setting(**best_of(tried, lambda values: score(Setting(**values)), table, name=name, progress=progress))

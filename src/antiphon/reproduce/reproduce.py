@@ -19,10 +19,10 @@ from antiphon._version import __version__
 from antiphon.base import storage
 from antiphon.base.code import code_of
 from antiphon.base.progress import Progress, silent
-from antiphon.base.registry import find
+from antiphon.base.registry import find, names
 from antiphon.config.load import parse_config
 from antiphon.errors import ConfigError, RunError, nearest
-from antiphon.evaluate.baselines.tuned import make_system, tunable_systems
+from antiphon.evaluate.baselines.fitted import GROUP, baselines_of, make_system
 from antiphon.evaluate.outcomes import Outcome, Outcomes
 from antiphon.evaluate.protocols import Task, recommend_task, retrieve_task, similar_task
 from antiphon.evaluate.results import Result, evaluate
@@ -114,8 +114,9 @@ class Reproduction:
         self.settings = merged(self.material.settings, self._small())
         self.data_hash = storage.digest("data", dict(self.material.hashes))
         self.config_hash = storage.digest("config", self._config_document(), options.settings(), __version__)
-        encoders = code_of(*(find("antiphon.encoders", item["encoder"]) for item in self.settings["modalities"]))
-        common = [self.config_hash, self.data_hash, encoders]
+        plugins = [find("antiphon.encoders", item["encoder"]) for item in self.settings["modalities"]]
+        plugins += [find(GROUP, name) for name in names(GROUP)]
+        common = [self.config_hash, self.data_hash, code_of(*plugins)]
         self.outcomes = Outcomes(options.out / "stages", common, notify)
 
     @property
@@ -208,7 +209,7 @@ class Reproduction:
 
     def floors(self) -> list[Row]:
         """Rows that nothing is trained jointly for, each tuned on validation where it has hyperparameters."""
-        raw, tuned = raw_systems(self.data), tunable_systems(self.data)
+        raw, tuned = raw_systems(self.data), baselines_of(self.data)
         rows = []
         for name, label in LABELS.items():
             if name not in raw and name not in tuned:

@@ -16,8 +16,8 @@ from antiphon.data.catalog import Interactions
 from antiphon.data.features import Features
 from antiphon.data.held_out import user_item_matrix
 from antiphon.errors import QueryError
-from antiphon.evaluate.baselines.classic import IALS
-from antiphon.evaluate.baselines.tuned import make_system
+from antiphon.evaluate.baselines.fitted import make_system
+from antiphon.evaluate.baselines.ials import IALS
 from antiphon.evaluate.outcomes import Outcome
 from antiphon.evaluate.protocols import Task, cold_task, wanted_task
 from antiphon.evaluate.results import METRICS, Result, evaluate, measured

@@ -22,7 +22,7 @@ from antiphon.data import splits
 from antiphon.data.reading import read_catalog
 from antiphon.data.splits import Split, make_split
 from antiphon.evaluate import rundata
-from antiphon.evaluate.baselines.tuned import search, tunable_systems
+from antiphon.evaluate.baselines.fitted import baselines_of, fit
 from antiphon.evaluate.protocols import recommend_task, retrieve_task, similar_task
 from antiphon.evaluate.results import evaluate
 from antiphon.evaluate.rundata import RunData
@@ -63,7 +63,7 @@ def learned(config: Config, folder: Path) -> dict[str, Any]:
     build(config, folder)
     data = RunData(folder)
     table = folder / "tuning.jsonl"
-    search(tunable_systems(data)["ease"], recommend_task(data, "validation"), table, trials=3)
+    fit(baselines_of(data)["ease"], recommend_task(data, "validation"), table, trials=3)
     return {
         "factors": storage.array_digest(np.asarray(data.features("cf").matrix)),
         "search": [path.read_text() for path in (folder / "features" / "cf.work").glob("search-*.jsonl")],
@@ -104,7 +104,7 @@ def test_the_check_sees_held_out_users_in_taste(
     projects: Projects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With test users let into taste, its factors differ, and nothing that is learned without them."""
-    monkeypatch.setattr("antiphon.run.build.training_interactions", leak_all)
+    monkeypatch.setattr("antiphon.run.stages.taste.training_interactions", leak_all)
     first, second = (learned(config, tmp_path / f"run-{n}") for n, config in enumerate(projects))
     assert first["taste"] != second["taste"]
     assert first["factors"] == second["factors"]
@@ -129,7 +129,7 @@ def test_the_check_sees_tuning_on_test_users(
         split = usual(*args)
         return Split(split.train, split.test, split.test, split.cold_items)
 
-    monkeypatch.setattr("antiphon.run.build.make_split", swapped)
+    monkeypatch.setattr("antiphon.run.outputs.make_split", swapped)
     monkeypatch.setattr(rundata, "make_split", swapped)
     first, second = (learned(config, tmp_path / f"run-{n}") for n, config in enumerate(projects))
     assert {key for key in first if first[key] != second[key]} >= {"search", "tuning"}

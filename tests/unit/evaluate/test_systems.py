@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from antiphon.data.features import Features
 from antiphon.errors import ConfigError, QueryError
 from antiphon.evaluate import systems as systems_module
-from antiphon.evaluate.baselines.tuned import make_system, search, system_names, tunable_systems
+from antiphon.evaluate.baselines.fitted import baselines_of, fit, make_system, system_names
 from antiphon.evaluate.protocols import cold_task, recommend_task, retrieve_task
 from antiphon.evaluate.rundata import RunData
 from antiphon.evaluate.systems import Neighbours, Popularity, SpaceSystem, mean_of_views, projected, rank, raw_systems
@@ -136,28 +136,28 @@ def test_unknown_names_get_the_nearest(data: RunData, tmp_path: Path) -> None:
 
 def test_a_search_has_one_budget_keeps_its_table_and_goes_on(data: RunData, tmp_path: Path) -> None:
     """Each trial is a line with its score; a search that was cut short does only what is left, with the same end."""
-    tunable, validation = tunable_systems(data)["ease"], recommend_task(data, "validation")
+    baseline, validation = baselines_of(data)["ease"], recommend_task(data, "validation")
     table = tmp_path / "ease.jsonl"
-    best = search(tunable, validation, table, trials=5)
+    best = fit(baseline, validation, table, trials=5)
     lines = table.read_text(encoding="utf-8").splitlines()
     assert len(lines) == 5
     table.write_text("\n".join(lines[:2]) + "\n", encoding="utf-8")
     made = []
-    counted = type(tunable)(
-        tunable.name, tunable.kinds, tunable.usual, tunable.draw, lambda v: made.append(v) or tunable.make(v)
+    counted = type(baseline)(
+        baseline.name, baseline.kinds, baseline.usual, baseline.draw, lambda v: made.append(v) or baseline.make(v)
     )
-    assert search(counted, validation, table, trials=5) == best
+    assert fit(counted, validation, table, trials=5) == best
     assert len(made) == 3
     assert table.read_text(encoding="utf-8").splitlines() == lines
 
 
 def test_trials_of_other_settings_are_not_taken_over(data: RunData, tmp_path: Path) -> None:
     """A table that was made by another draw is done again from where it differs."""
-    tunable, validation = tunable_systems(data)["ease"], recommend_task(data, "validation")
+    baseline, validation = baselines_of(data)["ease"], recommend_task(data, "validation")
     table = tmp_path / "ease.jsonl"
-    search(tunable, validation, table, trials=3)
+    fit(baseline, validation, table, trials=3)
     first = table.read_text(encoding="utf-8").splitlines()
-    search(tunable, validation, table, trials=3, seed=5)
+    fit(baseline, validation, table, trials=3, seed=5)
     second = table.read_text(encoding="utf-8").splitlines()
     assert first[0] == second[0]
     assert first[1:] != second[1:]
@@ -167,9 +167,9 @@ def test_the_best_trial_on_validation_is_taken(data: RunData, tmp_path: Path) ->
     """No trial of the table is better than the one that is used."""
     import json
 
-    tunable, validation = tunable_systems(data)["item-knn"], recommend_task(data, "validation")
+    baseline, validation = baselines_of(data)["item-knn"], recommend_task(data, "validation")
     table = tmp_path / "knn.jsonl"
-    best = search(tunable, validation, table, trials=6)
+    best = fit(baseline, validation, table, trials=6)
     tried = [json.loads(line) for line in table.read_text(encoding="utf-8").splitlines()]
     scores = [trial.pop("ndcg@200") for trial in tried]
     assert tried[int(np.argmax(scores))] == best

@@ -1,14 +1,18 @@
-"""Systems made of others: fused ranks, fused scores, and modalities side by side without training."""
+"""Vectors and words fused: by ranks, and by scores."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 
+from antiphon.evaluate.baselines.base import Baseline
+from antiphon.evaluate.baselines.bm25 import BM25
 from antiphon.evaluate.protocols import Kind, Task
-from antiphon.evaluate.systems import BY_PROFILE, Floats, Neighbours, ScoringSystem, System, hide_profiles
-from antiphon.numbers.vectors import unit
+from antiphon.evaluate.rundata import RunData
+from antiphon.evaluate.systems import Floats, ScoringSystem, System, hide_profiles, raw_systems
+from antiphon.numbers.random_search import log_uniform
 
 
 class RankFusion(ScoringSystem):
@@ -45,23 +49,6 @@ class ScoreFusion(ScoringSystem):
         return np.asarray(np.sum(parts, axis=0), dtype=np.float32)
 
 
-class Concatenation(ScoringSystem):
-    """Unit blocks of raw vectors side by side, each with a weight: the mean of a profile against every item.
-
-    The inner product of two such vectors is the weighted sum of the blocks' own; nothing is trained.
-    """
-
-    kinds: Sequence[Kind] = BY_PROFILE
-
-    def __init__(self, name: str, blocks: Mapping[str, Floats], weights: Mapping[str, float]) -> None:
-        scaled = [np.float32(np.sqrt(weights[key])) * block for key, block in blocks.items() if weights[key] > 0]
-        self.name, self.inner = name, Neighbours(name, unit(np.concatenate(scaled, axis=1)))
-
-    def scores(self, task: Task) -> Floats:
-        """Cosines of the concatenated vectors."""
-        return self.inner.scores(task)
-
-
 def standardised(scores: Floats) -> Floats:
     """Each row to mean 0 and variance 1 over its finite values; others get the row's least, (n, n_items) float32."""
     finite = np.isfinite(scores)
@@ -76,3 +63,36 @@ def standardised(scores: Floats) -> Floats:
 
 def _shared_kinds(systems: Sequence[System]) -> tuple[Kind, ...]:
     return tuple(kind for kind in systems[0].kinds if all(kind in system.kinds for system in systems))
+
+
+def baselines(data: RunData) -> Sequence[Baseline]:
+    """The text modality and the space's joint vectors, each fused with BM25 in both ways."""
+    raw = raw_systems(data)
+    modalities = data.space.manifest["modalities"]
+    text = next((name for name in data.modalities if modalities[name]["accepts"] == "text"), "")
+    pairs: list[tuple[str, str | None]] = [(name, None) for name in (text, "joint") if name]
+    if text and len(data.descriptions.views) > 1:
+        pairs += [(f"{text}-{view}", view) for view in data.descriptions.views]
+    return [make(name, raw[name], data, view) for name, view in pairs for make in (_by_ranks, _by_scores)]
+
+
+def _by_ranks(name: str, make: Callable[[], System], data: RunData, view: str | None) -> Baseline:
+    parts, fused = cache(lambda: [make(), BM25(data.words(view))]), f"{name}+bm25-rrf"
+    return Baseline(
+        fused,
+        ("retrieve",),
+        {"k": 60.0},
+        lambda rng: {"k": log_uniform(rng, 1, 500)},
+        lambda values: RankFusion(fused, parts(), values["k"]),
+    )
+
+
+def _by_scores(name: str, make: Callable[[], System], data: RunData, view: str | None) -> Baseline:
+    parts, fused = cache(lambda: [make(), BM25(data.words(view))]), f"{name}+bm25"
+    return Baseline(
+        fused,
+        ("retrieve",),
+        {"dense": 0.5},
+        lambda rng: {"dense": round(float(rng.uniform(0, 1)), 4)},
+        lambda values: ScoreFusion(fused, parts(), [values["dense"], 1 - values["dense"]]),
+    )
