@@ -31,6 +31,7 @@ from antiphon.describe.descriptions import Descriptions
 from antiphon.numbers.vectors import unit
 from antiphon.playlist import PlaylistRequest, Tradeoff, make_playlist
 from antiphon.playlist.flow import flow_order
+from antiphon.query.request import Query
 from antiphon.reproduce.summary import commit, machine
 from antiphon.space.space import Space, load
 
@@ -103,7 +104,7 @@ def makers(run: Path, space: Space) -> dict[str, Maker]:
 
     def made(**options: Any) -> Maker:
         def make(text: str, length: int) -> list[int]:
-            entries = make_playlist(space, PlaylistRequest(text=text, length=length, **options)).entries
+            entries = make_playlist(space, PlaylistRequest(Query(text=text), length=length, **options)).entries
             return [space.row_of[entry.item_id] for entry in entries]
 
         return make

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from antiphon.cli.options import json_option
 from antiphon.cli.output import document, note, progress
 from antiphon.errors import ConfigError
 
@@ -26,7 +27,7 @@ from antiphon.errors import ConfigError
     help="Folder or zip of their files; the configuration's if not given.",
 )
 @click.option("--replace", is_flag=True, help="Items that are there already are replaced, not refused.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@json_option
 @click.option("--quiet", is_flag=True, help="Say nothing unless something is wrong.")
 def add(
     run: Path, items: tuple[Path, ...], vectors: tuple[str, ...], media: tuple[str, ...], replace: bool, as_json: bool,

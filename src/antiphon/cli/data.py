@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from antiphon.cli.options import json_option
 from antiphon.cli.output import document, note, progress
 
 
@@ -18,7 +19,7 @@ def data() -> None:
 @click.option(
     "--from", "folder", type=click.Path(path_type=Path), help="Folder of data sets; ANTIPHON_DATA where not given."
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@json_option
 def list_datasets(folder: Path | None, as_json: bool) -> None:
     """List data sets, their licences, and where they were found."""
     from antiphon.base.registry import find, names

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from antiphon.cli.llm import UNFINISHED, endpoint_options, make_chat, watched, work_options
+from antiphon.cli.options import json_option
 from antiphon.cli.output import document, note
 from antiphon.errors import ConfigError
 
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Estimate tokens and cost; ask nothing, write nothing.")
 @click.option("--batch", is_flag=True, help="Through /v1/files and /v1/batches: later and cheaper, where there are.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value of the configuration.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@json_option
 def describe(
     configuration: Path, out: Path | None, overrides: tuple[str, ...], limit: int | None, *, dry_run: bool,
     batch: bool, as_json: bool, **options: Any,

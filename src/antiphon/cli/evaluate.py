@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from antiphon.cli.options import json_option
 from antiphon.cli.output import document, note, progress
 from antiphon.errors import ConfigError
 
@@ -33,7 +34,7 @@ TASKS = ("recommend", "similar", "retrieve", "cold")
 @click.option("--metric", "metrics", multiple=True, metavar="NAME@K", help="Such as ndcg@10; repeat for more.")
 @click.option("--among", type=click.Choice(("cold", "all")), default="cold", show_default=True, help="For cold.")
 @click.option("--trials", type=click.IntRange(1), default=12, show_default=True, help="Settings tried where tuned.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@json_option
 def evaluate(
     run: Path, task: str | None, queries: Path | None, truth: Path | None, system: str, metrics: tuple[str, ...],
     among: str, trials: int, as_json: bool,

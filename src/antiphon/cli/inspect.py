@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from antiphon.cli.options import json_option
 from antiphon.cli.output import document
 
 
 @click.command(epilog="Example: antiphon inspect runs/films")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@json_option
 def inspect(run: Path, as_json: bool) -> None:
     """Show stages, sizes, seconds, the coverage of each modality, and what was dropped."""
     from antiphon.run.inspection import inspect_run

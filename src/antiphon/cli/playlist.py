@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from antiphon.cli.options import json_option, request_options
 from antiphon.cli.output import document, hit_document, note
 from antiphon.errors import ConfigError, QueryError, nearest
 
@@ -15,12 +16,16 @@ from antiphon.errors import ConfigError, QueryError, nearest
 @click.command(epilog="Example: antiphon playlist runs/films 'a rainy sunday' --length 12 --max-per director=1")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("text", required=False)
-@click.option("--like", "seeds", multiple=True, metavar="ID", help="A seed; repeat for more.")
-@click.option("--dislike", "dislikes", multiple=True, metavar="ID", help="An item to be unlike.")
-@click.option("--user", metavar="ID", help="A user of the catalog.")
-@click.option("--after", multiple=True, metavar="ID", help="An item of the list to continue, in order; repeat.")
-@click.option("--exclude", multiple=True, metavar="ID", help="An item to leave out.")
-@click.option("--where", multiple=True, metavar="FILTER", help="Such as 'year>=1980 and genres any drama,war'.")
+@request_options(
+    "likes",
+    "dislikes",
+    "user",
+    "history",
+    "exclude",
+    "where",
+    likes="A seed.",
+    history="An item of the list to continue.",
+)
 @click.option("--length", type=int, default=20, show_default=True, help="Number of items.")
 @click.option("--max-per", multiple=True, metavar="FIELD=N", help="At most N items that share a value of FIELD.")
 @click.option("--relevance", type=float, default=1.0, show_default=True, help="Weight of the fit to the request.")
@@ -32,26 +37,30 @@ from antiphon.errors import ConfigError, QueryError, nearest
 @click.option("--seed", type=int, default=0, show_default=True, help="For --variety.")
 @click.option("--out", type=click.Path(path_type=Path), help="File to write: .m3u8, .xspf, .csv or .json.")
 @click.option("--location", default="{item_id}", show_default=True, help="Where a player finds an item.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@json_option
 def playlist(
     run: Path, text: str | None, where: tuple[str, ...], max_per: tuple[str, ...], relevance: float, coherence: float,
-    diversity: float, no_flow: bool, out: Path | None, location: str, as_json: bool, **request: Any,
+    diversity: float, no_flow: bool, out: Path | None, location: str, as_json: bool, length: int,
+    include_seeds: bool, variety: float, seed: int, **request: Any,
 ) -> None:  # fmt: skip
     """Make a playlist from TEXT, from seeds, or both; or continue one with --after."""
     from antiphon.playlist import FORMATS, PlaylistRequest, Tradeoff, export, make_playlist
     from antiphon.query.filters import parse_filter
+    from antiphon.query.request import Query
     from antiphon.space.space import load
 
     if text is not None and not text.strip():
         raise QueryError("the text of the request is empty; say what you are after, or leave it out.")
     kind = _kind(out, tuple(FORMATS)) if out is not None else None
     asked = PlaylistRequest(
-        text=text,
-        where=parse_filter(where) if where else None,
+        Query(text=text, where=parse_filter(where) if where else None, **request),
+        length=length,
         max_per=dict(map(_limit, max_per)),
         tradeoff=Tradeoff(relevance, coherence, diversity),
+        include_seeds=include_seeds,
         flow=not no_flow,
-        **request,
+        variety=variety,
+        seed=seed,
     )
     space = load(run)
     start = time.perf_counter()

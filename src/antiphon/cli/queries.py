@@ -11,6 +11,7 @@ import click
 
 from antiphon.chat.endpoint import MODEL
 from antiphon.cli.llm import UNFINISHED, endpoint_options, make_chat, watched, work_options
+from antiphon.cli.options import json_option
 from antiphon.cli.output import document, note
 from antiphon.errors import ConfigError, DataError
 
@@ -36,7 +37,7 @@ def queries() -> None:
 @endpoint_options
 @work_options
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value of the configuration.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@json_option
 def make(
     configuration: Path, out: Path, count: int, min_items: int, seed: int | None, overrides: tuple[str, ...], *,
     as_json: bool, **options: Any,

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from antiphon.cli.options import json_option
 from antiphon.cli.output import document, note, progress
 
 
@@ -24,7 +25,7 @@ from antiphon.cli.output import document, note, progress
 @click.option("--users", type=int, help="Keep so many users.")
 @click.option("--queries", type=int, help="Keep so many requests.")
 @click.option("--epochs", type=int, help="Epochs of every training.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@json_option
 def reproduce(
     dataset: str, source: Path | None, out: Path | None, encoders: str, as_json: bool, **numbers: Any
 ) -> None:

@@ -3,52 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from antiphon.cli.options import json_option, request_options
 from antiphon.cli.output import document, hit_document, hit_lines, note
 from antiphon.errors import ConfigError, QueryError
+from antiphon.query.parts import ABOUT
 
-Command = Callable[..., None]
-
-
-def _shared_options(command: Command) -> Command:
-    """Options that every query takes."""
-    for option in reversed(
-        (
-            click.option(
-                "--where", multiple=True, metavar="FILTER", help="Such as 'year>=1980 and genres any drama,war'."
-            ),
-            click.option("-k", "k", type=int, default=10, show_default=True, help="Number of results."),
-            click.option("--explain", is_flag=True, help="Share of each modality in each score, and what matches."),
-            click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output."),
-        )
-    ):
-        command = option(command)
-    return command
-
-
-def _taste_options(command: Command) -> Command:
-    """Options for what a person likes."""
-    for option in reversed(
-        (
-            click.option("--like", "likes", multiple=True, metavar="ID", help="An item to be like; repeat for more."),
-            click.option("--dislike", "dislikes", multiple=True, metavar="ID", help="An item to be unlike."),
-            click.option("--user", metavar="ID", help="A user of the catalog."),
-            click.option(
-                "--weight",
-                "weights",
-                multiple=True,
-                metavar="PART=W",
-                help="Weight of text, image, audio, look, likes, dislikes, user or taste.",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+_TASTE = request_options("likes", "dislikes", "user", "weights")
+_SHARED = request_options("where", "k", "explain")
 
 
 @click.command(
@@ -56,15 +22,16 @@ def _taste_options(command: Command) -> Command:
 )
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("text", required=False)
-@click.option("--image", type=click.Path(path_type=Path), metavar="FILE", help="A picture to search with.")
-@click.option("--audio", type=click.Path(path_type=Path), metavar="FILE", help="A sound to search with.")
+@click.option("--image", type=click.Path(path_type=Path), metavar="FILE", help=ABOUT["image"])
+@click.option("--audio", type=click.Path(path_type=Path), metavar="FILE", help=ABOUT["audio"])
 @click.option(
     "--understand",
     type=click.Choice(("rules", "model")),
     help="Take TEXT apart into words, filters and items to be like: by rules, or by the model of ANTIPHON_MODEL.",
 )
-@_taste_options
-@_shared_options
+@_TASTE
+@_SHARED
+@json_option
 def search(run: Path, text: str | None, **options: Any) -> None:
     """Answer a request in plain words, a picture or a sound, alone or with likes, dislikes, a user and filters."""
     if text is None and options["image"] is None and options["audio"] is None:
@@ -74,8 +41,9 @@ def search(run: Path, text: str | None, **options: Any) -> None:
 
 @click.command(epilog="Example: antiphon recommend runs/films --like 1 --like 1240 --where 'year<1990'")
 @click.argument("run", type=click.Path(path_type=Path))
-@_taste_options
-@_shared_options
+@_TASTE
+@_SHARED
+@json_option
 def recommend(run: Path, **options: Any) -> None:
     """Recommend from likes, dislikes or a user: a search without a text."""
     _answer(run, text=None, **options)
@@ -84,7 +52,8 @@ def recommend(run: Path, **options: Any) -> None:
 @click.command(epilog="Example: antiphon similar runs/films 1240 -k 5")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("item_id")
-@_shared_options
+@_SHARED
+@json_option
 def similar(run: Path, item_id: str, **options: Any) -> None:
     """Items like one item."""
     _answer(run, text=None, likes=(item_id,), **options)

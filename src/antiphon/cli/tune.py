@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from antiphon.cli.options import json_option
 from antiphon.cli.output import document, note, progress
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 )
 @click.option("--truth", type=click.Path(path_type=Path), help="Table of item_id and similar_id; a fifth of it counts.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value of the configuration.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@json_option
 def tune(
     configuration: Path, run: Path | None, trials: int, queries: Path | None, truth: Path | None,
     overrides: tuple[str, ...], as_json: bool,

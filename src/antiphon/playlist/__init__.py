@@ -1,6 +1,6 @@
 """Playlists: ordered lists from a text, from seeds, or both, that can be continued.
 
-playlist = make_playlist(space, PlaylistRequest(text="a quiet evening", length=20, max_per={"director": 2}))
+playlist = make_playlist(space, PlaylistRequest(Query(text="a quiet evening"), length=20, max_per={"director": 2}))
 for entry in playlist.entries:
 print(entry.title)
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from antiphon.playlist.flow import flow_order
 from antiphon.playlist.request import Playlist, PlaylistRequest
 from antiphon.playlist.select import Limits, choose
 from antiphon.query.hits import Hit
-from antiphon.query.request import MAX_K
+from antiphon.query.parts import MAX_K
 
 if TYPE_CHECKING:
     from antiphon.space.space import Space
@@ -34,11 +35,11 @@ def make_playlist(space: Space, request: PlaylistRequest) -> Playlist:
     for name in request.max_per:
         if name not in space.field_types:
             raise QueryError(f"the catalog has no field {name!r} to limit; {nearest(name, space.field_types)}")
-    kept = [_hit(space, item_id) for item_id in request.seeds] if request.include_seeds else []
+    kept = [_hit(space, item_id) for item_id in request.query.likes] if request.include_seeds else []
     kept = kept[: request.length]
     hits = _choose_from(space, request, kept)
     hits = [*kept, *hits]
-    entries, links = _ordered(space, hits, request.after, flow=request.flow)
+    entries, links = _ordered(space, hits, request.query.history, flow=request.flow)
     return Playlist(space.space_id, entries, links, _short(len(entries), request))
 
 
@@ -80,12 +81,12 @@ def vectors_of(space: Space, item_ids: Sequence[str]) -> Floats:
 def _choose_from(space: Space, request: PlaylistRequest, kept: Sequence[Hit]) -> list[Hit]:
     """Choose among the best candidates; where limits use them up, among more."""
     wanted = request.length - len(kept)
-    given = vectors_of(space, [*request.after, *(hit.item_id for hit in kept)])
+    given = vectors_of(space, [*request.query.history, *(hit.item_id for hit in kept)])
     pool = min(max(MIN_POOL, POOL_PER_ITEM * request.length), MAX_K)
     while True:
-        hits = space.answer(request.query(pool))
+        hits = space.answer(replace(request.query, k=pool))
         limits = Limits(request.max_per)
-        for item_id in request.after:
+        for item_id in request.query.history:
             earlier = _hit(space, item_id)
             limits.add(earlier.title, earlier.fields)
         for hit in kept:
@@ -149,6 +150,6 @@ def _short(n_entries: int, request: PlaylistRequest) -> str | None:
     if n_entries == request.length:
         return None
     causes = [f"at most {most} per {name}" for name, most in request.max_per.items()]
-    causes += ["the filter"] if request.where is not None else []
+    causes += ["the filter"] if request.query.where is not None else []
     reason = f"{' and '.join(causes)} leaves no more" if causes else "the catalog has no more"
     return f"{n_entries} of {request.length} items: {reason}."

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from antiphon.errors import QueryError
-from antiphon.query.filters import Filter
 from antiphon.query.hits import Hit
 from antiphon.query.request import Query
 
@@ -41,29 +40,21 @@ class Tradeoff:
 
 @dataclass(frozen=True)
 class PlaylistRequest:
-    """A list to make: from words, seeds or a user; `after` is a list to continue, and none of it comes again.
+    """A list to make of the answers to a query: its likes are the seeds, its history is the list that is continued.
 
-    `max_per`: field -> how many items of the whole list (with `after`) may share a value of it. `flow` orders the list
-    so that neighbours are close; without it the order is that of selection. `variety` (0 to 1) adds noise, drawn with
-    `seed`, to the fit, so that the same request can give another list; the same seed always gives the same one.
+    None of what is continued comes again. `max_per`: field -> how many items of the whole list may share a value of it.
+    `flow` orders the list so that neighbours are close; without it the order is that of selection. `variety` (0 to 1)
+    adds noise, drawn with `seed`, to the fit: the same request can give another list, the same seed gives the same one.
     """
 
-    text: str | None = None
-    seeds: tuple[str, ...] = ()
-    dislikes: tuple[str, ...] = ()
-    user: str | None = None
-    after: tuple[str, ...] = ()
-    where: Filter | None = None
-    weights: Mapping[str, float] = field(default_factory=dict)
+    query: Query
     length: int = 20
     max_per: Mapping[str, int] = field(default_factory=dict)
-    exclude: tuple[str, ...] = ()
     tradeoff: Tradeoff = field(default_factory=Tradeoff)
     include_seeds: bool = False
     flow: bool = True
     variety: float = 0.0
     seed: int = 0
-    explain: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.length <= MAX_LENGTH:
@@ -75,22 +66,6 @@ class PlaylistRequest:
         for name, most in self.max_per.items():
             if most < 1:
                 raise QueryError(f"at most {most} per {name!r} leaves nothing; it is 1 or more.")
-        self.query(1)
-
-    def query(self, k: int) -> Query:
-        """The candidates that the list is taken from, as a query."""
-        return Query(
-            text=self.text,
-            likes=self.seeds,
-            dislikes=self.dislikes,
-            user=self.user,
-            history=self.after,
-            where=self.where,
-            weights=self.weights,
-            k=k,
-            exclude=self.exclude,
-            explain=self.explain,
-        )
 
 
 @dataclass(frozen=True)

@@ -10,22 +10,7 @@ from typing import TypeAlias
 
 from antiphon.errors import QueryError, nearest
 from antiphon.query.filters import Filter
-
-MAX_K = 10_000
-MAX_TEXT = 100_000
-MAX_ITEMS = 10_000
-MAX_MEDIA: Mapping[str, int] = {"image": 20_000_000, "audio": 100_000_000}
-"""Bytes that a file of a request may have."""
-PARTS: Mapping[str, float] = {
-    "text": 1.0, "image": 1.0, "audio": 1.0, "look": 0.0,
-    "likes": 1.0, "dislikes": 0.5, "user": 1.0, "folded": 0.0,
-}  # fmt: skip
-"""Parts of a query and their usual weights. `image` and `audio` are files; `look` is the text once more, as the text
-side of the picture model reads it, where a space has one. `user` is the mean of the items of a user or history;
-`taste` is their factors from collaborative filtering, folded in and projected. `dislikes` is subtracted."""
-
-
-CHANNELS = ("joint", "words", "facets", "taste")
+from antiphon.query.parts import CHANNELS, MAX_ITEMS, MAX_K, MAX_MEDIA, MAX_TEXT, PARTS
 
 
 @dataclass(frozen=True)
@@ -75,8 +60,8 @@ MediaInput: TypeAlias = MediaFile | str | Path | bytes | bytearray | memoryview
 class Query:
     """A request: words, a picture, a sound, liked and disliked items, a user or a new history, filters, and weights.
 
-    `likes`, `dislikes`, `history`, `exclude` are item ids; `user` is a user of the catalog. Items that are liked,
-    disliked or in the history are not answers. `weights` changes the weight of the parts named in `PARTS`.
+    The one definition of a request: the command line, HTTP, playlists and the tools for language models are views of
+    it, and say of each part what `ABOUT` says. Items that are liked, disliked or in the history are not answers.
     """
 
     text: str | None = None

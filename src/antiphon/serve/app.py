@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import FileResponse, Response
 
 from antiphon._version import __version__
-from antiphon.query.request import MAX_MEDIA
+from antiphon.query.parts import MAX_MEDIA
 from antiphon.serve import problems, routes
 from antiphon.serve.guard import UPLOAD, Guard
 from antiphon.serve.live import Live

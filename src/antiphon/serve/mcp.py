@@ -20,10 +20,11 @@ from pydantic import Field
 
 from antiphon._version import __version__
 from antiphon.errors import AntiphonError, QueryError
-from antiphon.playlist import PlaylistRequest, Tradeoff, make_playlist
+from antiphon.playlist import PlaylistRequest, make_playlist
 from antiphon.query.columns import words_of
 from antiphon.query.hits import Hit, plain
-from antiphon.query.request import MAX_MEDIA, MediaFile
+from antiphon.query.parts import ABOUT, MAX_MEDIA
+from antiphon.query.request import MediaFile, Query
 from antiphon.serve.requests import facets as count_facets
 from antiphon.serve.requests import media_file, where_of
 from antiphon.serve.served import Ask, Served
@@ -31,17 +32,17 @@ from antiphon.serve.settings import Settings
 from antiphon.space.space import Space
 from antiphon.talk.wish import Wish
 
-Text = Annotated[str | None, Field(max_length=2000, description="What is wanted, in plain words.")]
-Likes = Annotated[list[str], Field(max_length=200, description="item_ids to be like, as other tools return them.")]
-Dislikes = Annotated[list[str], Field(max_length=200, description="item_ids to be unlike.")]
+Text = Annotated[str | None, Field(max_length=2000, description=ABOUT["text"])]
+Likes = Annotated[list[str], Field(max_length=200, description=f"{ABOUT['likes']} item_ids, as tools return them.")]
+Dislikes = Annotated[list[str], Field(max_length=200, description=f"{ABOUT['dislikes']} item_ids.")]
 Less = Annotated[list[str], Field(max_length=20, description='Qualities to go away from, such as "violent".')]
 Where = Annotated[
     str | None,
-    Field(description="A filter, such as: year>=1980 and genres any drama,war. `facets` lists fields and values."),
+    Field(description=f"{ABOUT['where']} `facets` lists fields and values."),
 ]
-Image = Annotated[str | None, Field(description="A picture to search with: what a JPEG or PNG file holds, as base64.")]
-Audio = Annotated[str | None, Field(description="A sound to search with: what a file such as WAV holds, as base64.")]
-K = Annotated[int, Field(ge=1, le=50, description="How many.")]
+Image = Annotated[str | None, Field(description=f"{ABOUT['image']} What a JPEG or PNG file holds, as base64.")]
+Audio = Annotated[str | None, Field(description=f"{ABOUT['audio']} What a file such as WAV holds, as base64.")]
+K = Annotated[int, Field(ge=1, le=50, description=ABOUT["k"])]
 MAX_WORDS = 6
 READ_ONLY = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
 AT_WORK = 2
@@ -147,10 +148,8 @@ def _add_answers(server: MCPServer, current: Current) -> None:
         """Make an ordered list in which each item is close to the one before, from words, examples, or both."""
 
         def work() -> dict[str, Any]:
-            request = PlaylistRequest(
-                text=text, seeds=tuple(likes), after=tuple(after), where=where_of(where), length=length,
-                max_per=max_per, tradeoff=Tradeoff(),
-            )  # fmt: skip
+            query = Query(text=text, likes=tuple(likes), history=tuple(after), where=where_of(where))
+            request = PlaylistRequest(query, length=length, max_per=max_per)
             made = make_playlist(current().space, request)
             return {"items": [_short(hit) for hit in made.entries], "note": made.short}
 

@@ -1,4 +1,4 @@
-"""Bodies that the API takes, with examples; what they mean is said by `Query`, `Wish` and `PlaylistRequest`."""
+"""Bodies that the API takes: views of `Query`, `Wish` and `PlaylistRequest`, with their limits and examples."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from antiphon.playlist.request import MAX_LENGTH
+from antiphon.query.parts import ABOUT, MAX_ITEMS, MAX_K, MAX_TEXT
+from antiphon.talk.wish import MAX_WORDS
+
 Id = Annotated[str, Field(max_length=500)]
-Ids = Annotated[list[Id], Field(max_length=10_000)]
-Phrases = Annotated[list[Annotated[str, Field(min_length=1, max_length=500)]], Field(max_length=50)]
+Ids = Annotated[list[Id], Field(max_length=MAX_ITEMS)]
+Phrases = Annotated[list[Annotated[str, Field(min_length=1, max_length=500)]], Field(max_length=MAX_WORDS)]
 WhereText = Annotated[str, Field(max_length=10_000)]
 WhereJson = WhereText | Annotated[list[WhereText], Field(max_length=100)] | dict[str, Any]
 Number = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
@@ -24,18 +28,18 @@ class Body(BaseModel):
 class Asking(Body):
     """What every request for items may say."""
 
-    text: Annotated[str | None, Field(max_length=100_000, description="What is asked for, in plain words.")] = None
+    text: Annotated[str | None, Field(max_length=MAX_TEXT, description=ABOUT["text"])] = None
     more: Annotated[Phrases, Field(description="Words to go towards.")] = []
     less: Annotated[Phrases, Field(description="Words to go away from.")] = []
-    likes: Annotated[Ids, Field(description="Items to be like.")] = []
-    dislikes: Annotated[Ids, Field(description="Items to be unlike.")] = []
-    user: Annotated[Id | None, Field(description="A user of the catalog.")] = None
-    history: Annotated[Ids, Field(description="What a new user has used.")] = []
-    exclude: Annotated[Ids, Field(description="Items that are not answers.")] = []
+    likes: Annotated[Ids, Field(description=ABOUT["likes"])] = []
+    dislikes: Annotated[Ids, Field(description=ABOUT["dislikes"])] = []
+    user: Annotated[Id | None, Field(description=ABOUT["user"])] = None
+    history: Annotated[Ids, Field(description=ABOUT["history"])] = []
+    exclude: Annotated[Ids, Field(description=ABOUT["exclude"])] = []
     where: Annotated[
-        WhereJson | None, Field(description="A filter: text, several texts that all hold, or a mapping.")
+        WhereJson | None, Field(description=f"{ABOUT['where']} Text, several texts that all hold, or a mapping.")
     ] = None
-    weights: Annotated[Weights, Field(description="Weights of the parts of the request.")] = {}
+    weights: Annotated[Weights, Field(description=ABOUT["weights"])] = {}
 
 
 class SearchBody(Asking):
@@ -50,9 +54,9 @@ class SearchBody(Asking):
             ]
         },
     )
-    k: Annotated[int, Field(ge=1, le=10_000)] = 10
-    offset: Annotated[int, Field(ge=0, le=10_000)] = 0
-    explain: bool = False
+    k: Annotated[int, Field(ge=1, le=MAX_K, description=ABOUT["k"])] = 10
+    offset: Annotated[int, Field(ge=0, le=MAX_K, description=ABOUT["offset"])] = 0
+    explain: Annotated[bool, Field(description=ABOUT["explain"])] = False
 
 
 class WhyBody(Asking):
@@ -77,7 +81,7 @@ class PlaylistBody(Asking):
         json_schema_extra={"examples": [{"text": "a rainy sunday", "length": 10, "tradeoff": {"coherence": 1.0}}]},
     )
     after: Annotated[list[Id], Field(max_length=1_000)] = []
-    length: Annotated[int, Field(ge=1, le=500)] = 20
+    length: Annotated[int, Field(ge=1, le=MAX_LENGTH)] = 20
     max_per: dict[Annotated[str, Field(max_length=200)], Annotated[int, Field(ge=1, le=10_000)]] = {}
     tradeoff: TradeoffBody = TradeoffBody()
     include_seeds: bool = False
@@ -103,7 +107,7 @@ class OrderBody(Body):
 class WishBody(Body):
     """The state of a conversation; the client holds it."""
 
-    text: Annotated[str | None, Field(max_length=100_000)] = None
+    text: Annotated[str | None, Field(max_length=MAX_TEXT)] = None
     more: Phrases = []
     less: Phrases = []
     likes: Ids = []
@@ -119,7 +123,7 @@ class UnderstandBody(Body):
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"text": "a drama from the eighties, nothing with war"}]}
     )
-    text: Annotated[str, Field(max_length=100_000, description="A request in plain words.")]
+    text: Annotated[str, Field(max_length=MAX_TEXT, description="A request in plain words.")]
 
 
 class LikedItem(Body):

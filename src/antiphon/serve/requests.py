@@ -7,7 +7,8 @@ from typing import Any
 
 from antiphon.errors import QueryError
 from antiphon.query.filters import Filter, parse_filter
-from antiphon.query.request import MAX_MEDIA, MediaFile
+from antiphon.query.parts import MAX_MEDIA
+from antiphon.query.request import MediaFile
 from antiphon.serve.models import Asking, SearchBody, UnderstandBody, WishBody
 from antiphon.serve.served import Ask, Served
 from antiphon.serve.settings import Settings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
@@ -196,25 +197,11 @@ def _add_playlists(router: APIRouter, live: Live, settings: Settings) -> None:
 
 
 def _make(served: Served, body: PlaylistBody, ask: Ask) -> Playlist:
-    wish = ask.wish
-    query = served.query(ask) if not wish.empty or ask.user is not None or ask.history else None
+    history = tuple(dict.fromkeys((*ask.history, *body.after)))
+    query = served.query(replace(ask, history=history, k=1, offset=0))
+    settings = body.model_dump(include={"length", "max_per", "include_seeds", "flow", "variety", "seed"})
     request = PlaylistRequest(
-        text=query.text if query else None,
-        seeds=wish.likes,
-        dislikes=query.dislikes if query else (),
-        user=ask.user,
-        after=tuple(dict.fromkeys((*ask.history, *body.after))),
-        where=ask.where,
-        weights=query.weights if query else dict(wish.weights),
-        length=body.length,
-        max_per=body.max_per,
-        exclude=wish.exclude,
-        tradeoff=Tradeoff(**body.tradeoff.model_dump()),
-        include_seeds=body.include_seeds,
-        flow=body.flow,
-        variety=body.variety,
-        seed=body.seed,
-        explain=body.explain,
+        replace(query, likes=ask.wish.likes), tradeoff=Tradeoff(**body.tradeoff.model_dump()), **settings
     )
     return make_playlist(served.space, request)
 

@@ -11,7 +11,8 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from antiphon.errors import QueryError
-from antiphon.query.request import MAX_MEDIA, MediaFile
+from antiphon.query.parts import MAX_MEDIA
+from antiphon.query.request import MediaFile
 from antiphon.serve.guard import UPLOAD as ROUTE
 from antiphon.serve.models import SearchBody
 from antiphon.serve.requests import media_file

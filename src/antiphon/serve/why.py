@@ -6,15 +6,18 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from antiphon.playlist.make import vectors_of
+from antiphon.query.request import Query
 from antiphon.serve.served import Ask, Served
+from antiphon.space.space import Space
 
 N_LIKES = 3
 
 
 def explain(served: Served, ask: Ask, item_id: str) -> dict[str, Any]:
-    """Shares of the modalities, matched values, the nearest likes, and the rank of the item in each modality alone.
+    """Shares, matched values, the nearest likes, and the rank of the item in each modality and channel alone.
 
     Raises:
         QueryError: the request cannot be answered, or the item is unknown.
@@ -30,7 +33,7 @@ def explain(served: Served, ask: Ask, item_id: str) -> dict[str, Any]:
         "why": None if hit is None or hit.why is None else {name: round(x, 4) for name, x in hit.why.items()},
         "matched": {} if hit is None else dict(hit.matched or {}),
         "nearest_likes": _nearest(served, item_id, ask.wish.likes),
-        "ranks": _ranks(served, query, row),
+        "ranks": _ranks(space, query, row),
     }
 
 
@@ -46,12 +49,18 @@ def _nearest(served: Served, item_id: str, likes: tuple[str, ...]) -> list[dict[
     ]
 
 
-def _ranks(served: Served, query: Any, row: int) -> dict[str, int | None]:
-    """Place of an item if only one modality were asked; None where the item lacks it."""
-    space = served.space
-    vector = space.resolve([query]).vectors["joint"][0]
+def _ranks(space: Space, query: Query, row: int) -> dict[str, int | None]:
+    """Place of an item if only one modality or channel were asked; None where the item lacks the modality."""
+    resolved = space.resolve([query])
+    vector = resolved.vectors["joint"][0]
     ranks: dict[str, int | None] = {}
     for number, name in enumerate(space.modalities):
-        scores = space.parts[number] @ vector
-        ranks[name] = int((scores > scores[row]).sum()) + 1 if space.present[number, row] else None
+        ranks[name] = _place(space.parts[number] @ vector, row) if space.present[number, row] else None
+    for channel in space.channels:
+        if channel.name != "joint" and resolved.hears(channel):
+            ranks[channel.name] = _place(channel.scores(resolved, None)[0], row)
     return ranks
+
+
+def _place(scores: NDArray[np.float32], row: int) -> int:
+    return int((scores > scores[row]).sum()) + 1

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from antiphon.errors import QueryError, nearest
 from antiphon.query.filters import matches, parse_filter
 from antiphon.query.hits import Hit
-from antiphon.query.request import PARTS, Query
+from antiphon.query.parts import PARTS
+from antiphon.query.request import Query
 from antiphon.talk.vocabulary import Vocabulary
 from antiphon.talk.wish import Change, Refinement, Wish, apply_change
 

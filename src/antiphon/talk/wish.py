@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from antiphon.errors import QueryError
 from antiphon.query.filters import conditions, parse_filter
-from antiphon.query.request import PARTS
+from antiphon.query.parts import PARTS
 
 if TYPE_CHECKING:
     pass

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from antiphon.errors import QueryError
-from antiphon.query.request import MAX_ITEMS, MAX_K, MAX_MEDIA, MAX_TEXT, PARTS, MediaFile, Query
+from antiphon.query.parts import MAX_ITEMS, MAX_K, MAX_MEDIA, MAX_TEXT, PARTS
+from antiphon.query.request import MediaFile, Query
 
 
 @pytest.mark.parametrize(
@@ -98,3 +99,22 @@ def test_a_path_without_an_end_is_not_read_to_its_end():
         pytest.skip("there is no /dev/zero here")
     with pytest.raises(QueryError, match="too large"):
         Query(image=MediaFile.of(endless, "image"))
+
+
+def test_every_door_says_of_a_part_what_the_request_says():
+    """One table describes the fields of a request; HTTP bodies and options of the command line are made of it."""
+    from dataclasses import fields
+
+    from antiphon.cli import cli
+    from antiphon.query.parts import ABOUT
+    from antiphon.serve.models import SearchBody
+
+    assert list(ABOUT) == sorted(ABOUT, key=[item.name for item in fields(Query)].index)
+    assert set(ABOUT) == {item.name for item in fields(Query)}
+    said = SearchBody.model_json_schema()["properties"]
+    for name in set(said) & set(ABOUT):
+        assert said[name]["description"].startswith(ABOUT[name]), name
+    options = {option.name: option for option in cli.commands["search"].params}
+    assert {"likes", "dislikes", "user", "weights", "where", "k", "explain", "image", "audio"} <= set(options)
+    for name in set(options) & set(ABOUT) - {"text"}:
+        assert options[name].help.startswith(ABOUT[name]), name

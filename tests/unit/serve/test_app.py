@@ -277,6 +277,24 @@ def test_the_api_describes_understanding(client):
     assert client.post("/v1/understand", json=schemas["UnderstandBody"]["examples"][0]).json()["says"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "speaks"),
+    [
+        ({"text": "drama"}, {"words", "facets"}),
+        ({"likes": ["film-004"]}, {"facets", "taste"}),
+        ({"history": ["film-004", "film-007"]}, {"taste"}),
+        ({"text": "drama", "history": ["film-004"]}, {"words", "facets", "taste"}),
+    ],
+)
+def test_why_speaks_of_every_modality_and_of_what_is_asked(client, asked, speaks):
+    """Each kind of request gets the place of the item in every modality, and in the channels that it speaks to."""
+    got = client.post("/v1/why", json={**asked, "item_id": "film-009"}).json()
+    assert set(got["ranks"]) == {"text", "image", "cf"} | speaks
+    assert all(1 <= place <= 60 for place in got["ranks"].values() if place is not None)
+    assert set(got["why"]) >= speaks
+    assert sum(got["why"].values()) == pytest.approx(1, abs=0.01)
+
+
 def test_why_names_ranks_and_likes(client):
     """The deeper answer has shares, the rank in each modality alone, and the nearest likes."""
     got = client.post("/v1/why", json={"text": "drama", "likes": ["film-004"], "item_id": "film-009"}).json()
