@@ -18,8 +18,8 @@ from antiphon.query.filters import Filter
 from antiphon.query.hits import Hit, plain
 from antiphon.query.request import MediaFile, Query
 from antiphon.serve.atlas import Atlas
-from antiphon.serve.examples import conversations
 from antiphon.serve.counts import FieldCounts
+from antiphon.serve.examples import conversations
 from antiphon.serve.media import Pictures
 from antiphon.space.space import Space
 from antiphon.talk.reader import Reader
