@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from antiphon.base import storage
-from antiphon.errors import DataError, IntegrityError, UnknownIdError, nearest
+from antiphon.errors import DataError, IntegrityError
 from antiphon.query.columns import FieldType
 
 Rows = NDArray[np.int32]
@@ -106,20 +106,6 @@ class Catalog:
         """Ids of the items, in order."""
         ids: list[str] = self.items["item_id"].to_pylist()
         return ids
-
-    def rows(self, item_ids: list[str]) -> Rows:
-        """Rows of items.
-
-        Raises:
-            UnknownIdError: an item that the catalog does not have.
-        """
-        known = {item_id: row for row, item_id in enumerate(self.item_ids)}
-        for item_id in item_ids:
-            if item_id not in known:
-                # Looking for the nearest of many ids takes seconds.
-                hint = nearest(item_id, known) if len(known) <= 2000 else "ids are those of the items file."
-                raise UnknownIdError(f"the catalog has no item {item_id!r}; {hint}")
-        return np.array([known[item_id] for item_id in item_ids], dtype=np.int32)
 
     def save(self, folder: Path) -> None:
         """Write the catalog as parquet, npy and JSON; `load` reads it back."""

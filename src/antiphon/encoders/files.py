@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -103,14 +103,14 @@ def check_media(catalog: CatalogConfig, name: str, modality: str) -> None:
         )
 
 
-def write_findings(
-    workspace: Path, flawed: Mapping[str, Sequence[str]], policies: Mapping[str, str], where: Path
-) -> None:
-    """Keep what was found, for `antiphon inspect`: kind -> names of files, and kind -> what was done about it."""
+def write_findings(workspace: Path, found: Iterable[tuple[str, str]], policies: Mapping[str, str], where: Path) -> None:
+    """Keep what was found, for `antiphon inspect`: kinds with names of files, and kind -> what was done about it."""
+    flawed: dict[str, list[str]] = {}
+    for kind, name in found:
+        flawed.setdefault(kind, []).append(name)
     findings = [
         Finding(kind, policies[kind], len(names), str(where), examples=tuple(names[:N_EXAMPLES]))
         for kind, names in flawed.items()
-        if names
     ]
     storage.write_json(workspace / FINDINGS, [asdict(finding) for finding in findings])
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from antiphon.config.load import load_config
 from antiphon.data.catalog import COLUMNS, Catalog, Finding, Interactions, Media
 from antiphon.data.reading import read_catalog
-from antiphon.errors import IntegrityError, UnknownIdError
+from antiphon.errors import IntegrityError
 
 
 @pytest.fixture
@@ -84,20 +84,6 @@ def test_items_and_fields_of_two_catalogs_do_not_mix(catalog, make_catalog, tmp_
     (tmp_path / "two" / "fields.parquet").replace(tmp_path / "one" / "fields.parquet")
     with pytest.raises(IntegrityError, match="items and fields differ in length"):
         Catalog.load(tmp_path / "one")
-
-
-def test_rows_of_items_are_in_the_order_asked_for(catalog):
-    """int32, as indices go into sparse matrices."""
-    rows = catalog.rows(["film-005", "film-000", "film-005"])
-    assert rows.dtype == np.int32
-    assert rows.tolist() == [5, 0, 5]
-    assert catalog.rows([]).tolist() == []
-
-
-def test_an_unknown_item_gets_the_nearest(catalog):
-    """Ids are long."""
-    with pytest.raises(UnknownIdError, match=r"the catalog has no item 'film-0055'; did you mean 'film-005'\?"):
-        catalog.rows(["film-0055"])
 
 
 PAIRS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 6), st.booleans()), unique_by=lambda pair: pair[:2])

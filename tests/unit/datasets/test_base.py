@@ -6,7 +6,7 @@ import pytest
 
 from antiphon.base.progress import silent
 from antiphon.config.load import load_config
-from antiphon.datasets.base import VARIABLE, Dataset
+from antiphon.datasets.base import VARIABLE, Dataset, from_toml
 from antiphon.errors import DataError, RunError
 
 
@@ -85,3 +85,24 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
     (tmp_path / "project").write_text("")
     with pytest.raises(RunError, match=r"cannot write .*antiphon\.toml"):
         dataset().make_project(tmp_path / "project", tmp_path, silent)
+
+
+def test_a_toml_file_may_describe_a_data_set(tmp_path):
+    """Its project is the configuration; {source} stands for the folder of the files, at every depth."""
+    put(tmp_path / "toys")
+    (tmp_path / "toys.toml").write_text(
+        'summary = "toys"\nlicence = "free"\nsource = "the attic"\nfiles = ["toys.csv"]\n'
+        '[project]\nname = "toys"\ndescribe.opening = "Toy: {title}."\ncatalog.items = "{source}/toys.csv"\n'
+        'catalog.media = { image = { path = "{source}/a", pattern = "{item_id}.jpg" } }\n'
+        'modalities = [{ name = "image", encoder = "precomputed", file = "{source}/v.parquet", standardise = true }]\n'
+    )
+    made = []
+    toys = from_toml(tmp_path / "toys.toml", lambda source, out, progress: made.append((source, out)))
+    assert (toys.name, toys.licence, toys.files, toys.fetch) == ("toys", "free", ["toys.csv"], None)
+    config = load_config(toys.make_project(tmp_path / "project", tmp_path, silent))
+    source = (tmp_path / "toys").resolve()
+    assert made == [(source, tmp_path / "project")]
+    assert config.catalog.items == source / "toys.csv"
+    assert config.catalog.media["image"].path == source / "a"
+    assert config.describe.opening == "Toy: {title}."
+    assert config.modalities[0].options == {"file": str(source / "v.parquet"), "standardise": True}

@@ -91,8 +91,7 @@ def test_what_cannot_be_read_has_a_key_and_an_error(tmp_path: Path) -> None:
 def test_findings_come_back(tmp_path: Path) -> None:
     """What was found is kept with examples; kinds without files are left out, and no look means no findings."""
     assert read_findings(tmp_path) == []
-    flawed = {"broken": ["a", "b", "c", "d"], "fine": []}
-    write_findings(tmp_path, flawed, {"broken": "no vector", "fine": ""}, Path("p.zip"))
+    write_findings(tmp_path, [("broken", name) for name in "abcd"], {"broken": "no vector", "fine": ""}, Path("p.zip"))
     (finding,) = read_findings(tmp_path)
     assert (finding.kind, finding.count, finding.examples, finding.policy) == (
         "broken",

@@ -24,7 +24,6 @@ from antiphon.errors import DataError
 from antiphon.numbers.vectors import unit
 
 Floats = NDArray[np.float32]
-LEFT_OUT = "no vector"
 OTHER_SUFFIX = "pictures whose suffix says something else"
 
 
@@ -99,17 +98,13 @@ class PictureEncoder(MediaEncoder[O, PictureModel]):
 
     def report(self, work: Work, mask: NDArray[np.bool_]) -> None:
         """Keep flaws, and suffixes that lie."""
-        files = work.files
-        flawed: dict[str, list[str]] = {}
-        for row, key in enumerate(work.keys):
-            if key is None:
-                continue
-            # A picture without a vector is looked at once more: that is rare, and needs no book-keeping in shards.
-            kind = _other_suffix(files, row) if mask[row] else _flaw(files, row)
-            if kind is not None:
-                flawed.setdefault(kind, []).append(str(files.names[row]))
-        policies = dict.fromkeys(flawed, LEFT_OUT) | {OTHER_SUFFIX: "read as what they are"}
-        write_findings(work.workspace, flawed, policies, files.path)
+        files, names = work.files, work.files.names
+        rows = [row for row, key in enumerate(work.keys) if key is not None]
+        # A picture without a vector is looked at once more: that is rare, and needs no book-keeping in shards.
+        lies = [row for row in rows if mask[row] and suffix_lies(str(names[row]), files.read(row))]
+        kinds = {row: _flaw(files, row) for row in rows if not mask[row]} | dict.fromkeys(lies, OTHER_SUFFIX)
+        policies = dict.fromkeys(kinds.values(), "no vector") | {OTHER_SUFFIX: "read as what they are"}
+        write_findings(work.workspace, [(kinds[row], str(names[row])) for row in sorted(kinds)], policies, files.path)
 
     def kept(self, workspace: Path) -> list[Path]:
         """What was found in the files, which `antiphon inspect` shows."""
@@ -125,13 +120,9 @@ def _prepared(recipe: Recipe, files: MediaFiles, row: int) -> Floats | None:
     return None if image is None else recipe.apply(image)
 
 
-def _flaw(files: MediaFiles, row: int) -> str | None:
+def _flaw(files: MediaFiles, row: int) -> str:
     try:
         flaw = decode(files.read(row)).flaw
     except DataError:
         return "files that cannot be read"
     return "pictures without a vector" if flaw is None else FLAWS[flaw]
-
-
-def _other_suffix(files: MediaFiles, row: int) -> str | None:
-    return OTHER_SUFFIX if suffix_lies(str(files.names[row]), files.read(row)) else None

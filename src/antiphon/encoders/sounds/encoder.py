@@ -106,13 +106,10 @@ class AudioEncoder(MediaEncoder[O, SoundModel]):
 
     def report(self, work: Work, mask: NDArray[np.bool_]) -> None:
         """Keep flaws and remarks, as they were noted."""
-        notes = _read_notes(work)
-        flawed: dict[str, list[str]] = {}
-        for name, key in zip(work.files.names, work.keys, strict=True):
-            for kind in notes.get(key or "", []):
-                flawed.setdefault(KINDS[kind], []).append(str(name))
+        notes, names = _read_notes(work), zip(work.files.names, work.keys, strict=True)
+        found = [(KINDS[kind], str(name)) for name, key in names for kind in notes.get(key or "", [])]
         policies = {KINDS[kind]: policy for kind, policy in POLICIES.items()}
-        write_findings(work.workspace, flawed, policies, work.files.path)
+        write_findings(work.workspace, found, policies, work.files.path)
 
 
 def _write_notes(work: Work, found: dict[str, tuple[str, ...]]) -> None:
