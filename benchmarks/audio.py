@@ -31,8 +31,8 @@ from antiphon.base import runtime
 from antiphon.base.progress import silent
 from antiphon.config.sections import ModalityConfig, SplitConfig
 from antiphon.data.catalog import Catalog, Media
+from antiphon.data.descriptions import Descriptions
 from antiphon.data.splits import Split
-from antiphon.describe.descriptions import Descriptions
 from antiphon.encoders.base import Source, make_encoder
 from antiphon.encoders.sounds.encoder import AudioEncoder
 from antiphon.encoders.sounds.files import Hearing, listen

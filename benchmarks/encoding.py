@@ -43,9 +43,10 @@ from antiphon.base.progress import silent
 from antiphon.config.load import load_config
 from antiphon.config.sections import SplitConfig
 from antiphon.data.catalog import Catalog
+from antiphon.data.descriptions import Descriptions
 from antiphon.data.reading import read_catalog
 from antiphon.data.splits import Split
-from antiphon.describe.descriptions import Descriptions, describe
+from antiphon.describe.descriptions import describe
 from antiphon.encoders.base import Source
 from antiphon.encoders.text import precision as bits
 from antiphon.encoders.text.encoder import TextEncoder, TextOptions

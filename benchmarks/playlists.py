@@ -25,9 +25,9 @@ import numpy as np
 
 from antiphon.config.load import load_config
 from antiphon.data.catalog import Catalog
+from antiphon.data.descriptions import Descriptions
 from antiphon.data.features import Features
 from antiphon.data.splits import make_split
-from antiphon.describe.descriptions import Descriptions
 from antiphon.numbers.vectors import unit
 from antiphon.playlist import PlaylistRequest, Tradeoff, make_playlist
 from antiphon.playlist.flow import flow_order

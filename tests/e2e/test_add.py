@@ -191,8 +191,8 @@ def stages(run: Path) -> dict[str, Any]:
 def test_a_run_that_grew_is_whole(grown: Path, whole: antiphon.Space) -> None:
     """Catalog, texts, features and manifest are those of the published space, and nothing is left over."""
     from antiphon.data.catalog import Catalog
+    from antiphon.data.descriptions import Descriptions
     from antiphon.data.features import Features
-    from antiphon.describe.descriptions import Descriptions
 
     catalog = Catalog.load(grown / "catalog")
     assert catalog.item_ids == whole.item_ids

@@ -50,9 +50,9 @@ def test_real_posters_are_encoded_as_transformers_does(posters: Path, data_dir: 
 
     from antiphon.base.progress import silent
     from antiphon.config.load import load_config
+    from antiphon.data.descriptions import Descriptions
     from antiphon.data.reading import read_catalog
     from antiphon.data.splits import make_split
-    from antiphon.describe.descriptions import Descriptions
     from antiphon.encoders.base import Source
     from antiphon.encoders.files import read_findings
     from antiphon.encoders.pictures.models import ClipEncoder, ClipOptions

@@ -67,7 +67,7 @@ def test_a_text_goes_through_the_projection_of_the_text(space: Space) -> None:
 
 def test_an_items_own_description_finds_it(paper_run: Any, space: Space) -> None:
     """Asked with its description, an item's text part is met exactly."""
-    from antiphon.describe.descriptions import Descriptions
+    from antiphon.data.descriptions import Descriptions
 
     texts = Descriptions.load(paper_run.run / "descriptions.parquet").views["template"]
     for row in (0, 17, 42):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from antiphon.base import runtime
 from antiphon.base.progress import Progress, silent
 from antiphon.channels.facets import TEMPERATURE, FacetReader, Facets, members
-from antiphon.describe.synthetic import SyntheticQueries
+from antiphon.data.synthetic import SyntheticQueries
 from antiphon.joint.model import Projection
 
 Floats = NDArray[np.float32]

@@ -25,8 +25,9 @@ from antiphon.chat.ledger import Question
 from antiphon.chat.prompt import Prompt
 from antiphon.config.sections import Config, SyntheticConfig
 from antiphon.data.catalog import Catalog
+from antiphon.data.synthetic import Facet
 from antiphon.describe.checks import INSTRUCTIONS
-from antiphon.describe.synthetic import MAX_FACETS, N_FACETS, Facet, facets_of
+from antiphon.describe.synthetic import MAX_FACETS, N_FACETS, facets_of
 
 TRIES_A_QUERY = 50
 STREAM = 11

@@ -20,9 +20,9 @@ from antiphon.base.registry import find
 from antiphon.config.load import check_section
 from antiphon.config.sections import CatalogConfig, ModalityConfig, Section, SplitConfig
 from antiphon.data.catalog import Catalog
+from antiphon.data.descriptions import Descriptions
 from antiphon.data.features import Features
 from antiphon.data.splits import Split
-from antiphon.describe.descriptions import Descriptions
 from antiphon.errors import DataError
 
 QueryKind = Literal["text", "history", "image", "audio"]

@@ -17,10 +17,10 @@ from antiphon.channels.words import tokens
 from antiphon.config.load import load_config
 from antiphon.config.sections import Config
 from antiphon.data.catalog import Catalog, Interactions
+from antiphon.data.descriptions import Descriptions
 from antiphon.data.features import Features
 from antiphon.data.held_out import user_item_matrix
 from antiphon.data.splits import Split, make_split, training_interactions
-from antiphon.describe.descriptions import Descriptions
 from antiphon.errors import ConfigError, RunError, nearest
 from antiphon.space.space import Space, load
 

@@ -13,7 +13,7 @@ from antiphon.base import storage
 from antiphon.base.progress import Progress, silent
 from antiphon.config.sections import JointConfig, TrainConfig
 from antiphon.data.features import Features
-from antiphon.describe.synthetic import QueryData
+from antiphon.data.synthetic import QueryData
 from antiphon.joint.model import Identity, JointModel
 from antiphon.joint.trainer import Trainer, usable
 

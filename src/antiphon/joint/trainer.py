@@ -15,7 +15,7 @@ from antiphon.base import runtime, storage
 from antiphon.base.progress import Progress
 from antiphon.config.sections import JointConfig, TrainConfig
 from antiphon.data.features import Features
-from antiphon.describe.synthetic import QueryData
+from antiphon.data.synthetic import QueryData
 from antiphon.errors import ConfigError
 from antiphon.joint.losses import all_pairs, multimodal_loss, pair_factors, query_loss
 from antiphon.joint.model import JointModel

@@ -22,7 +22,7 @@ from antiphon.numbers.exact import top_k
 from antiphon.numbers.metrics import Relevance, evaluate_ranking, mean_over_queries
 
 if TYPE_CHECKING:
-    from antiphon.describe.synthetic import QueryData
+    from antiphon.data.synthetic import QueryData
 from antiphon.joint.trainer import Trainer
 
 EPOCHS = 25

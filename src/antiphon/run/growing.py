@@ -30,8 +30,8 @@ from antiphon.config.load import load_config
 from antiphon.config.sections import Config, SyntheticConfig
 from antiphon.data.additions import Merged, Rows, media_of, merge, read_added
 from antiphon.data.catalog import Catalog
+from antiphon.data.descriptions import Descriptions
 from antiphon.data.features import Features
-from antiphon.describe.descriptions import Descriptions
 from antiphon.describe.synthetic import label_of, spoken_facets
 from antiphon.encoders.base import ADDED, Encoder, Growth, make_encoder
 from antiphon.encoders.files import read_findings

@@ -10,7 +10,7 @@ from typing import Any
 from antiphon.base import storage
 from antiphon.base.layout import RunLayout, SpaceLayout
 from antiphon.data.catalog import Finding
-from antiphon.describe.descriptions import Descriptions
+from antiphon.data.descriptions import Descriptions
 from antiphon.encoders.files import read_findings
 from antiphon.errors import RunError
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from antiphon.data.catalog import Catalog
+from antiphon.data.descriptions import Descriptions
 from antiphon.data.features import Features
 from antiphon.data.splits import HeldOut, Split, held_out, make_split
-from antiphon.describe.descriptions import Descriptions
 from antiphon.errors import DataError
 from antiphon.run.stage import Job
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from antiphon.channels.facet_training import fit_facets
-from antiphon.describe.synthetic import SyntheticQueries
+from antiphon.data.synthetic import SyntheticQueries
 
 N_FACETS, DIM, N_ITEMS, PER_ITEM = 12, 16, 60, 6
 

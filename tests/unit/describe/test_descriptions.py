@@ -8,8 +8,9 @@ import pytest
 from antiphon.config.load import load_config
 from antiphon.config.sections import DescribeConfig
 from antiphon.data.catalog import Catalog
+from antiphon.data.descriptions import Descriptions
 from antiphon.data.reading import read_catalog
-from antiphon.describe.descriptions import Descriptions, describe
+from antiphon.describe.descriptions import describe
 from antiphon.errors import ConfigError, DataError
 
 

@@ -12,7 +12,8 @@ from antiphon.config.load import load_config
 from antiphon.config.sections import SyntheticConfig
 from antiphon.data.catalog import Catalog
 from antiphon.data.reading import read_catalog
-from antiphon.describe.synthetic import MAX_FACETS, SyntheticQueries, make_queries, plain_texts
+from antiphon.data.synthetic import SyntheticQueries
+from antiphon.describe.synthetic import MAX_FACETS, make_queries, plain_texts
 from antiphon.query.columns import words_of
 
 CONFIG = SyntheticConfig(per_item=6, noun="films", decades=("year",), phrases={"country": "made in {}"}, min_items=3)

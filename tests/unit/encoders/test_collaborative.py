@@ -14,9 +14,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from antiphon.base.progress import silent
 from antiphon.config.sections import CatalogConfig, SplitConfig
 from antiphon.data.catalog import Catalog, Interactions
+from antiphon.data.descriptions import Descriptions
 from antiphon.data.held_out import knn_score, user_item_matrix
 from antiphon.data.splits import HeldOut, make_split
-from antiphon.describe.descriptions import Descriptions
 from antiphon.encoders import collaborative
 from antiphon.encoders.base import Source
 from antiphon.encoders.collaborative import Collaborative, CollaborativeOptions

@@ -19,8 +19,8 @@ from antiphon.base import storage
 from antiphon.base.progress import silent
 from antiphon.config.sections import CatalogConfig, SplitConfig
 from antiphon.data.catalog import Catalog, Media
+from antiphon.data.descriptions import Descriptions
 from antiphon.data.splits import Split
-from antiphon.describe.descriptions import Descriptions
 from antiphon.encoders.base import QueryKind, Source
 from antiphon.encoders.files import MediaFiles
 from antiphon.encoders.media import MediaEncoder, MediaOptions, MediaQuerySide, Work, prepared_ahead

@@ -16,9 +16,9 @@ from antiphon.base.progress import silent
 from antiphon.config.load import load_config
 from antiphon.config.sections import ModalityConfig, SplitConfig
 from antiphon.data.catalog import Catalog
+from antiphon.data.descriptions import Descriptions
 from antiphon.data.reading import read_catalog
 from antiphon.data.splits import make_split
-from antiphon.describe.descriptions import Descriptions
 from antiphon.encoders.base import Source, make_encoder
 from antiphon.errors import ConfigError, DataError
 

@@ -22,9 +22,9 @@ from antiphon.channels.taste import Taste
 from antiphon.config.sections import ModalityConfig, SplitConfig, SyntheticConfig
 from antiphon.data.additions import Merged
 from antiphon.data.catalog import Catalog
+from antiphon.data.descriptions import Descriptions
 from antiphon.data.features import Features
 from antiphon.data.splits import make_split
-from antiphon.describe.descriptions import Descriptions
 from antiphon.describe.synthetic import facets_of
 from antiphon.encoders.base import Encoder, Growth, Source, make_encoder
 from antiphon.encoders.text.encoder import TextEncoder

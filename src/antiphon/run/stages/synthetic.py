@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from antiphon.base import storage
-from antiphon.describe.synthetic import QueryData, SyntheticQueries, make_queries, plain_texts
+from antiphon.data.synthetic import QueryData, SyntheticQueries
+from antiphon.describe.synthetic import make_queries, plain_texts
 from antiphon.encoders.base import Encoder, RequestEncoder
 from antiphon.run.outputs import catalog_of
 from antiphon.run.stage import Job, Stage

@@ -15,8 +15,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from antiphon.base.progress import silent
 from antiphon.config.sections import CatalogConfig, SplitConfig
 from antiphon.data.catalog import Catalog, Media
+from antiphon.data.descriptions import Descriptions
 from antiphon.data.splits import Split
-from antiphon.describe.descriptions import Descriptions
 from antiphon.encoders.base import Source
 from antiphon.encoders.files import read_findings
 from antiphon.encoders.pictures.models import ClipEncoder, ClipOptions, TimmEncoder, TimmOptions

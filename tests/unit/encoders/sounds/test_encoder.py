@@ -20,9 +20,9 @@ from antiphon.base import storage
 from antiphon.base.progress import silent
 from antiphon.config.sections import CatalogConfig, MediaConfig, SplitConfig
 from antiphon.data.catalog import Catalog, Media
+from antiphon.data.descriptions import Descriptions
 from antiphon.data.features import Features
 from antiphon.data.splits import Split
-from antiphon.describe.descriptions import Descriptions
 from antiphon.encoders.base import Source
 from antiphon.encoders.files import read_findings
 from antiphon.encoders.sounds.encoder import AudioEncoder, AudioOptions

@@ -18,8 +18,8 @@ from antiphon.base import storage
 from antiphon.base.progress import silent
 from antiphon.config.sections import CatalogConfig, SplitConfig
 from antiphon.data.catalog import Catalog
+from antiphon.data.descriptions import Descriptions
 from antiphon.data.splits import Split
-from antiphon.describe.descriptions import Descriptions
 from antiphon.encoders.base import Source
 from antiphon.encoders.text import encoder as text_module
 from antiphon.encoders.text import models as text_models
