@@ -7,7 +7,12 @@ from typing import Any
 
 from antiphon.errors import ConfigError, nearest
 
-NOUNS = {"antiphon.baselines": "baseline", "antiphon.encoders": "encoder", "antiphon.datasets": "data set"}
+NOUNS = {
+    "antiphon.baselines": "baseline",
+    "antiphon.channels": "channel",
+    "antiphon.datasets": "data set",
+    "antiphon.encoders": "encoder",
+}
 """What the components of a group are."""
 
 

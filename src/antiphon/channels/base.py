@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +87,11 @@ class Channel(Protocol):
     name: str
     voices: tuple[str, ...]
     """The weights of a `Resolved` that it listens to: where all of them are 0, it is silent."""
+
+    @classmethod
+    def of(cls, space: Any) -> Self | None:
+        """The channel of a loaded space; None where the space has nothing for it."""
+        ...
 
     def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
         """The channel's own n best rows of those allowed, (n_requests, n) int64; -1 where there are fewer.

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,6 +147,11 @@ class FacetsChannel:
 
     def __init__(self, facets: Facets, searchable: NDArray[np.bool_]) -> None:
         self.facets, self.searchable = facets, searchable
+
+    @classmethod
+    def of(cls, space: Any) -> Self | None:
+        """That of a space with a reader of facets."""
+        return None if space.facets is None else cls(space.facets, space.searchable)
 
     def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
         """The rows that most surely have what is asked for."""

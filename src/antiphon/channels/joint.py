@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 
@@ -22,6 +23,11 @@ class JointChannel:
     def __init__(self, items: Floats, parts: Floats, modalities: Sequence[str]) -> None:
         self.items, self.parts, self.modalities = items, parts, modalities
         self.index = ExactIndex(items)
+
+    @classmethod
+    def of(cls, space: Any) -> Self:
+        """Every space has joint vectors."""
+        return cls(space.items["joint"], space.parts, space.modalities)
 
     def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
         """The rows with the highest inner products."""

@@ -66,13 +66,6 @@ LIKES: Mapping[str, float] = {"joint": 1.0, "ials": 0.3, "ease": 0.1}
 """More like these: mostly what the items are, and some of who likes them."""
 
 
-def shares_of(mixture: Mixture, part: str) -> dict[str, float]:
-    """Weights of the blocks for "likes", "history" or a history alone, "reranked", as a vector of length 1."""
-    weights = getattr(mixture, part) or {"joint": 1.0}
-    size = float(np.sqrt(sum(weight**2 for weight in weights.values())))
-    return {name: weight / size for name, weight in weights.items()}
-
-
 def standardised(vectors: Floats, covariance: NDArray[np.float64]) -> Floats:
     """Queries divided by the standard deviation of their scores, (n, dim), where they differ at all.
 

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,6 +117,13 @@ class Taste:
         )
 
 
+def shares_of(weights: Mapping[str, float] | None) -> dict[str, float]:
+    """Weights of blocks as a vector of length 1; the joint block alone where there are none."""
+    weights = weights or {"joint": 1.0}
+    size = float(np.sqrt(sum(weight**2 for weight in weights.values())))
+    return {name: weight / size for name, weight in weights.items()}
+
+
 class TasteChannel:
     """Inner products with the factors of taste; where a history stands alone, a second stage orders the leading items.
 
@@ -125,10 +132,16 @@ class TasteChannel:
     """
 
     name = "taste"
-    voices: tuple[str, ...] = ("taste",)
+    voices: tuple[str, ...] = ("taste", "rerank")
 
     def __init__(self, items: Mapping[str, Floats], taste: Taste, shares: Mapping[str, float]) -> None:
         self.items, self.users, self.reranker, self.shares = items, taste.users, taste.reranker, shares
+
+    @classmethod
+    def of(cls, space: Any) -> Self | None:
+        """That of a space with factors of taste."""
+        items = {name: block for name, block in space.items.items() if name != "joint"}
+        return cls(items, space.taste, shares_of(space.mixture.reranked)) if items and space.taste else None
 
     def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
         """The rows that lead by taste, and those that the second stage orders."""

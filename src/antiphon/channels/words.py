@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +91,11 @@ class WordsChannel:
 
     def __init__(self, lexical: Lexical, searchable: NDArray[np.bool_]) -> None:
         self.lexical, self.searchable = lexical, searchable
+
+    @classmethod
+    def of(cls, space: Any) -> Self | None:
+        """That of a space with an index of words."""
+        return None if space.lexical is None else cls(space.lexical, space.searchable)
 
     def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
         """The rows that share the most telling words with the text."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from antiphon.base.registry import names
 from antiphon.errors import QueryError, nearest
 from antiphon.query.filters import Filter
 from antiphon.query.parts import CHANNELS, MAX_ITEMS, MAX_K, MAX_MEDIA, MAX_TEXT, PARTS
@@ -108,7 +109,7 @@ class Query:
 
     def _check_weights(self) -> None:
         for name, weight in self.weights.items():
-            if name not in PARTS and name not in CHANNELS:
+            if name not in PARTS and name not in CHANNELS and name not in names("antiphon.channels"):
                 raise QueryError(f"there is no part or channel {name!r} to weigh; {nearest(name, (*PARTS, *CHANNELS))}")
             if not math.isfinite(weight) or weight < 0:
                 raise QueryError(f"the weight of {name!r} is {weight}; weights are finite and 0 or more.")

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.channels.base import Folded, Resolved
-from antiphon.channels.mixture import Mixture, shares_of, spread_of, standardised
-from antiphon.channels.taste import Taste
+from antiphon.channels.mixture import Mixture, spread_of, standardised
+from antiphon.channels.taste import Taste, shares_of
 from antiphon.errors import QueryError, UnknownIdError, nearest
 from antiphon.joint.model import JointModel
 from antiphon.numbers.vectors import unit
@@ -71,7 +71,7 @@ class Resolver:
     taste: Taste | None
     covariances: Mapping[str, NDArray[np.float64] | None]
     mixture: Mixture
-    voices: frozenset[str]
+    voices: Sequence[str]
 
     def resolve(self, queries: Sequence[Query]) -> Resolved:
         """The requests with everything looked up.
@@ -99,24 +99,29 @@ class Resolver:
     def _weigh(self, queries: Sequence[Query], histories: Sequence[Folded | None]) -> dict[str, Floats]:
         """How much each voice of a channel counts for each request: the one place that decides who speaks."""
         mixture = self.mixture
+        reranks = self.taste is not None and self.taste.reranker is not None
 
-        def voices_of(query: Query, history: Folded | None) -> dict[str, float]:
+        def weigh(query: Query, history: Folded | None) -> dict[str, float]:
             text = query.weight("text") if query.has_text else 0.0
             likes = query.weight("likes") if query.likes else 0.0
-            alone = history is not None and query.only_history
+            alone = reranks and history is not None and query.only_history
             return {
                 "joint": 1.0,
+                "taste": float(history is not None or bool(query.likes)),
+                "rerank": query.weight("user") * mixture.rerank * query.weight("taste") if alone else 0.0,
                 "words": text * mixture.words * query.weight("words"),
                 "facets": text * mixture.facets * query.weight("facets"),
                 "alike": likes * mixture.alike * query.weight("facets"),
-                "taste": float(history is not None or bool(query.likes)),
-                "rerank": query.weight("user") * mixture.rerank * query.weight("taste") if alone else 0.0,
             }
 
-        found = [voices_of(query, history) for query, history in zip(queries, histories, strict=True)]
+        known = [weigh(query, history) for query, history in zip(queries, histories, strict=True)]
+        # A channel that did not come with antiphon counts as much as the query says, and says itself when to be silent.
         return {
-            voice: np.array([weights[voice] if voice in self.voices else 0.0 for weights in found], dtype=np.float32)
-            for voice in ("joint", "words", "facets", "alike", "taste", "rerank")
+            voice: np.array(
+                [mine.get(voice, query.weight(voice)) for query, mine in zip(queries, known, strict=True)],
+                dtype=np.float32,
+            )
+            for voice in self.voices
         }
 
     def _vectors(
@@ -147,9 +152,10 @@ class Resolver:
             ("user", [rows for rows, _ in known], histories, [self._kind(query) for query in queries]),
         )
         for part, rows, folded, kinds in items:
+            shares = {kind: shares_of(getattr(self.mixture, kind)) for kind in set(kinds)}
             vectors = {JOINT: self._means(rows), **self._stacked(folded, lengths)}
             for block in vectors.keys() & total.keys():
-                add(part, block, vectors[block], [shares_of(self.mixture, kind).get(block, 0.0) for kind in kinds])
+                add(part, block, vectors[block], [shares[kind].get(block, 0.0) for kind in kinds])
         if not self.mixture.standardise:
             total[JOINT] = unit(total[JOINT])
         for name in total:

@@ -19,13 +19,12 @@ from numpy.typing import NDArray
 
 from antiphon.base import storage
 from antiphon.base.layout import FORMAT, RunLayout, SpaceLayout, space_id_of
-from antiphon.base.registry import find
+from antiphon.base.registry import find, names
 from antiphon.channels.base import Channel, Resolved
-from antiphon.channels.facets import Facets, FacetsChannel
-from antiphon.channels.joint import JointChannel
-from antiphon.channels.mixture import Mixture, shares_of
-from antiphon.channels.taste import Taste, TasteChannel
-from antiphon.channels.words import Lexical, WordsChannel
+from antiphon.channels.facets import Facets
+from antiphon.channels.mixture import Mixture
+from antiphon.channels.taste import Taste
+from antiphon.channels.words import Lexical
 from antiphon.errors import IntegrityError, MismatchError, MissingExtraError, QueryError, RunError
 from antiphon.joint.model import JointModel
 from antiphon.numbers.exact import ExactIndex
@@ -138,24 +137,19 @@ class Space:
 
     @cached_property
     def channels(self) -> list[Channel]:
-        """What answers requests; see `space/answer.py`."""
-        blocks = {name: self.blocks[:, slice(*columns)] for name, columns in self.manifest["blocks"].items()}
-        joint = blocks.pop("joint")
-        channels: list[Channel] = [JointChannel(joint, self.parts, self.modalities)]
-        if self.taste is not None and blocks:
-            channels.append(TasteChannel(blocks, self.taste, shares_of(self.mixture, "reranked")))
-        if self.lexical is not None:
-            channels.append(WordsChannel(self.lexical, self.searchable))
-        if self.facets is not None:
-            channels.append(FacetsChannel(self.facets, self.searchable))
-        return channels
+        """What answers requests, found by the entry points `antiphon.channels`; see `space/answer.py`."""
+        opened = [find("antiphon.channels", name).of(self) for name in names("antiphon.channels")]
+        return [channel for channel in opened if channel is not None]
+
+    @cached_property
+    def items(self) -> dict[str, Floats]:
+        """The items' vectors by block, each (n_items, length) float32."""
+        return {name: self.blocks[:, slice(*columns)] for name, columns in self.manifest["blocks"].items()}
 
     @cached_property
     def resolver(self) -> Resolver:
         """What looks up everything that a request names."""
-        voices = {voice for channel in self.channels for voice in channel.voices}
-        if self.taste is not None and self.taste.reranker is not None:
-            voices.add("rerank")
+        voices = [voice for channel in self.channels for voice in channel.voices]
         return Resolver(
             row_of=self.row_of,
             joint=self.vectors,
@@ -169,7 +163,7 @@ class Space:
                 for name in self.manifest["blocks"]
             },
             mixture=self.mixture,
-            voices=frozenset(voices),
+            voices=tuple(voices),
         )
 
     @cached_property
