@@ -12,6 +12,7 @@ NOUNS = {
     "antiphon.channels": "channel",
     "antiphon.datasets": "data set",
     "antiphon.encoders": "encoder",
+    "antiphon.rules": "rule",
 }
 """What the components of a group are."""
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 
+from antiphon.base.registry import find, names
 from antiphon.errors import QueryError
 from antiphon.talk.patterns import LIKING, REFUSING, quoted
 from antiphon.talk.times import filters_of, test, time_of
@@ -59,11 +61,17 @@ def _as_words(clause: str, has_text: bool) -> Change:
     return Change(f"added to the request: {clause}", more=(clause,), guessed=True)
 
 
+@cache
+def all_rules() -> tuple[tuple[str, Rule], ...]:
+    """Rules of other packages (the entry points `antiphon.rules`, a pattern and a function each), then those below."""
+    return (*(find("antiphon.rules", name) for name in names("antiphon.rules")), *RULES)
+
+
 def read_clause(clause: str, words: Vocabulary, shown: tuple[str, ...]) -> Change | None:
     """The change that one clause asks for; None where no rule fits it."""
     text = " ".join(clause.lower().replace("i've", "ive").replace("i'd", "id").split()).strip(" ?:")
     text = re.sub(r"^(?:please|now|ok|and|or|something|make it|show me|give me|i want|id like)\s+", "", text)
-    for pattern, rule in RULES:
+    for pattern, rule in all_rules():
         match = re.fullmatch(pattern, text)
         change = rule(match, words, shown) if match else None
         if change is not None:

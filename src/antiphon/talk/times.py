@@ -56,7 +56,7 @@ def times_in(text: str, *, begun: bool = False) -> list[Time]:
     "From 1994" means that very year in a first request; once a conversation has `begun`, all years since.
     """
     found, taken = [], 0
-    for time in sorted(_all(text, begun=begun), key=lambda time: (time.start, time.end)):
+    for time in sorted(_all(text, begun=begun), key=lambda time: (time.start, -time.end)):
         if time.start >= taken:
             found.append(time)
             taken = time.end
