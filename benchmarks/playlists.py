@@ -49,7 +49,8 @@ class Judge:
         users = make_split(catalog, config.split, config.seed).test
         if catalog.interactions is None:
             raise SystemExit("the catalog has no interactions, so coherence by CF cannot be measured")
-        held = catalog.interactions.select(catalog.interactions.positive).of_users(users)
+        liked = catalog.interactions.positive & np.isin(catalog.interactions.user, users)
+        held = catalog.interactions.select(liked)
         shape = (catalog.n_items, catalog.interactions.n_users)
         matrix = sp.csr_matrix((np.ones(len(held)), (held.item, held.user)), shape=shape)
         norms = np.sqrt(np.asarray(matrix.sum(axis=1)).ravel())

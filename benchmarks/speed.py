@@ -186,11 +186,9 @@ def query(folder: Path) -> Iterator[Row]:
 
 def channels(folder: Path) -> Iterator[Row]:
     """What a text costs beside its vector and the search: words and facets of 60,000 items."""
-    from antiphon.space.added import Channels
-
-    from antiphon.channels.facets import FacetReader, Facets, members
-    from antiphon.channels.mixture import Mixture
-    from antiphon.channels.words import Lexical, tokens
+    from antiphon.channels.base import Resolved
+    from antiphon.channels.facets import FacetReader, Facets, FacetsChannel, members
+    from antiphon.channels.words import Lexical, WordsChannel, tokens
     from antiphon.joint.model import Projection
     from antiphon.query.request import Query
 
@@ -210,13 +208,18 @@ def channels(folder: Path) -> Iterator[Row]:
     vectors = draw(N_FACETS + 1, 256)
     reader = FacetReader(projection, vectors / np.linalg.norm(vectors, axis=1, keepdims=True), draw(N_FACETS + 1))
     names = [("tags", str(number)) for number in range(N_FACETS)]
-    both = Channels(lexical, Facets(reader, names, starts, rows, N_LARGE), Mixture(), np.ones(N_LARGE, bool))
-    nobody = [np.zeros(0, dtype=np.int32)]
+    found = np.ones(N_LARGE, bool)
+    facets = FacetsChannel(Facets(reader, names, starts, rows, N_LARGE), found)
+    both = [WordsChannel(lexical, found), facets]
+    one = np.ones(1, dtype=np.float32)
+    weights = {"words": one * 0.5, "facets": one * 16, "alike": one * 0}
     times = []
     for _ in range(N_QUERIES):
         text = " ".join(rng.choice(words[:2000], 6))
         encoded = draw(1, 384) * 20
-        times.append(_seconds(lambda: both.added([Query(text=text)], encoded, nobody)) * 1e3)  # noqa: B023  at once
+        nobody = np.zeros(0, dtype=np.int32)
+        asked = Resolved([Query(text=text)], encoded, {}, [nobody], [nobody.astype(np.int64)], [None], weights)
+        times.append(_seconds(lambda: [channel.scores(asked, None) for channel in both]) * 1e3)  # noqa: B023  at once
     note = f"{N_LARGE:,} items, {N_FACETS:,} facets, six words a text; beside encoding and the search by vectors"
     yield Row("words and facets of a text, median", f"{statistics.median(times):.1f} ms", "5 ms", note)
 

@@ -181,7 +181,7 @@ class JointConfig(Section):
     dim: int = Field(256, ge=2, le=8192)
     dropout: float = Field(0.3, ge=0, lt=1)
     residual: bool = Field(True, description="add a linear path around the layers of the text encoder")
-    mixture: Literal["learned", "mean"] = Field("learned", description="weights of the modalities in an item's vector")
+    weights: Literal["learned", "mean"] = Field("learned", description="weights of the modalities in an item's vector")
 
 
 class TrainConfig(Section):
@@ -224,7 +224,7 @@ class SpaceConfig(Section):
 
 
 PAPER: Mapping[str, Mapping[str, Any]] = {
-    "joint": {"hidden": 256, "dim": 200, "dropout": 0.3, "residual": False, "mixture": "mean"},
+    "joint": {"hidden": 256, "dim": 200, "dropout": 0.3, "residual": False, "weights": "mean"},
     "train": {"epochs": 100, "query_weight": 0.0, "pair_weight": 1.0, "schedule": "constant"},
     "space": {"taste": False, "rerank": False, "lexical": False, "facets": False},
     "synthetic": {"per_item": 0},

@@ -39,7 +39,7 @@ def train(
     if len(features) == 1:
         return JointModel({features[0].modality: Identity(features[0].dim)}, {"epochs": 0, "losses": []})
     weights = None
-    if joint.mixture == "learned" and usable(queries, config):
+    if joint.weights == "learned" and usable(queries, config):
         weights = _weights(features, joint, config, queries, seed=seed, checkpoint=checkpoint, progress=progress)
     return Trainer(features, joint, config, seed, queries, weights).run(checkpoint, progress)
 

@@ -23,8 +23,8 @@ JOINT_ONLY: Mapping[str, Any] = {
     **{name: {"joint": 1.0, "ials": 0.0, "ease": 0.0} for name in ("history", "likes")}, "rerank": 0.0
 }  # fmt: skip
 USED: Mapping[str, Mapping[str, Any]] = {
-    "one dense vector a text": {"lexical": 0.0, "facets": 0.0},
-    "without words (BM25)": {"lexical": 0.0},
+    "one dense vector a text": {"words": 0.0, "facets": 0.0},
+    "without words (BM25)": {"words": 0.0},
     "without facets": {"facets": 0.0},
     "without taste": JOINT_ONLY,
     "without reranking": {"rerank": 0.0},
@@ -36,7 +36,7 @@ TRAINED: Mapping[str, Mapping[str, Any]] = {
     "without synthetic queries": {"train": {"query_weight": 0.0}},
     "without the pair loss": {"train": {"pair_weight": 0.0}},
     "without the linear path": {"joint": {"residual": False}},
-    "equal weights": {"joint": {"mixture": "mean"}},
+    "equal weights": {"joint": {"weights": "mean"}},
 }
 """Ingredients that are left out when it is built."""
 Document = list[dict[str, Any]]
