@@ -33,7 +33,7 @@ VALIDATION_SHARE: Mapping[str, float] = {"retrieve": 0.5, "similar": 0.2}
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Queries with their truths, one entry a query.
+    """Queries with their truths, one entry per query.
 
     `profiles`: item rows that are known and never count as answers, sorted; empty where there is only a text.
     `weights`: as many weights as the profile has items. `allowed`: (n_items,) bool, the items that may be answers;

@@ -1,4 +1,4 @@
-"""What a system got on a task: a value a query for each metric, kept as a table, and means with intervals."""
+"""What a system got on a task: one value per query and metric, kept as a table, and means with intervals."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Result:
 
 
 def evaluate(system: System, task: Task, metrics: Sequence[str] = METRICS, *, seed: int | None = None) -> Result:
-    """Rank, compare with the truth, and keep a value a query.
+    """Rank, compare with the truth, and keep one value per query.
 
     Raises:
         ConfigError: the system does not answer such tasks, or a metric is unknown.
@@ -70,7 +70,7 @@ def measured(result: Result, reference: Result | None = None, metric: str = METR
 
 
 def mean_over_seeds(results: Sequence[Result]) -> Result:
-    """One result a query: the mean over training seeds of the same system and task."""
+    """One result per query: the mean over training seeds of the same system and task."""
     first = results[0]
     values = {
         metric: np.asarray(np.mean([result.values[metric] for result in results], axis=0)) for metric in first.values

@@ -183,7 +183,7 @@ class Random(ScoringSystem):
 
 
 def mean_of_views(features: Features, views: Sequence[str] | None = None) -> Floats:
-    """One vector an item, (n_items, dim) float32, unit L2: the mean of its views, or of those named.
+    """One vector per item, (n_items, dim) float32, unit L2: the mean of its views, or of those named.
 
     Where an item lacks all named views, its other views stand in.
     """

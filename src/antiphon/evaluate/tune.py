@@ -182,7 +182,7 @@ class Search:
         self.tried.append(row)
         lines = [*self.others, *(json.dumps(asdict(row)) for row in self.tried)]
         storage.write_text(self.history, "".join(f"{line}\n" for line in lines))
-        shutil.rmtree(self._folder(number), ignore_errors=True)  # a space a trial would fill a disk
+        shutil.rmtree(self._folder(number), ignore_errors=True)  # a space per trial would fill a disk
 
     def _measure(self, number: int, settings: Mapping[str, float]) -> dict[str, float]:
         data = RunData(self.run)

@@ -26,7 +26,7 @@ LAYERS = ("hidden.weight", "hidden.bias", "output.weight", "output.bias")
 class Projection:
     """dense(hidden) -> ReLU -> dense(dim): weights as (in, out), biases as (out,), float32.
 
-    `residual` (in, dim) is a linear path around the layers; None where there is none.
+    `residual` (in, dim) is a linear path around the layers; None without one.
     """
 
     hidden_weight: Floats
@@ -55,7 +55,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class JointModel:
-    """A projection a modality, their weights in an item's vector, and what was learned about them."""
+    """A projection per modality, their weights in an item's vector, and what was learned about them."""
 
     projections: Mapping[str, Projection | Identity]
     info: Mapping[str, Any]

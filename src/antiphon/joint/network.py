@@ -24,7 +24,7 @@ MIN_NORM = 1e-12
 
 
 class Network(nn.Module):
-    """An encoder a modality, the temperature, and the weights of the modalities in an item's vector.
+    """An encoder per modality, the temperature, and the weights of the modalities in an item's vector.
 
     `owner` names the modality of each view. `weights` are those of the modalities, equal where not given. `reads` is
     the modality that encodes requests: with `residual` it has a linear path around its layers, which keeps what the

@@ -47,7 +47,7 @@ class Column(Protocol):
 
 @dataclass(frozen=True)
 class NumberColumn:
-    """Numbers, dates (as seconds since 1970) and booleans (0, 1): float64 with NaN where there is none."""
+    """Numbers, dates (as seconds since 1970) and booleans (0, 1): float64 with NaN for a missing value."""
 
     name: str
     type: FieldType

@@ -95,7 +95,7 @@ def matches(expression: Filter, fields: FieldTable) -> Mask:
     """Rows that pass, (n_items,) bool.
 
     Raises:
-        FilterError: a field that is not there, or a value or operator that does not fit it.
+        FilterError: an unknown field, or a value or operator that does not fit it.
     """
     if isinstance(expression, Not):
         return ~matches(expression.part, fields)
@@ -129,7 +129,7 @@ def _test(condition: Condition, fields: FieldTable) -> Mask:
     masks = [column.holds(value) for value in _values(condition)]
     if condition.operator == "all":
         if column.type != "list":
-            raise FilterError(f"{condition.field!r} has one value an item, so 'all' does not fit it; use = or in.")
+            raise FilterError(f"{condition.field!r} has one value per item, so 'all' does not fit it; use = or in.")
         return np.asarray(np.logical_and.reduce(masks))
     return np.asarray(np.logical_or.reduce(masks))
 

@@ -23,7 +23,7 @@ class Block:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A number as tables show it; empty where there is none."""
+    """A number as tables show it; empty for None."""
     return "" if value is None else f"{value:.{digits}f}"
 
 

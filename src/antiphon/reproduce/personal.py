@@ -49,7 +49,7 @@ def personal_tasks(data: RunData, queries: Path, part: Part = "test") -> Mapping
 
 
 def _pairs(users: Task, requests: Task, seed: int) -> Iterator[tuple[int, int, Items]]:
-    """User, request and truth: at most one request a user."""
+    """User, request and truth: at most one request per user."""
     rng = np.random.default_rng([seed, 14])
     answers = [requests.relevance.row(row) for row in range(len(requests))]
     for user in range(len(users)):

@@ -45,7 +45,7 @@ def gather(
     """Find a data set's files and configure the base run; with numbers, a slice of that size is written to `out`.
 
     Raises:
-        DataError: the files are not there.
+        DataError: the files are missing.
     """
     dataset: Dataset = find("antiphon.datasets", name)
     folder = dataset.find(source)

@@ -28,10 +28,10 @@ MAIN = METRICS[0]
 
 
 def reproduce(options: Options, progress: Progress = silent, notify: Notify = lambda _: None) -> dict[str, Any]:
-    """Run what is not there yet, write the results to `options.out`, and return the document of metrics.json.
+    """Compute what is missing, write the results to `options.out`, and return the document of metrics.json.
 
     Raises:
-        DataError: the data set's files are not there.
+        DataError: the data set's files are missing.
         ConfigError: an option names something that does not exist.
     """
     reproduction = Reproduction(options, progress, notify)

@@ -42,7 +42,7 @@ class Atlas:
         return None if np.isnan(x) else [round(x, 4), round(y, 4)]
 
     def document(self) -> bytes:
-        """Ids and positions (0..65535, -1 where there is none) of all items, fields to colour by, and regions."""
+        """Ids and positions (0..65535, -1 for no place) of all items, fields to colour by, and regions."""
         scaled = np.where(np.isnan(self.places), -1, np.nan_to_num(self.places) * 65535).astype(int)
         value = {
             "space_id": self.space.space_id,

@@ -101,7 +101,7 @@ class Live:
         self.metrics.stages.labels("queue").observe(waited)
 
     def _current_mark(self) -> tuple[str, int] | None:
-        """What CURRENT says and when it was written; None where there is none."""
+        """What CURRENT says and when it was written; None without a published space."""
         if self.root is None:
             return None
         file = RunLayout(self.root).current

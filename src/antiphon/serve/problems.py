@@ -36,7 +36,7 @@ def of_error(error: AntiphonError) -> Response:
         return problem(404, str(error))
     if isinstance(error, QueryError):
         return problem(400, str(error))
-    # What is not installed may be so later: the service is whole, this part of it is not there.
+    # What is not installed may be so later: the service works but for this part.
     return problem(503 if isinstance(error, RunError | MissingExtraError) else 500, str(error))
 
 

@@ -43,7 +43,7 @@ def refine(
     reading the fields again. `translate` is asked only where the rules have to guess; what it gives is checked.
 
     Raises:
-        QueryError: an empty sentence, or a reference to an answer that is not there.
+        QueryError: an empty sentence, or a reference to an answer that is not shown.
     """
     from antiphon.talk.rules import read_sentence
 

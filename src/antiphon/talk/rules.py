@@ -41,7 +41,7 @@ def read_sentence(sentence: str, words: Vocabulary, shown: tuple[str, ...], *, h
     """The changes that a sentence asks for, clause by clause.
 
     Raises:
-        QueryError: a reference to an answer that is not there.
+        QueryError: a reference to an answer that is not shown.
     """
     changes: list[Change] = []
     clauses = [part for part in _CLAUSES.split(sentence) if part.strip()]

@@ -64,7 +64,7 @@ class Vocabulary:
 
     @property
     def time_field(self) -> str | None:
-        """The field that says how new an item is; None where there is none."""
+        """The field that says how new an item is; None in a catalog without one."""
         fit = [name for name in self.numbers if _TIME.search(name) or name in self.dates]
         return min(fit, key=lambda name: "year" not in name.lower(), default=None)
 

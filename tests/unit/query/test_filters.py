@@ -290,7 +290,7 @@ def test_a_mapping_that_is_nested_without_end_is_refused():
         ({"YEAR": 1}, "did you mean 'year'?"),
         ({7: 1}, "the catalog has no field 7 to filter on; known are: country, genres"),
         ({"country": {"gte": "a"}}, "no range"),
-        ({"country": {"all": ["a"]}}, "'country' has one value an item, so 'all' does not fit it; use = or in."),
+        ({"country": {"all": ["a"]}}, "'country' has one value per item, so 'all' does not fit it; use = or in."),
         ({"year": {"in": []}}, "'year' in: the list of values is empty"),
         ({"year": {"in": list(range(MAX_VALUES + 1))}}, "10001 values, at most 10000 are taken"),
         ({"year": {"eq": [1980, 1981]}}, "'year' eq: expected one value, got [1980, 1981]; use in or any."),

@@ -15,7 +15,7 @@ from antiphon.numbers.random_search import log_uniform
 
 
 class BM25(ScoringSystem):
-    """BM25 of requests against one text an item, whose `words` are those of `channels.words.tokens`."""
+    """BM25 of requests against one text per item; its `words` are those of `channels.words.tokens`."""
 
     kinds: Sequence[Kind] = ("retrieve",)
 
