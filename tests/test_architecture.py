@@ -139,6 +139,23 @@ def test_the_house_has_few_rooms() -> None:
     assert len(entries) <= 24, sorted(entries)
 
 
+def test_unit_tests_mirror_the_rooms() -> None:
+    """A folder of unit tests is a room of the house, or a folder in one."""
+    unit = ROOT / "tests" / "unit"
+    folders = {path.relative_to(unit) for path in unit.rglob("*") if path.is_dir() and list(path.glob("test_*.py"))}
+    assert len(folders) > 15
+    assert [str(folder) for folder in sorted(folders) if not (PACKAGE / folder).is_dir()] == []
+
+
+def test_no_two_classes_have_one_name() -> None:
+    """One word, one thing: a class can be found by its name."""
+    names = [
+        node.name for path in FILES for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef)
+    ]  # fmt: skip
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
 def test_rooms_import_only_rooms_above_them() -> None:
     """The table has no cycle: what a room may import stands above it."""
     for position, room in enumerate(ROOMS):

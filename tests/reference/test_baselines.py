@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from antiphon.channels.taste import ease_weights
 from antiphon.channels.words import tokens
 from antiphon.evaluate.baselines.bm25 import BM25
 from antiphon.evaluate.baselines.concatenation import Concatenation
@@ -64,6 +65,28 @@ def test_ease_minimises_its_objective(data: RunData, task: Task) -> None:
     for row, profile in enumerate(task.profiles):
         assert_allclose(scores[row][known], expected[profile].sum(axis=0)[known], atol=1e-4)
     assert np.isneginf(scores[:, ~known]).all()
+
+
+def test_weighed_ease_minimises_its_objective() -> None:
+    """With histories and items held back, and dropout as a penalty that grows with an item's weight: item by item."""
+    import scipy.sparse as sp
+
+    rng = np.random.default_rng(0)
+    x = (rng.random((40, 9)) < rng.uniform(0.1, 0.7, 9)).astype(np.float64)
+    histories, items, dropout, penalty = 0.6, 0.2, 0.33, 5.0
+    scale, weights = ease_weights(sp.csr_matrix(x), penalty, histories=histories, items=items, dropout=dropout)
+    lengths, users = np.maximum(x.sum(axis=1), 1), np.maximum(x.sum(axis=0), 1)
+    assert_allclose(scale, users**-items)
+    rows = lengths ** (-histories / 2)  # the square root of a user's weight
+    a = rows[:, None] * x * users**-items
+    squares = (a**2).sum(axis=0)
+    mean = squares.sum() / x.sum()
+    for item in range(x.shape[1]):
+        others = np.arange(x.shape[1]) != item
+        ridge = np.diag(penalty * mean + dropout / (1 - dropout) * squares[others])
+        expected = np.linalg.solve(a[:, others].T @ a[:, others] + ridge, a[:, others].T @ a[:, item])
+        assert_allclose(weights[others, item], expected, atol=1e-10)
+        assert weights[item, item] == 0
 
 
 def test_item_neighbours_are_shrunk_cosines(data: RunData, task: Task) -> None:
