@@ -235,7 +235,7 @@ class Reproduction:
             seconds = {"fit_seconds": made - start, "rank_seconds": time.perf_counter() - made}
             return Outcome([result], {**seconds, "trials": tried})
 
-        return Row(label, kind, self.outcomes.run(f"floor.{name}.{kind}", None, work).results)
+        return Row(label, kind, self.outcomes.run(f"floor.{name}.{kind}", None, work, [make_system, evaluate]).results)
 
     def _hub_rows(self, name: str) -> list[Row]:
         """A text encoder of the hub as rows, or a note that it cannot be had."""

@@ -208,7 +208,9 @@ class Studies:
                 )
                 return self._bias(system, task)
 
-            documents[named(name)] = self.all.outcomes.run(f"study.bias.{name}", None, floor).facts
+            documents[named(name)] = self.all.outcomes.run(
+                f"study.bias.{name}", None, floor, [make_system, bias_document]
+            ).facts
         return documents
 
     def _without(self, modality: str, label: str = REFERENCE) -> Trial:

@@ -96,7 +96,7 @@ def test_other_code_means_another_outcome(tmp_path: Path, monkeypatch: pytest.Mo
     """What other code found is not taken for what this one would find."""
     outcomes = Outcomes(tmp_path, [])
     assert outcomes.run("s", 1, lambda: Outcome(facts={"x": 1})).facts == {"x": 1}
-    monkeypatch.setattr("antiphon.evaluate.outcomes.code_of", lambda work: "other")
+    monkeypatch.setattr("antiphon.evaluate.outcomes.code_of", lambda *code: "other")
     assert outcomes.run("s", 1, lambda: Outcome(facts={"x": 2})).facts == {"x": 2}
 
 
