@@ -91,9 +91,12 @@ def spoken_facets(catalog: Catalog, config: SyntheticConfig) -> list[list[Facet]
 def facets_of(catalog: Catalog, config: SyntheticConfig) -> list[list[Facet]]:
     """Facets of each item that at least `min_items` items share."""
     lists = spoken_facets(catalog, config)
-    # Facets that are said in the same words, such as a genre and a tag, are one: no text can tell them apart.
+    # Facets that are said in the same words, such as a genre and a tag, are one: no text can tell them apart. A decade
+    # goes before a tag "1990s": it has more ways to be said.
     first: dict[str, Facet] = {}
-    for facet in sorted({facet for facets in lists for facet in facets}):
+    for facet in sorted(
+        {facet for facets in lists for facet in facets}, key=lambda facet: (facet[0] not in config.decades, facet)
+    ):
         first.setdefault(_forms(facet, config)[-1], facet)
     lists = [list(dict.fromkeys(first[_forms(facet, config)[-1]] for facet in facets)) for facets in lists]
     counts = Counter(facet for facets in lists for facet in facets)

@@ -5,6 +5,7 @@ Two catalogs differ only in what the test users like. Everything that is learned
 
 from __future__ import annotations
 
+import json
 import runpy
 from collections.abc import Callable
 from pathlib import Path
@@ -16,18 +17,20 @@ import pyarrow.parquet as pq
 import pytest
 
 from antiphon.base import storage
+from antiphon.channels import rerank, rerank_training
 from antiphon.config.load import load_config
 from antiphon.config.sections import Config
 from antiphon.data import splits
 from antiphon.data.reading import read_catalog
 from antiphon.data.splits import Split, make_split
-from antiphon.evaluate import rundata
+from antiphon.evaluate import protocols, rundata
 from antiphon.evaluate.baselines.fitted import baselines_of, fit
 from antiphon.evaluate.protocols import recommend_task, retrieve_task, similar_task
 from antiphon.evaluate.results import evaluate
 from antiphon.evaluate.rundata import RunData
 from antiphon.evaluate.systems import Popularity, ScoringSystem, rank
 from antiphon.run.build import build
+from antiphon.run.stages import taste
 
 film_project = runpy.run_path(str(Path(__file__).parent / "conftest.py"))["film_project"]
 Projects = tuple[Config, Config]
@@ -49,8 +52,12 @@ def other_likes(config: Config, users: str) -> None:
 
 
 @pytest.fixture
-def projects(tmp_path: Path, tiny_text_model: Path) -> Projects:
-    """Two projects that differ in the test users' interactions."""
+def projects(tmp_path: Path, tiny_text_model: Path, monkeypatch: pytest.MonkeyPatch) -> Projects:
+    """Two projects that differ in the test users' interactions, with few enough users for a second stage to learn."""
+    for module in (rerank, rerank_training):
+        monkeypatch.setattr(module, "DEPTH", 10)
+    monkeypatch.setattr(rerank_training, "FEWEST_USERS", 5)
+    monkeypatch.setattr(rerank_training, "EPOCHS", 2)
     settings = {"preset": "default", "split": {"cold": 0.0}}
     paths = [film_project(tmp_path / name, tiny_text_model, settings) for name in ("one", "two")]
     one, two = (load_config(path) for path in paths)
@@ -73,7 +80,9 @@ def learned(config: Config, folder: Path) -> dict[str, Any]:
         "model": storage.sha256(folder / "model" / "model.safetensors"),
         "vectors": storage.array_digest(np.asarray(data.space.vectors)),
         "taste": [(folder / "taste" / f"{name}.npy").read_bytes() for name in ("ials", "ease", "ease_left")],
-        "mixture": data.space.mixture.history,
+        "reranker": (folder / "taste" / "reranker.safetensors").read_bytes(),
+        "facets": [path.read_bytes() for path in sorted((folder / "facets").iterdir())],
+        "mixture": (folder / "space" / data.space.space_id / "mixture.json").read_text(),
     }
 
 
@@ -108,6 +117,47 @@ def test_the_check_sees_held_out_users_in_taste(
     first, second = (learned(config, tmp_path / f"run-{n}") for n, config in enumerate(projects))
     assert first["taste"] != second["taste"]
     assert first["factors"] == second["factors"]
+
+
+def test_the_check_sees_held_out_users_in_the_second_stage(
+    projects: Projects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With test users let into what the second stage learns from, it differs, and taste without it does not."""
+    usual, everybody = taste.user_item_matrix, {}
+
+    def remember(interactions: Any, split: Split) -> Any:
+        everybody["all"] = leak_all(interactions, split)
+        return splits.training_interactions(interactions, split)
+
+    monkeypatch.setattr(taste, "training_interactions", remember)
+    monkeypatch.setattr(taste, "user_item_matrix", lambda _, n_items: usual(everybody["all"], n_items))
+    first, second = (learned(config, tmp_path / f"run-{n}") for n, config in enumerate(projects))
+    assert first["reranker"] != second["reranker"]
+    assert first["taste"] == second["taste"]
+
+
+def test_floors_see_no_test_request(data: RunData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A floor's table of trials is the same whatever answers the test requests; fitted on these it is another."""
+
+    def table(name: str, *, shifted: bool) -> str:
+        queries = tmp_path / f"{name}.jsonl"
+        ids = [f"q{number}" for number in range(40)]
+        rng = np.random.default_rng(0)
+        lines = []
+        for query_id in ids:
+            rows = rng.choice(data.catalog.n_items - 1, 6, replace=False)
+            rows += int(shifted and protocols._is_in("test", "retrieve", query_id))
+            positives = [data.item_ids[row] for row in rows]
+            lines.append(json.dumps({"query_id": query_id, "text": "dark drama in space", "positives": positives}))
+        queries.write_text("\n".join(lines), encoding="utf-8")
+        trials = tmp_path / f"{name}-trials.jsonl"
+        fit(baselines_of(data)["bm25"], retrieve_task(data, queries, "validation"), trials, trials=3)
+        return trials.read_text(encoding="utf-8")
+
+    assert table("one", shifted=False) == table("two", shifted=True)
+    real = protocols._is_in
+    monkeypatch.setattr(protocols, "_is_in", lambda part, kind, query_id: real("test", kind, query_id))
+    assert table("leaky-one", shifted=False) != table("leaky-two", shifted=True)
 
 
 def test_the_check_sees_held_out_users_in_the_floors(
