@@ -94,7 +94,7 @@ def load_ids(config):
 def test_descriptions_of_toy_story_and_of_an_artist(data_dir, tmp_path):
     """What the text encoder reads: the title first, tags of a shelf left out."""
     config, catalog = read("movies", data_dir, tmp_path)
-    text = describe(catalog, config.describe).views["template"][catalog.rows(["1"])[0]]
+    text = describe(catalog, config.describe).views["template"][catalog.item_ids.index("1")]
     assert text.startswith("Movie: Toy Story (1995). Year: 1995. Directed by: John Lasseter. Genres: animation")
     assert "Tags: pixar, " in text
     assert "tumey's dvds" not in text

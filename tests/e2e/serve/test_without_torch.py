@@ -91,12 +91,12 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
 def test_the_environment_lacks_what_builds(served_only) -> None:
     """The packages that build a space are not there, as the code asks for them; those that serve are."""
     code = (
-        "import importlib.util, sys; from antiphon import runtime; "
+        "import importlib.util, sys; from antiphon.base import runtime; "
         f"print([name for name in {NEVER!r} if runtime.has(name)], runtime.has('onnxruntime'), runtime.has('fastapi'))"
     )
     done = run("-c", code)
     assert done.stdout.strip() == "[] True True", done.stderr
-    assert "not installed" in run("-c", "from antiphon import runtime; runtime.torch()").stderr
+    assert "not installed" in run("-c", "from antiphon.base import runtime; runtime.torch()").stderr
 
 
 def test_text_is_answered_over_http(film_run: Path, served_only, service, space) -> None:
