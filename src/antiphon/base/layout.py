@@ -8,7 +8,7 @@ from pathlib import Path
 
 from antiphon.base import storage
 
-FORMAT = 3
+FORMAT = 4
 
 
 class Below:
@@ -51,6 +51,8 @@ class SpaceLayout:
     """Folder of the facet channel."""
     mixture = Below("mixture.json")
     """How much each channel counts."""
+    passages = Below("passages")
+    """Folder of the vectors of all texts of the items."""
     users = Below("users.parquet")
     """user_id, ordered."""
     user_bounds = Below("user_bounds.npy")
@@ -92,6 +94,8 @@ class RunLayout:
     """Folder of the joint model."""
     synthetic = Below("features/synthetic.npy")
     """(n, dim) float32: vectors of the synthetic queries, the facets' words, and texts that ask for none."""
+    practice = Below("practice")
+    """Folder of the requests that the weights of the channels are learned from."""
     facets = Below("facets")
     """Folder of the facet channel."""
     taste = Below("taste")

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from antiphon.base import storage
 from antiphon.channels.base import Allowed, Resolved, Rows, best_rows, spread_to_one
+from antiphon.channels.dictionary import Dictionary
 from antiphon.joint.model import Projection
 
 Floats = NDArray[np.float32]
@@ -137,21 +138,22 @@ class Facets:
 
 
 class FacetsChannel:
-    """The chance that an item has what a text asks for, and the facets that it shares with liked items.
+    """The chance that an item has what a text asks for, the values that a text names, and facets of liked items.
 
-    The first is not standardised, so that an unsure reading stays quiet; the second is, over the `searchable` items.
+    The first two are not standardised, so that an unsure reading stays quiet; the third is, over
+    the `searchable` items.
     """
 
     name = "facets"
-    voices: tuple[str, ...] = ("facets", "alike")
+    voices: tuple[str, ...] = ("facets", "named", "alike")
 
-    def __init__(self, facets: Facets, searchable: NDArray[np.bool_]) -> None:
-        self.facets, self.searchable = facets, searchable
+    def __init__(self, facets: Facets, dictionary: Dictionary, searchable: NDArray[np.bool_]) -> None:
+        self.facets, self.dictionary, self.searchable = facets, dictionary, searchable
 
     @classmethod
     def of(cls, space: Any) -> Self | None:
         """That of a space with a reader of facets."""
-        return None if space.facets is None else cls(space.facets, space.searchable)
+        return None if space.facets is None else cls(space.facets, space.dictionary, space.searchable)
 
     def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
         """The rows that most surely have what is asked for."""
@@ -167,11 +169,13 @@ class FacetsChannel:
         return {self.name: float(self.scores(resolved, np.array([row]))[0, 0])}
 
     def _lines(self, resolved: Resolved) -> Floats:
-        by_text, by_likes = (resolved.weights[voice] for voice in self.voices)
+        by_text, by_name, by_likes = (resolved.weights[voice] for voice in self.voices)
         result = np.zeros((len(resolved), self.facets.n_items), dtype=np.float32)
         asked, shown = np.flatnonzero(by_text), np.flatnonzero(by_likes)
         if len(asked) and resolved.texts is not None:
             result[asked] = by_text[asked, None] * self.facets.scores(resolved.texts[asked])
+        for place in np.flatnonzero(by_name):
+            result[place] += by_name[place] * self.dictionary.scores(str(resolved.queries[int(place)].text))
         if len(shown):
             alike = np.stack([self.facets.alike(resolved.likes[int(place)]) for place in shown])
             result[shown] += by_likes[shown, None] * spread_to_one(alike, self.searchable)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from antiphon.base import storage
 from antiphon.channels.base import Folded
+from antiphon.channels.gate import Gate
 from antiphon.channels.taste import Taste, TasteChannel
 from antiphon.data.held_out import held_out_score
 from antiphon.data.splits import HeldOut
@@ -39,8 +40,10 @@ class Mixture:
     that an answer should be like. `rerank`: how far the leading items of a history that stands alone follow the second
     stage, 0 to 1; `reranked`: the weights of its blocks, where it does. `words`: of BM25 beside the joint vector for
     a text. `facets`: what an item gains that surely has what a text asks for; not standardised, so that an unsure
-    reading stays quiet. `alike`: of facets that an item shares with liked ones. `standardise`: False gives the paper's
-    use, where a query is a weighted sum of unit vectors in the joint space and nothing else.
+    reading stays quiet. `named`: what it gains for each value that the text names. `alike`: of facets that an item
+    shares with liked ones. `gate`: what weighs the voices of a request with a text, in place of these constants.
+    `standardise`: False gives the paper's use, where a query is a weighted sum of unit vectors in the joint space and
+    nothing else.
     """
 
     standardise: bool = True
@@ -51,6 +54,8 @@ class Mixture:
     likes: Mapping[str, float] | None = None
     reranked: Mapping[str, float] | None = None
     rerank: float = 0.0
+    named: float = 4.0
+    gate: Gate | None = None
 
     def save(self, path: Path) -> None:
         """Write as JSON."""
@@ -59,7 +64,8 @@ class Mixture:
     @classmethod
     def load(cls, path: Path) -> Mixture:
         """Read what `save` wrote."""
-        return cls(**storage.read_json(path))
+        values = storage.read_json(path)
+        return cls(**{**values, "gate": Gate.load(values["gate"])})
 
 
 LIKES: Mapping[str, float] = {"joint": 1.0, "ials": 0.3, "ease": 0.1}
@@ -78,7 +84,7 @@ def standardised(vectors: Floats, covariance: NDArray[np.float64]) -> Floats:
 
 def spread_of(vectors: Floats, covariance: NDArray[np.float64]) -> Floats:
     """Standard deviations of the scores of queries over the items, (n,)."""
-    variance = np.einsum("nd,de,ne->n", vectors, covariance, vectors)
+    variance = np.einsum("nd,nd->n", vectors @ covariance, vectors)
     result: Floats = np.sqrt(np.maximum(variance, 0)).astype(np.float32)
     return result
 

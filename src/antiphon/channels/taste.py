@@ -132,7 +132,7 @@ class TasteChannel:
     """
 
     name = "taste"
-    voices: tuple[str, ...] = ("taste", "rerank")
+    voices: tuple[str, ...] = ("taste", "rerank", "popularity")
 
     def __init__(self, items: Mapping[str, Floats], taste: Taste, shares: Mapping[str, float]) -> None:
         self.items, self.users, self.reranker, self.shares = items, taste.users, taste.reranker, shares
@@ -151,6 +151,8 @@ class TasteChannel:
         """Sums of inner products over the blocks, and what the second stage changes. `rows` ascend."""
         parts = [resolved.vectors[name] @ at(items, rows).T for name, items in self.items.items()]
         result = np.asarray(sum(parts[1:], parts[0]), dtype=np.float32)
+        if resolved.weights["popularity"].any():
+            result += self._known_to_many(resolved, rows)
         for line, moved in zip(result, resolved.kept(self.name, lambda: self._second(resolved)), strict=True):
             if moved is None:
                 continue
@@ -164,7 +166,14 @@ class TasteChannel:
 
     def explain(self, resolved: Resolved, row: int) -> Mapping[str, float]:
         """The share of taste."""
-        return {self.name: float(self.scores(resolved, np.array([row]))[0, 0])}
+        rows = np.array([row])
+        score, known = float(self.scores(resolved, rows)[0, 0]), float(self._known_to_many(resolved, rows)[0, 0])
+        return {self.name: score - known, "popularity": known}
+
+    def _known_to_many(self, resolved: Resolved, rows: Rows | None) -> Floats:
+        known = self._popularity if rows is None else self._popularity[rows]
+        result: Floats = resolved.weights["popularity"][:, None] * known
+        return result
 
     def _second(self, resolved: Resolved) -> list[tuple[Rows, Floats] | None]:
         """For each request the rows that the second stage orders and what it adds to them; None where it has no say."""
@@ -192,6 +201,14 @@ class TasteChannel:
         moments = {name: self._moments_of(name, history.vectors[name]) for name in self.reranker.blocks}
         found = self.reranker.scores(features_of(scores, moments, head, history.rows, self.users))
         return head, np.float32(weight) * (spread_alike(found, first[head]) - first[head])
+
+    @cached_property
+    def _popularity(self) -> Floats:
+        """How many know each item, on a log scale, in standard deviations, (n_items,) float32."""
+        known = np.log1p(np.asarray(self.users))
+        spread = known.std()
+        result: Floats = ((known - known.mean()) / (spread or 1)).astype(np.float32)
+        return result
 
     def _moments_of(self, name: str, vector: Floats) -> tuple[float, float]:
         """Mean and standard deviation of a history's scores over the items that somebody knows."""

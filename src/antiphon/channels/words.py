@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from antiphon.base import runtime
 from antiphon.channels.base import Allowed, Resolved, Rows, best_rows, spread_to_one
+from antiphon.channels.dictionary import silent
 from antiphon.errors import IntegrityError
 
 Floats = NDArray[np.float32]
@@ -57,9 +58,17 @@ class Lexical:
         result = np.zeros((len(texts), self.n_items), dtype=np.float32)
         for row, words in enumerate(tokens(texts)):
             known = [word for word in words if word in self._model.vocab_dict]
+            # "Can you recommend some films about": words around a request are none of its terms.
+            known = [word for word in known if word not in silent()] or known
             if known:
                 result[row] = self._model.get_scores(known)
         return result
+
+    def share(self, word: str) -> float:
+        """The share of the items whose texts have a word."""
+        number = self._model.vocab_dict.get(runtime.stemmer().stemWord(word))
+        ends = self._model.scores["indptr"]
+        return 0.0 if number is None else float(ends[number + 1] - ends[number]) / self.n_items
 
     def save(self, folder: Path) -> None:
         """Write the index as npy and JSON."""

@@ -27,7 +27,9 @@ TASKS = ("recommend", "similar", "retrieve", "cold")
     "--task", type=click.Choice(TASKS), help="What to ask; follows from --queries or --truth, else recommend."
 )
 @click.option(
-    "--queries", type=click.Path(path_type=Path), help='Lines of {"query_id", "text", "positives"}, for retrieve.'
+    "--queries",
+    type=click.Path(path_type=Path),
+    help='Lines of {"query_id", "text" or "turns", "positives"}, for retrieve.',
 )
 @click.option("--truth", type=click.Path(path_type=Path), help="Table of item_id and similar_id, for similar.")
 @click.option("--system", default="joint", show_default=True, help="What answers; `list` shows the names.")

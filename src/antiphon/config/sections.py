@@ -136,6 +136,7 @@ class DescribeConfig(Section):
     preset: Literal["movies", "music"] | None = None
     opening: str | None = Field(None, description="first sentence, such as 'Movie: {title}.'")
     categories: Sequence[CategoryConfig] = ()
+    texts: Sequence[str] = Field((), description="columns with more that is written of an item: plot, review, lyrics")
     gen_column: str | None = Field(None, description="column with ready-made descriptions")
     gen_file: Path | None = Field(None, description="what `antiphon describe` wrote; goes before gen_column")
 
@@ -219,6 +220,8 @@ class SpaceConfig(Section):
     taste_trials: int = Field(12, ge=1, description="settings of the factorization that are tried")
     ease_rank: int = Field(128, ge=0, description="rank of the item-item model; 0 for none")
     rerank: bool = Field(True, description="the leading items of a history are put into order by a small network")
+    passages: bool = Field(True, description="texts are also met with everything that is written of an item")
+    names: bool = Field(True, description="items that a request names are examples, or are asked for")
     lexical: bool = Field(True, description="BM25 over the descriptions, added to the scores of texts")
     facets: bool = Field(True, description="texts are also read as facets of the catalog, added to their scores")
 
@@ -226,7 +229,14 @@ class SpaceConfig(Section):
 PAPER: Mapping[str, Mapping[str, Any]] = {
     "joint": {"hidden": 256, "dim": 200, "dropout": 0.3, "residual": False, "weights": "mean"},
     "train": {"epochs": 100, "query_weight": 0.0, "pair_weight": 1.0, "schedule": "constant"},
-    "space": {"taste": False, "rerank": False, "lexical": False, "facets": False},
+    "space": {
+        "taste": False,
+        "rerank": False,
+        "lexical": False,
+        "facets": False,
+        "passages": False,
+        "names": False,
+    },
     "synthetic": {"per_item": 0},
 }
 """What `preset = "paper"` sets where the file does not: the paper's model and use, without additions."""

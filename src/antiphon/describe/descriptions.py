@@ -35,6 +35,13 @@ def describe(catalog: Catalog, config: DescribeConfig) -> Descriptions:
     return Descriptions({"template": template, "gen": gen}, missing)
 
 
+def gen_texts(catalog: Catalog, config: DescribeConfig) -> View:
+    """Descriptions by a language model that the configuration names and that no view has; nothing where it has none."""
+    if config.mode != "template" or config.gen_column is None:
+        return ()
+    return _gen(catalog, config.gen_column)
+
+
 def _gen(catalog: Catalog, column: str) -> View:
     if column not in catalog.items.column_names:
         raise ConfigError(

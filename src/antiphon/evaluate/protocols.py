@@ -164,7 +164,7 @@ def similar_task(data: RunData, path: Path, part: Part = "all") -> Task:
 
 
 def retrieve_task(data: RunData, path: Path, part: Part = "all") -> Task:
-    """Requests in plain words from a file of lines {"query_id", "text", "positives"}.
+    """Requests in plain words from a file of lines {"query_id", "text" or "turns", "positives"}.
 
     Positives that the catalog lacks are dropped and counted, as are requests without any positive left.
 
@@ -240,13 +240,16 @@ def _lines(path: Path) -> list[tuple[int, str]]:
 
 def _request(line: str, path: Path, number: int) -> tuple[str, str, list[str]]:
     """The parts of one line, checked."""
-    expected = 'expected {"query_id": "1", "text": "...", "positives": ["item id", ...]}'
+    expected = 'expected {"query_id": "1", "text": "..." or "turns": ["...", ...], "positives": ["item id", ...]}'
     try:
         value: Any = json.loads(line)
     except ValueError as error:
         raise DataError(f"{path}, line {number}: not JSON ({error}); {expected}.") from error
     if not isinstance(value, dict):
         raise DataError(f"{path}, line {number}: got {line[:60]}; {expected}.")
+    turns = value.get("turns")
+    if "text" not in value and isinstance(turns, list) and all(isinstance(turn, str) for turn in turns):
+        value["text"] = "\n".join(turns)
     for key, kind in (("query_id", str | int), ("text", str), ("positives", list)):
         if not isinstance(value.get(key), kind) or isinstance(value.get(key), bool):
             raise DataError(f"{path}, line {number}: {key!r} is {value.get(key)!r}; {expected}.")

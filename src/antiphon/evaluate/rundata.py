@@ -21,6 +21,7 @@ from antiphon.data.descriptions import Descriptions
 from antiphon.data.features import Features
 from antiphon.data.held_out import user_item_matrix
 from antiphon.data.splits import Split, make_split, training_interactions
+from antiphon.describe.passages import lexical_texts, texts_of
 from antiphon.errors import ConfigError, RunError, nearest
 from antiphon.space.space import Space, load
 
@@ -117,10 +118,13 @@ class RunData:
         return {}
 
     def words(self, view: str | None = None) -> list[list[str]]:
-        """Words of the items' descriptions for lexical search: of one view, or of all views one after the other."""
+        """Words of the items for lexical search, all that a space reads; of the descriptions one view, or all views."""
         if view not in self._words:
-            texts = self.descriptions.best() if view is None else [text or "" for text in self.descriptions.views[view]]
-            self._words[view] = tokens(texts)
+            described = self.descriptions
+            if view is not None:
+                described = Descriptions({view: described.views[view]})
+            written = list(texts_of(self.catalog, self.config.describe).values())
+            self._words[view] = tokens(lexical_texts(self.catalog, described, written))
         return self._words[view]
 
     @cached_property

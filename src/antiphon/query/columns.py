@@ -145,6 +145,14 @@ def make_column(name: str, kind: FieldType, values: pa.ChunkedArray) -> Column:
     return WordColumn(name, kind, len(values), rows[known >= 0], known[known >= 0], vocabulary)
 
 
+def year_column(table: FieldTable) -> NDArray[np.float64] | None:
+    """The years of the items, (n_items,) float64 with NaN for a missing one; None where no number says them."""
+    for name, column in table.items():
+        if "year" in name.casefold() and isinstance(column, NumberColumn) and column.type == "number":
+            return column.values
+    return None
+
+
 def guess_type(kind: pa.DataType) -> FieldType | None:
     """The field type that fits an arrow type; None where none does."""
     if pa.types.is_boolean(kind):

@@ -16,7 +16,7 @@ PARTS: Mapping[str, float] = {
 """Parts of a query and their usual weights. `image` and `audio` are files; `look` is the text once more, as the text
 side of the picture model reads it, where a space has one. `user` is what a user or a history has; `folded` is the same,
 folded into collaborative filtering and projected. `dislikes` is subtracted."""
-CHANNELS = ("joint", "words", "facets", "taste")
+CHANNELS = ("joint", "words", "passages", "facets", "names", "taste")
 """What answers a query; see `antiphon.channels`. Each counts by a factor, 1 where not named."""
 ABOUT: Mapping[str, str] = {
     "text": "What is asked for, in plain words.",

@@ -21,6 +21,7 @@ def study_blocks(document: Mapping[str, Any]) -> list[Block]:
         *_ablations(studies["ablations"]),
         *_ingredients(studies["ingredients"]),
         *_personalised(studies["personalised"]),
+        *_asks(studies.get("asks", [])),
         *_bias(studies["bias"]),
     ]
 
@@ -110,6 +111,25 @@ def _personalised(rows: list[dict[str, Any]]) -> list[Block]:
         "satisfy; those are the truth. The same space and the same weights answer all three."
     )
     return [Block("h2", "Personalised search"), Block("p", text), Block("table", rows=lines)]
+
+
+def _asks(rows: list[dict[str, Any]]) -> list[Block]:
+    blocks = []
+    for label in dict.fromkeys(row["requests"] for row in rows):
+        heads = ["system", "MRR", "95% interval", "recall@10", "recall@50", "nDCG@200", "ANTIPHON less this", "p"]
+        lines = [heads]
+        for row in (row for row in rows if row["requests"] == label):
+            same = row["system"] == "ANTIPHON"
+            gain = ["", ""] if same else [f"{row['difference']:+.3f}", f"{row['p']:.4f}"]
+            values = [number(row[metric]) for metric in ("recall@10", "recall@50", "ndcg@200")]
+            lines.append([row["system"], *_value(row["mrr"]), *values, *gain])
+        found = next(row for row in rows if row["requests"] == label)
+        text = (
+            f"{label.capitalize()}, {found['n']:,} requests that people made (validation data). All rows read the same "
+            "texts; the tuned sum is chosen on these very requests. p values are of paired tests of MRR."
+        )
+        blocks += [Block("p", text), Block("table", rows=lines)]
+    return [Block("h2", "As people ask"), *blocks] if blocks else []
 
 
 def _bias(documents: Mapping[str, Mapping[str, Any]]) -> list[Block]:

@@ -47,6 +47,8 @@ LABELS: Mapping[str, str] = {
     "text-lsa": "TEXT LSA", "image": "IMG", "audio": "AUDIO descriptors", "vggish": "AUDIO VGGish",
     "whisper": "AUDIO Whisper", "cf": "CF", "bm25": "BM25", "bm25-template": "BM25, TEMPLATE", "bm25-gen": "BM25, GEN",
     "popularity": "popularity", "random": "random", "ials": "iALS, fold-in", "ease": "EASE", "item-knn": "item kNN",
+    "rp3beta": "RP3beta", "facet-lookup": "facet lookup, untrained",
+    "passages+bm25": "TEXT best passage + BM25, scores",
     "concat": "concatenation, untrained", "concat-content": "concatenation without CF, untrained",
     "text+bm25-rrf": "TEXT + BM25, reciprocal ranks", "text+bm25": "TEXT + BM25, scores",
     "text-template+bm25-rrf": "TEXT + BM25, TEMPLATE, reciprocal ranks",

@@ -28,7 +28,7 @@ class Material:
 
     `settings`: the configuration of the base run. `queries`: lines of requests. `truth`: a table of similar items;
     None where the data set has none. `hashes`: SHA-256 of every file read, by name. `content`: names of the
-    modalities that are neither text nor collaborative.
+    modalities that are neither text nor collaborative. `folder`: of the data set.
     """
 
     settings: Mapping[str, Any]
@@ -36,6 +36,7 @@ class Material:
     truth: Path | None
     hashes: Mapping[str, str]
     content: tuple[str, ...]
+    folder: Path
 
 
 def gather(
@@ -72,6 +73,7 @@ def gather(
     return Material(
         settings, asked, truth if truth.is_file() else None, {path.name: storage.sha256(path) for path in used},
         tuple(item["name"] for item in settings["modalities"] if item["encoder"] == "precomputed"),
+        folder,
     )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from antiphon.evaluate.systems import System, rank, raw_systems
 from antiphon.evaluate.trials import Trial, drop, replace_features, shuffle, write_noise
 from antiphon.numbers.factorization import Setting, factorize
 from antiphon.numbers.vectors import unit
+from antiphon.reproduce.asks import as_people_ask
 from antiphon.reproduce.bias import DEPTH, bias_document
 from antiphon.reproduce.reproduce import LABELS, MULTI, OURS, OURS_FROM, Reproduction
 from antiphon.reproduce.studies_own import ingredients, personalised
@@ -60,6 +61,7 @@ class Studies:
             "bias": self.bias(),
             "ingredients": ingredients(self.all),
             "personalised": personalised(self.all),
+            "asks": as_people_ask(self.all),
         }
 
     def cold(self) -> Document:

@@ -23,9 +23,13 @@ JOINT_ONLY: Mapping[str, Any] = {
     **{name: {"joint": 1.0, "ials": 0.0, "ease": 0.0} for name in ("history", "likes")}, "rerank": 0.0
 }  # fmt: skip
 USED: Mapping[str, Mapping[str, Any]] = {
-    "one dense vector a text": {"words": 0.0, "facets": 0.0},
-    "without words (BM25)": {"words": 0.0},
-    "without facets": {"facets": 0.0},
+    "one dense vector per text": {"silent": ("words", "facets", "named", "alike", "passages", "popularity", "names")},
+    "without words (BM25)": {"silent": ("words",)},
+    "without passages": {"silent": ("passages",)},
+    "without facets": {"silent": ("facets", "named", "alike")},
+    "without the reader of facets": {"silent": ("facets",)},
+    "without the dictionary": {"silent": ("named",)},
+    "constants in place of the gate": {"gate": None},
     "without taste": JOINT_ONLY,
     "without reranking": {"rerank": 0.0},
     "without EASE (nor reranking)": {"history": {"ease": 0.0}, "likes": {"ease": 0.0}, "rerank": 0.0},
@@ -87,6 +91,10 @@ def _used(everything: Reproduction, changes: Mapping[str, Any]) -> Outcome:
     data = RunData(everything.options.out / "rows" / f"{OURS}-seed0")
     space = load(data.layout.root)
     for name, change in changes.items():
+        if name == "silent":
+            gate = space.mixture.gate
+            space.mixture = replace(space.mixture, gate=None if gate is None else gate.without(change))
+            continue
         before = getattr(space.mixture, name)
         after: Any = {**before, **change} if isinstance(change, Mapping) else change
         space.mixture = replace(space.mixture, **{name: after})

@@ -20,7 +20,18 @@ from antiphon.encoders.base import make_encoder
 from antiphon.errors import RunError
 from antiphon.run.publish import settle
 from antiphon.run.stage import Job, Notify, Stage, is_current, recorded, run_stages
-from antiphon.run.stages import catalog, describe, facets, features, publish, synthetic, taste, train
+from antiphon.run.stages import (
+    catalog,
+    describe,
+    facets,
+    features,
+    passages,
+    practice,
+    publish,
+    synthetic,
+    taste,
+    train,
+)
 
 
 def build(config: Config, run: Path, *, progress: Progress = silent, notify: Notify = lambda _: None) -> RunLayout:
@@ -69,7 +80,9 @@ def stages_of(config: Config, read: Callable[[], Catalog] | None = None) -> list
         catalog.stage(read or (lambda: read_catalog(config.catalog))),
         describe.STAGE,
         *(features.stage(encoder) for encoder in encoders),
+        passages.stage(encoders),
         synthetic.stage(encoders),
+        practice.stage(encoders),
         train.stage(config),
         facets.STAGE,
         taste.STAGE,

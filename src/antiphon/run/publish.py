@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,9 @@ from antiphon.base import storage
 from antiphon.base.layout import FORMAT, RunLayout, SpaceLayout, space_id_of
 from antiphon.channels.facets import Facets
 from antiphon.channels.mixture import Mixture, covariance_of
+from antiphon.channels.passages import Passages
 from antiphon.channels.taste import Taste
-from antiphon.channels.words import Lexical, tokens
+from antiphon.channels.words import Lexical
 from antiphon.data.catalog import Catalog
 from antiphon.encoders.base import Encoder
 from antiphon.errors import DataError, IntegrityError, RunError
@@ -48,8 +49,10 @@ class Contents:
     taste_vectors: Mapping[str, Floats]
     """Item vectors of the blocks of taste."""
     facets: Facets | None
-    texts: Sequence[str] | None
-    """Texts of the lexical index; None for a space without one."""
+    lexical: Lexical | None
+    passages: Passages | None
+    names: bool
+    """Whether texts are read for names of items."""
     mixture: Mixture
     sides: Mapping[str, Path] = field(default_factory=dict)
     """Folders of query sides that are published as they are."""
@@ -126,8 +129,10 @@ def _write_query_sides(run: RunLayout, layout: SpaceLayout, contents: Contents) 
         contents.taste.save(layout.taste)
     if contents.facets is not None:
         contents.facets.save(layout.facets)
-    if contents.texts is not None:
-        Lexical.fit(tokens(contents.texts)).save(layout.lexical)
+    if contents.lexical is not None:
+        contents.lexical.save(layout.lexical)
+    if contents.passages is not None:
+        contents.passages.save(layout.passages)
 
 
 def _write_manifest(layout: SpaceLayout, contents: Contents, blocks: Mapping[str, list[int]]) -> str:
@@ -154,6 +159,7 @@ def _write_manifest(layout: SpaceLayout, contents: Contents, blocks: Mapping[str
             "space_id": space_id,
             "name": contents.name,
             "dim": contents.model.dim,
+            "names": contents.names,
             "blocks": dict(blocks),
             "n_items": len(embedded.vectors),
             "n_searchable": n_searchable,

@@ -6,24 +6,33 @@ What comes out is one `Resolved`; nothing after it looks an id up, encodes a tex
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.channels.base import Folded, Resolved
+from antiphon.channels.dictionary import Dictionary
+from antiphon.channels.facets import Facets
+from antiphon.channels.gate import facts_of
 from antiphon.channels.mixture import Mixture, spread_of, standardised
+from antiphon.channels.passages import sentences_of
 from antiphon.channels.taste import Taste, shares_of
 from antiphon.errors import QueryError, UnknownIdError, nearest
 from antiphon.joint.model import JointModel
 from antiphon.numbers.vectors import unit
 from antiphon.query.request import MediaFile, Query
+from antiphon.space.names import How, Mention, Names
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int32]
 History = tuple[Rows, Floats]
 JOINT = "joint"
+BESIDE_USER = 2.0
+"""The gate is learned without users; chosen on validation users of films among 1, 1.5, 2, 3 and 4."""
+MAX_NAMED = 10_000
+"""Characters of a text that are read for names."""
 _A = {"text": "a text", "history": "a history", "image": "an image", "audio": "an audio"}
 
 
@@ -60,6 +69,7 @@ class Resolver:
 
     `joint`: (n_items, dim) float32, unit L2. `sides`: query kind -> (modality, its query side). `covariances`: of the
     item vectors by block; None where a mixture does not standardise. `voices`: the voices of the space's channels.
+    `names`: of the items, None where texts are not read for them. `facets`, `dictionary`: what the gate reads with.
     """
 
     row_of: Mapping[str, int]
@@ -72,53 +82,103 @@ class Resolver:
     covariances: Mapping[str, NDArray[np.float64] | None]
     mixture: Mixture
     voices: Sequence[str]
+    names: Names | None = None
+    facets: Facets | None = None
+    dictionary: Dictionary | None = None
 
-    def resolve(self, queries: Sequence[Query]) -> Resolved:
+    def resolve(
+        self,
+        queries: Sequence[Query],
+        *,
+        said: Sequence[Sequence[Mention]] | None = None,
+        weights: Mapping[str, Floats] | None = None,
+    ) -> Resolved:
         """The requests with everything looked up.
 
         With a standardised mixture the scores of each part have the standard deviation 1 over the catalog; else each
-        part has unit length in the joint space, and so has the sum (the paper's use).
+        part has unit length in the joint space, and so has the sum (the paper's use). `said`, `weights`: the items that
+        the texts name and the weights of the voices, where both are known already.
 
         Raises:
             QueryError: a part that the space cannot read, unknown ids, or parts that cancel out.
         """
-        texts = self._encode_texts(queries)
-        likes = [self._comparable(query.likes) for query in queries]
-        dislikes = [self._comparable(query.dislikes) for query in queries]
+        said = [self.said(query) for query in queries] if said is None else said
+        texts, sentences = self._encode_texts(queries)
+        asked = [_meant(mentions, "asked") for mentions in said]
+        likes = [
+            np.union1d(self._comparable(query.likes), self._with_vectors(_meant(mentions, "example")))
+            for query, mentions in zip(queries, said, strict=True)
+        ]
+        dislikes = [
+            np.union1d(self._comparable(query.dislikes), self._with_vectors(_meant(mentions, "refused")))
+            for query, mentions in zip(queries, said, strict=True)
+        ]
         known = [self._known(query) for query in queries]
         histories = self._fold([rows for rows, _ in known])
-        vectors = self._vectors(queries, texts, likes, dislikes, known, histories)
-        self._refuse_nothing(queries, vectors)
         hidden = [
             np.concatenate([liked, disliked, self._rows(query.exclude), rows]).astype(np.int64)
             for query, liked, disliked, (rows, _) in zip(queries, likes, dislikes, known, strict=True)
         ]
-        weights = self._weigh(queries, histories)
-        return Resolved(queries, texts, vectors, likes, hidden, histories, weights)
+        bare = Resolved(queries, texts, sentences, {}, likes, asked, hidden, histories, {})
+        gate = self._gate(bare) if weights is None else weights
+        vectors = self._vectors(bare, gate, dislikes, known)
+        self._refuse_nothing(queries, vectors)
+        return replace(bare, vectors=vectors, weights=self._weigh(bare, gate))
 
-    def _weigh(self, queries: Sequence[Query], histories: Sequence[Folded | None]) -> dict[str, Floats]:
-        """How much each voice of a channel counts for each request: the one place that decides who speaks."""
+    def said(self, query: Query) -> Sequence[Mention]:
+        """The items that a request's text names."""
+        if self.names is None or not query.has_text or not query.weight("names"):
+            return ()
+        return self.names.said(str(query.text)[:MAX_NAMED])
+
+    def facts(self, resolved: Resolved) -> Floats:
+        """What the gate reads of requests with a text, (n_requests, n_facts) float32."""
+        assert resolved.texts is not None  # noqa: S101  asked for requests with a text only
+        assert self.dictionary is not None  # noqa: S101  a space with a gate has one
+        texts = [query.text or "" for query in resolved.queries]
+        n_likes, n_asked = ([len(rows) for rows in lists] for lists in (resolved.likes, resolved.asked))
+        return facts_of(texts, resolved.texts, n_likes, n_asked, self.facets, self.dictionary)
+
+    def _gate(self, resolved: Resolved) -> Mapping[str, Floats] | None:
+        """Weights of the voices for each request by its looks; None for a space without a gate, or without a text."""
+        if self.mixture.gate is None or resolved.texts is None:
+            return None
+        return self.mixture.gate(self.facts(resolved))
+
+    def _weigh(self, resolved: Resolved, gate: Mapping[str, Floats] | None) -> dict[str, Floats]:
+        """How much each voice of a channel counts for each request: the one place that decides who speaks.
+
+        Where a text is asked, the gate says how much each counts; else they are constants.
+        """
         mixture = self.mixture
         reranks = self.taste is not None and self.taste.reranker is not None
 
-        def weigh(query: Query, history: Folded | None) -> dict[str, float]:
-            text = query.weight("text") if query.has_text else 0.0
-            likes = query.weight("likes") if query.likes else 0.0
+        def weigh(place: int) -> dict[str, float]:
+            query, history = resolved.queries[place], resolved.histories[place]
+            text = query.weight("text") * self._louder(query, gate) if query.has_text else 0.0
+            shown = bool(len(resolved.likes[place]))
+            usual = {"words": mixture.words, "facets": mixture.facets, "named": mixture.named, "names": 1.0}
+            usual |= {"alike": mixture.alike, "passages": 0.0, "popularity": 0.0}
+            counts = usual if gate is None or not text else {name: float(part[place]) for name, part in gate.items()}
             alone = reranks and history is not None and query.only_history
             return {
                 "joint": 1.0,
-                "taste": float(history is not None or bool(query.likes)),
+                "taste": float(history is not None or shown),
                 "rerank": query.weight("user") * mixture.rerank * query.weight("taste") if alone else 0.0,
-                "words": text * mixture.words * query.weight("words"),
-                "facets": text * mixture.facets * query.weight("facets"),
-                "alike": likes * mixture.alike * query.weight("facets"),
+                "popularity": text * counts["popularity"] * query.weight("taste"),
+                "words": text * counts["words"] * query.weight("words"),
+                "passages": text * counts["passages"] * query.weight("passages"),
+                "names": text * counts["names"] * query.weight("names") if len(resolved.asked[place]) else 0.0,
+                "facets": text * counts["facets"] * query.weight("facets"),
+                "named": text * counts["named"] * query.weight("facets"),
+                "alike": query.weight("likes") * counts["alike"] * query.weight("facets") if shown else 0.0,
             }
 
-        known = [weigh(query, history) for query, history in zip(queries, histories, strict=True)]
+        known = [weigh(place) for place in range(len(resolved))]
         # A channel that did not come with antiphon counts as much as the query says, and says itself when to be silent.
         return {
             voice: np.array(
-                [mine.get(voice, query.weight(voice)) for query, mine in zip(queries, known, strict=True)],
+                [mine.get(voice, query.weight(voice)) for query, mine in zip(resolved.queries, known, strict=True)],
                 dtype=np.float32,
             )
             for voice in self.voices
@@ -126,42 +186,56 @@ class Resolver:
 
     def _vectors(
         self,
-        queries: Sequence[Query],
-        texts: Floats | None,
-        likes: Sequence[Rows],
+        resolved: Resolved,
+        gate: Mapping[str, Floats] | None,
         dislikes: Sequence[Rows],
         known: Sequence[History],
-        histories: Sequence[Folded | None],
     ) -> dict[str, Floats]:
         """The weighted sum of the parts of each request, by block: (n_requests, length) float32."""
+        queries, likes = resolved.queries, resolved.likes
         lengths = {JOINT: self.model.dim, **(self.taste.lengths if self.taste is not None else {})}
         total = {name: np.zeros((len(queries), lengths[name]), dtype=np.float32) for name in self.covariances}
 
-        def add(part: str, block: str, vectors: Floats, shares: Sequence[float] | float = 1.0) -> None:
+        def add(part: str, block: str, vectors: Floats, shares: Sequence[float] | Floats | float = 1.0) -> None:
             weights = np.array([query.weight(part) for query in queries]) * np.asarray(shares)
             total[block] += weights[:, None].astype(np.float32) * self._scaled(block, vectors)
 
-        add("text", JOINT, self._projected_texts(texts, len(queries)))
+        louder = np.array([self._louder(query, gate) for query in queries])
+        shares_of_text = louder if gate is None else louder * gate["text"]
+        add("text", JOINT, self._projected_texts(resolved.texts, len(queries)), shares_of_text)
         add("look", JOINT, self._read(queries, "look", "image", [query.text for query in queries]))
         for kind in ("image", "audio"):
             add(kind, JOINT, self._read(queries, kind, kind, [getattr(query, kind) for query in queries]))
         add("folded", JOINT, self._projected_histories(queries, known))
         add("dislikes", JOINT, self._means(dislikes), -1.0)
+        by_likes = [self._shares_of_likes(place, query, gate) for place, query in enumerate(queries)]
+        by_user = [shares_of(getattr(self.mixture, self._kind(query))) for query in queries]
         items = (
-            ("likes", likes, self._fold(likes), ["likes"] * len(queries)),
-            ("user", [rows for rows, _ in known], histories, [self._kind(query) for query in queries]),
+            ("likes", likes, self._fold(likes), by_likes),
+            ("user", [rows for rows, _ in known], resolved.histories, by_user),
         )
-        for part, rows, folded, kinds in items:
-            shares = {kind: shares_of(getattr(self.mixture, kind)) for kind in set(kinds)}
+        for part, rows, folded, shares in items:
             vectors = {JOINT: self._means(rows), **self._stacked(folded, lengths)}
             for block in vectors.keys() & total.keys():
-                add(part, block, vectors[block], [shares[kind].get(block, 0.0) for kind in kinds])
+                add(part, block, vectors[block], [mine.get(block, 0.0) for mine in shares])
         if not self.mixture.standardise:
             total[JOINT] = unit(total[JOINT])
         for name in total:
             channel = JOINT if name == JOINT else "taste"
             total[name] *= np.array([query.weight(channel) for query in queries], dtype=np.float32)[:, None]
         return total
+
+    @staticmethod
+    def _louder(query: Query, gate: Mapping[str, Floats] | None) -> float:
+        """How much louder a text speaks where a user or a history speaks too."""
+        return BESIDE_USER if gate is not None and (query.user is not None or query.history) else 1.0
+
+    def _shares_of_likes(self, place: int, query: Query, gate: Mapping[str, Floats] | None) -> dict[str, float]:
+        """Weights of the blocks for what a request's answers should be like."""
+        if gate is None or not query.has_text:
+            return shares_of(self.mixture.likes)
+        taste = next((name for name in ("ease", "ials") if name in self.covariances), "")
+        return {JOINT: float(gate["likes"][place]), taste: float(gate["liked"][place])}
 
     def _refuse_nothing(self, queries: Sequence[Query], vectors: Mapping[str, Floats]) -> None:
         size = np.sum([np.abs(part).sum(axis=1) for part in vectors.values()], axis=0)
@@ -242,15 +316,26 @@ class Resolver:
                 means[place] = np.asarray(self.joint[rows]).mean(axis=0)
         return unit(means)
 
-    def _encode_texts(self, queries: Sequence[Query]) -> Floats | None:
-        """The texts by the text encoder alone, (n_requests, in) float32, zeros for requests without one."""
+    def _encode_texts(self, queries: Sequence[Query]) -> tuple[Floats | None, Sequence[Floats]]:
+        """The texts by the text encoder alone, (n_requests, in) float32, zeros for requests without one; sentences."""
         rows = [row for row, query in enumerate(queries) if query.has_text]
+        nothing: Floats = np.zeros((0, 0), dtype=np.float32)
         if not rows:
-            return None
-        encoded: Floats = self._side("text")[1].encode([str(queries[row].text) for row in rows])
+            return None, [nothing] * len(queries)
+        texts = [str(queries[row].text) for row in rows]
+        pieces = [sentences_of(text) if "passages" in self.voices else [] for text in texts]
+        encoded: Floats = self._side("text")[1].encode([*texts, *(piece for part in pieces for piece in part)])
         result = np.zeros((len(queries), encoded.shape[1]), dtype=np.float32)
-        result[rows] = encoded
-        return result
+        result[rows] = encoded[: len(rows)]
+        sentences: list[Floats] = [nothing] * len(queries)
+        ends = np.cumsum([len(rows), *map(len, pieces)])
+        for row, start, end in zip(rows, ends[:-1], ends[1:], strict=True):
+            sentences[row] = encoded[start:end]
+        return result, sentences
+
+    def _with_vectors(self, rows: Rows) -> Rows:
+        """Those of the rows that others can be compared with."""
+        return rows[self.searchable[rows]]
 
     def _projected_texts(self, texts: Floats | None, n_requests: int) -> Floats:
         if texts is None:
@@ -289,6 +374,10 @@ class Resolver:
             names = ", ".join(self.model.projections)
             raise QueryError(f"this space cannot answer {_A[kind]} query: none of its modalities ({names}) can.")
         return self.sides[kind]
+
+
+def _meant(mentions: Sequence[Mention], how: How) -> Rows:
+    return np.array([mention.row for mention in mentions if mention.how == how], dtype=np.int32)
 
 
 def _encode_words(side: Any) -> Any:

@@ -21,19 +21,22 @@ from antiphon.base import storage
 from antiphon.base.layout import FORMAT, RunLayout, SpaceLayout, space_id_of
 from antiphon.base.registry import find, names
 from antiphon.channels.base import Channel, Resolved
+from antiphon.channels.dictionary import Dictionary
 from antiphon.channels.facets import Facets
 from antiphon.channels.mixture import Mixture
+from antiphon.channels.passages import Passages
 from antiphon.channels.taste import Taste
 from antiphon.channels.words import Lexical
 from antiphon.errors import IntegrityError, MismatchError, MissingExtraError, QueryError, RunError
 from antiphon.joint.model import JointModel
 from antiphon.numbers.exact import ExactIndex
-from antiphon.query.columns import Column, FieldType, field_table
+from antiphon.query.columns import Column, FieldType, field_table, year_column
 from antiphon.query.filters import Where, matches, parse_filter
 from antiphon.query.hits import Hit
 from antiphon.query.request import MediaFile, MediaInput, Query
 from antiphon.space.answer import best
 from antiphon.space.explain import matched_values, shares
+from antiphon.space.names import Mention, Names
 from antiphon.space.resolver import Resolver, Users
 
 Floats = NDArray[np.float32]
@@ -120,6 +123,29 @@ class Space:
         return Facets.load(self.layout.facets) if self.layout.facets.is_dir() else None
 
     @cached_property
+    def passages(self) -> Passages | None:
+        """Vectors of all texts of the items; None for a space without them."""
+        return Passages.load(self.layout.passages) if self.layout.passages.is_dir() else None
+
+    @cached_property
+    def dictionary(self) -> Dictionary:
+        """The catalog's own values, as texts name them."""
+        return Dictionary.of(self.columns)
+
+    @cached_property
+    def names(self) -> Names | None:
+        """The items' names, as texts name them; None for a space that does not read them."""
+        if not self.manifest["names"]:
+            return None
+        years = year_column(self.columns)
+        share = (lambda _: 0.0) if self.lexical is None else self.lexical.share
+        return Names.of(self.titles, None if self.taste is None else self.taste.users, years, share)
+
+    def said(self, text: str) -> list[Mention]:
+        """The items that a text names, and how each is meant."""
+        return [] if self.names is None else self.names.said(text)
+
+    @cached_property
     def taste(self) -> Taste | None:
         """The models of taste; None for a space without them."""
         return Taste.load(self.layout.taste) if self.layout.taste.is_dir() else None
@@ -164,6 +190,9 @@ class Space:
             },
             mixture=self.mixture,
             voices=tuple(voices),
+            names=self.names,
+            facets=self.facets,
+            dictionary=self.dictionary,
         )
 
     @cached_property

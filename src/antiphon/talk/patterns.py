@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from antiphon.base.wording import bare, fold_title
-
 PLACE = re.compile(r"countr|nation|origin|location", re.IGNORECASE)
 PERSON = re.compile(
     r"direct|star|cast|actor|author|writer|artist|composer|performer|singer|person|people", re.IGNORECASE
@@ -37,12 +35,6 @@ FILLER = frozenset(
     {"a", "an", "the", "any", "some", "of", "with", "about", "by", "from", "in", "to"}
     | {"film", "films", "movie", "movies"}
 )
-
-
-def names_of(title: str) -> list[str]:
-    """A title as people say it: without its year and what stands in brackets, the article in front."""
-    plain = re.sub(r"\s*\([^)]*\)", "", title).strip() or title
-    return [name for name in dict.fromkeys((bare(fold_title(plain)), bare(plain))) if name]
 
 
 def quoted(value: str) -> str:

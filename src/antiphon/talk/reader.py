@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.base.wording import DEMONYMS, bare, fold
+from antiphon.base.wording import DEMONYMS, bare, fold, names_of
 from antiphon.errors import QueryError
 from antiphon.query.columns import WordColumn, words_of
 from antiphon.query.filters import conditions, matches, parse_filter
@@ -72,7 +72,7 @@ class Reader:
         words = words or Vocabulary.of(space)
         titles: dict[str, int] = {}
         for row in np.argsort(words.popularity, kind="stable").tolist():
-            for name in p.names_of(space.titles[row]):
+            for name in names_of(space.titles[row]):
                 titles[name] = row
         people: dict[str, tuple[str, str]] = {}
         for name, kind in space.field_types.items():

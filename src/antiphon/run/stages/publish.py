@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,19 @@ from antiphon.base.layout import FORMAT
 from antiphon.channels.cold import taste_vectors
 from antiphon.channels.facets import Facets
 from antiphon.channels.mixture import Mixture, fit_mixture
+from antiphon.channels.passages import Passages
 from antiphon.channels.taste import Taste
+from antiphon.channels.words import Lexical, tokens
+from antiphon.describe.passages import lexical_texts, texts_of
 from antiphon.encoders.base import Encoder
 from antiphon.joint.model import Embedded, JointModel, embed_items
+from antiphon.run.gating import Known, answering, gate_of
 from antiphon.run.outputs import Change, catalog_of, changed, descriptions_of, features_of, validation_of
 from antiphon.run.publish import Contents, publish
 from antiphon.run.stage import Job, Stage
+from antiphon.run.stages.passages import features_of_passages
+from antiphon.run.stages.practice import NAME as PRACTICE
+from antiphon.run.stages.practice import practised, vectors_of
 
 
 def stage(
@@ -33,6 +41,9 @@ def stage(
     def work(job: Job, fingerprint: str) -> None:
         config, layout = job.config, job.layout
         features, texts = changed(features_of(job), changes), descriptions_of(job).best()
+        written = list(texts_of(catalog_of(job), config.describe).values())
+        words = lexical_texts(catalog_of(job), descriptions_of(job), written)
+        readers = [item for item, encoder in zip(features, encoders, strict=True) if encoder.accepts == "text"]
         model = JointModel.load(layout.model)
         embedded = embed_items(model, features)
         taste = Taste.load(layout.taste) if "taste" in job.records else None
@@ -47,9 +58,15 @@ def stage(
             taste_vectors=vectors,
             facets=Facets.load(layout.facets) if "facets" in job.records else None,
             sides=sides or {},
-            texts=texts if config.space.lexical else None,
+            lexical=Lexical.fit(tokens(words)) if config.space.lexical else None,
+            passages=Passages.of([*readers[:1], *features_of_passages(job)])
+            if config.space.passages and readers
+            else None,
+            names=config.space.names,
             mixture=mixture or _mixture(job, embedded, taste, vectors),
         )
+        if mixture is None and PRACTICE in job.records:
+            contents = _gated(job, contents)
         publish(layout, contents)
 
     return Stage(
@@ -67,6 +84,19 @@ def stage(
         ],
         code=[type(encoder) for encoder in encoders],
     )
+
+
+def _gated(job: Job, contents: Contents) -> Contents:
+    """With weights of the channels that depend on the request."""
+    bare = None
+    if contents.lexical is not None and job.config.describe.texts:
+        bare = Lexical.fit(tokens(lexical_texts(contents.catalog, descriptions_of(job))))
+    known = Known(contents.passages, bare)
+    resolver, channels = answering(contents)
+    gate = gate_of(
+        practised(job), vectors_of(job), resolver, channels, known, seed=job.config.seed, progress=job.progress
+    )
+    return replace(contents, mixture=replace(contents.mixture, gate=gate))
 
 
 def _mixture(job: Job, embedded: Embedded, taste: Taste | None, vectors: Mapping[str, Any]) -> Mixture:

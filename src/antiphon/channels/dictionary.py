@@ -1,0 +1,146 @@
+"""The dictionary: which of the catalog's own values a text names. Nothing is trained.
+
+Words are compared by their stems, the longest value goes first, and a decade or a country is known in all the ways in
+which it is said. Where the catalog's words are used no reader of vectors is surer; where they are not, it is silent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antiphon.base import runtime
+from antiphon.base.wording import DECADES, DEMONYMS, REQUEST_WORDS, STOP_WORDS, fold
+from antiphon.query.columns import Column, NumberColumn, WordColumn
+
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int32]
+MAX_WORDS = 6
+"""Longer values are sentences, which no request repeats."""
+_WORDS = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+_YEAR = re.compile(r"year|date|released|published|issued", re.IGNORECASE)
+_PLACE = re.compile(r"countr|nation|origin|location", re.IGNORECASE)
+_SPOKEN = {first: name for name, first in DECADES.items()}
+
+
+@dataclass(frozen=True)
+class Named:
+    """A value that a text names: its words, from `start` to `end` of the text's, and the items that have it."""
+
+    start: int
+    end: int
+    stems: tuple[str, ...]
+    rows: Rows
+
+
+class Dictionary:
+    """Values of a catalog by the stems of their words; the items of each are ascending rows, int32."""
+
+    def __init__(self, entries: Mapping[tuple[str, ...], Rows], n_items: int) -> None:
+        self.entries, self.n_items = entries, n_items
+        self.longest = max(map(len, entries), default=0)
+        self._joined = {"".join(stems): stems for stems in sorted(entries) if 1 < len(stems) <= 3}
+
+    @classmethod
+    def of(cls, columns: Mapping[str, Column], fields: Sequence[str] | None = None) -> Dictionary:
+        """That of a catalog's columns: words of texts and lists, and decades of the column with years.
+
+        `fields`: only these; all where not given.
+        """
+        found: dict[tuple[str, ...], list[Rows]] = defaultdict(list)
+        n_items = 0
+        for name, column in columns.items():
+            n_items = len(column.present())
+            if fields is not None and name not in fields:
+                continue
+            for forms, rows in _values(name, column):
+                for stems in {stems_of(form) for form in forms}:
+                    if stems and len(stems) <= MAX_WORDS and not set(stems) <= silent():
+                        found[stems].append(rows)
+        entries = {
+            stems: parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts)) for stems, parts in found.items()
+        }
+        return cls(entries, n_items)
+
+    def named(self, text: str) -> list[Named]:
+        """The values that a text names, from the left, the longest first; no two share a word."""
+        stems = stems_of(text)
+        result, place = [], 0
+        while place < len(stems):
+            found = self._at(stems, place)
+            if found is not None:
+                result.append(found)
+            place = place + 1 if found is None else found.end
+        return result
+
+    def _at(self, stems: Sequence[str], place: int) -> Named | None:
+        for length in range(min(self.longest, len(stems) - place), 0, -1):
+            said = tuple(stems[place : place + length])
+            rows = self.entries.get(said)
+            if rows is None and (joined := self._joined.get("".join(said))) is not None:
+                said, rows = joined, self.entries[joined]
+            if rows is not None:
+                return Named(place, place + length, said, rows)
+        return None
+
+    def scores(self, text: str) -> Floats:
+        """How many of the values that a text names each item has, (n_items,) float32."""
+        result = np.zeros(self.n_items, dtype=np.float32)
+        for rows in {named.stems: named.rows for named in self.named(text)}.values():
+            result[rows] += 1
+        return result
+
+
+def stems_of(text: str) -> tuple[str, ...]:
+    """The stems of a text's words in order, folded; signs between words are gone."""
+    return tuple(_stem(word) for word in _WORDS.findall(fold(text).replace("\u2019", "'")))
+
+
+def silent() -> frozenset[str]:
+    """Stems of words that name nothing by themselves."""
+    return _silent()
+
+
+@lru_cache(maxsize=1)
+def _silent() -> frozenset[str]:
+    return frozenset(_stem(word) for word in (*STOP_WORDS, *REQUEST_WORDS))
+
+
+@lru_cache(maxsize=200_000)
+def _stem(word: str) -> str:
+    stem: str = runtime.stemmer().stemWord(word.removesuffix("'s"))
+    return stem
+
+
+def _values(name: str, column: Column) -> Iterable[tuple[Iterable[str], Rows]]:
+    """Each value of a column: the ways in which it is said, and the items that have it."""
+    if isinstance(column, WordColumn):
+        peoples = _peoples() if _PLACE.search(name) else {}
+        order = np.argsort(column.codes, kind="stable")
+        codes, rows = column.codes[order], column.rows[order].astype(np.int32)
+        ends = np.searchsorted(codes, np.arange(len(column.vocabulary) + 1))
+        for value, code in column.vocabulary.items():
+            yield (value, *peoples.get(fold(value), ())), np.unique(rows[ends[code] : ends[code + 1]])
+    elif isinstance(column, NumberColumn) and column.type == "number" and _YEAR.search(name):
+        decades = np.floor(np.nan_to_num(column.values, nan=-1) / 10).astype(np.int64) * 10
+        for decade in np.unique(decades[decades > 0]).tolist():
+            forms = (f"{decade}s", f"{decade % 100:02}s", *filter(None, [_SPOKEN.get(decade)]))
+            yield forms, np.flatnonzero(decades == decade).astype(np.int32)
+
+
+def _peoples() -> dict[str, list[str]]:
+    """Names of countries, folded -> what their people and things are called."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for people, countries in DEMONYMS.items():
+        for country in countries:
+            found[country].append(people)
+    for countries in {tuple(value) for value in DEMONYMS.values()}:
+        for country in countries:
+            found[country] += [other for other in countries if other != country]
+    return found

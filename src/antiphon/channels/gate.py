@@ -1,0 +1,93 @@
+"""The gate: how much each channel counts for one request, by what the request looks like.
+
+No constant is right: for "Italian comedies" the facets should decide, for a long memory of a plot the texts, for "I
+loved Heat and Ronin" who likes what. The gate reads a few facts of a request (its length, the share of its words that
+are values of the catalog, how sure the reader of facets is, the items that it names) and gives each voice a weight:
+
+    w = softplus(A (x - mean) / spread + b)
+
+It is learned from requests of every kind made from the catalog (`gate_training.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antiphon.channels.dictionary import Dictionary, silent, stems_of
+from antiphon.channels.facets import Facets
+
+Floats = NDArray[np.float32]
+VOICES = ("text", "passages", "words", "facets", "named", "likes", "liked", "alike", "popularity", "names")
+"""What the gate weighs. `text`, `likes` are parts of the joint vector; `liked` is the taste of liked items."""
+SILENT = -100.0
+"""Before the softplus: no weight."""
+FACTS = (
+    "words", "telling words", "covered", "values", "surest facet", "surest three", "any facet", "unsureness",
+    "examples?", "asked?", "examples", "wholly covered",
+)  # fmt: skip
+
+
+def facts_of(
+    texts: Sequence[str],
+    vectors: Floats,
+    n_examples: Sequence[int],
+    n_asked: Sequence[int],
+    facets: Facets | None,
+    dictionary: Dictionary,
+) -> Floats:
+    """What requests look like, (n_requests, len(FACTS)) float32.
+
+    `vectors`: (n_requests, in), of the text encoder. `n_examples`, `n_asked`: items that each names as examples or asks
+    for by name.
+    """
+    rows = np.zeros((len(texts), len(FACTS)), dtype=np.float32)
+    chances = facets.reader(vectors) if facets is not None else np.zeros((len(texts), 1), dtype=np.float32)
+    for row, text, chance, examples, asked in zip(rows, texts, chances, n_examples, n_asked, strict=True):
+        stems = stems_of(text)
+        n_telling = sum(stem not in silent() for stem in stems)
+        named = dictionary.named(text)
+        covered = min(1.5, sum(value.end - value.start for value in named) / max(1, n_telling))
+        first = np.sort(chance)[-3:][::-1]
+        row[:] = (
+            np.log1p(len(stems)) / 2, np.log1p(n_telling) / 2, covered, min(len(named), 6) / 3,
+            first[0], first.sum(), chance.sum(), -float((chance * np.log(chance + 1e-9)).sum()) / 4,
+            examples > 0, asked > 0, np.log1p(examples), covered > 0.99,
+        )  # fmt: skip
+    return rows
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Weights of the voices as a function of a request's facts.
+
+    `mean`, `spread`: (n_facts,) of the facts in training. `weights`: (n_facts, n_voices), `bias`: (n_voices,).
+    """
+
+    mean: Sequence[float]
+    spread: Sequence[float]
+    weights: Sequence[Sequence[float]]
+    bias: Sequence[float]
+
+    def __call__(self, facts: Floats) -> dict[str, Floats]:
+        """The weight of each voice for each request, (n_requests,) float32, 0 or more."""
+        scaled = (facts - np.asarray(self.mean)) / np.asarray(self.spread)
+        # A request may be longer than any that was trained on: no fact goes further than training did.
+        raw = np.clip(scaled, -3, 3) @ np.asarray(self.weights) + np.asarray(self.bias)
+        found = np.logaddexp(0, raw).astype(np.float32)
+        return {voice: found[:, place] for place, voice in enumerate(VOICES)}
+
+    def without(self, voices: Sequence[str]) -> Gate:
+        """The gate with some voices silent."""
+        kept = [voice not in voices for voice in VOICES]
+        weights = [[weight * keep for weight, keep in zip(line, kept, strict=True)] for line in self.weights]
+        bias = [value if keep else SILENT for value, keep in zip(self.bias, kept, strict=True)]
+        return Gate(self.mean, self.spread, weights, bias)
+
+    @classmethod
+    def load(cls, values: Mapping[str, Sequence[float]] | None) -> Gate | None:
+        """A gate from its values in JSON; None where there is none."""
+        return None if values is None else cls(**values)  # type: ignore[arg-type]  # checked by its checksum

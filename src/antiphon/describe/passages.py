@@ -1,0 +1,71 @@
+"""Passages: the long texts of an item, cut where sentences end into pieces that an encoder reads whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from antiphon.config.sections import DescribeConfig
+from antiphon.data.catalog import Catalog
+from antiphon.data.descriptions import Descriptions, View
+from antiphon.errors import ConfigError, nearest
+from antiphon.query.columns import normalise
+
+MAX_WORDS, MAX_PASSAGES = 160, 10
+"""Words of a passage, and passages that are read of one text."""
+_SENTENCE = re.compile(r"(?<=[.!?\n])\s+")
+
+
+def texts_of(catalog: Catalog, config: DescribeConfig) -> dict[str, View]:
+    """The columns of `texts`, (n_items,) each, None where an item has no text.
+
+    Raises:
+        ConfigError: a column is missing, or does not hold text.
+    """
+    return {name: _column(catalog, name) for name in config.texts}
+
+
+def passages_of(catalog: Catalog, config: DescribeConfig) -> Descriptions:
+    """The texts cut into passages, each a view: "plot 1", "plot 2" and so on."""
+    views: dict[str, View] = {}
+    for name, texts in texts_of(catalog, config).items():
+        pieces = [cut(text) if text else [] for text in texts]
+        for number in range(max(map(len, pieces), default=0)):
+            views[f"{name} {number + 1}"] = tuple(parts[number] if number < len(parts) else None for parts in pieces)
+    return Descriptions(views)
+
+
+def cut(text: str) -> list[str]:
+    """Passages of at most `MAX_WORDS` words; a sentence is cut only where it is longer than that."""
+    passages: list[list[str]] = [[]]
+    for sentence in _SENTENCE.split(text.strip()):
+        words = sentence.split()
+        for start in range(0, len(words), MAX_WORDS):
+            piece = words[start : start + MAX_WORDS]
+            if passages[-1] and len(passages[-1]) + len(piece) > MAX_WORDS:
+                passages.append([])
+            passages[-1] += piece
+    return [" ".join(words) for words in passages if words][:MAX_PASSAGES]
+
+
+def lexical_texts(catalog: Catalog, descriptions: Descriptions, texts: Sequence[View] = ()) -> list[str]:
+    """What words are looked up in: the description, all values of lists (a description keeps some), and the texts."""
+    lists = [catalog.fields[name].to_pylist() for name, kind in catalog.field_types.items() if kind == "list"]
+    parts = [[", ".join(values or ()) for values in column] for column in lists]
+    return [" ".join(filter(None, line)) for line in zip(descriptions.best(), *parts, *texts, strict=True)]
+
+
+def _column(catalog: Catalog, name: str) -> View:
+    if name not in catalog.items.column_names:
+        raise ConfigError(
+            f"describe.texts: the items have no column {name!r}; {nearest(name, catalog.items.column_names)}"
+        )
+    try:
+        values = normalise(catalog.items[name], "string").to_pylist()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise ConfigError(
+            f"describe.texts: the column {name!r} holds {catalog.items[name].type}, expected text; name another column."
+        ) from error
+    return tuple((value or "").strip() or None for value in values)

@@ -1,0 +1,180 @@
+"""Fitting the gate of a space that is about to be published, on the practice requests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antiphon.base.progress import Progress, silent
+from antiphon.channels.base import Channel, Resolved
+from antiphon.channels.dictionary import Dictionary
+from antiphon.channels.facets import FacetsChannel
+from antiphon.channels.gate import VOICES, Gate
+from antiphon.channels.gate_training import fit_gate
+from antiphon.channels.joint import JointChannel
+from antiphon.channels.mixture import covariance_of
+from antiphon.channels.names import NamesChannel
+from antiphon.channels.passages import Passages, PassagesChannel
+from antiphon.channels.taste import TasteChannel, shares_of
+from antiphon.channels.words import Lexical, WordsChannel
+from antiphon.describe.practice import Practice
+from antiphon.query.columns import field_table
+from antiphon.query.request import Query
+from antiphon.run.publish import Contents
+from antiphon.space.names import Mention
+from antiphon.space.resolver import Resolver
+
+Floats = NDArray[np.float32]
+LEADING, OTHERS = 100, 300
+"""Items that each request is trained against: the best of each voice, and a draw of the rest."""
+STEP = 64
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a request's own text is kept from: the passages and the words of descriptions alone."""
+
+    passages: Passages | None
+    lexical: Lexical | None
+    """Of the descriptions without the items' other texts; None where these are the same."""
+
+
+class Kept:
+    """Vectors of texts that were encoded before, as a query side."""
+
+    def __init__(self, vectors: Mapping[str, Floats]) -> None:
+        self.vectors = vectors
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        """Vectors of texts, (n, in) float32."""
+        return np.stack([self.vectors[text] for text in texts])
+
+
+def answering(contents: Contents) -> tuple[Resolver, list[Channel]]:
+    """What resolves and answers requests of a space that is not published yet, without a gate."""
+    items = {"joint": contents.embedded.vectors, **contents.taste_vectors}
+    searchable = contents.embedded.searchable
+    dictionary = Dictionary.of(field_table(contents.catalog.fields, contents.catalog.field_types))
+    channels: list[Channel] = [
+        JointChannel(contents.embedded.vectors, contents.embedded.parts, contents.embedded.modalities),
+        NamesChannel(len(searchable)),
+    ]
+    if contents.taste is not None:
+        channels.append(TasteChannel(contents.taste_vectors, contents.taste, shares_of(contents.mixture.reranked)))
+    if contents.lexical is not None:
+        channels.append(WordsChannel(contents.lexical, searchable))
+    if contents.passages is not None:
+        channels.append(PassagesChannel(contents.passages, searchable))
+    if contents.facets is not None:
+        channels.append(FacetsChannel(contents.facets, dictionary, searchable))
+    readers = [name for name, encoder in contents.encoders.items() if encoder.accepts == "text"]
+    resolver = Resolver(
+        row_of={item_id: row for row, item_id in enumerate(contents.catalog.item_ids)},
+        joint=contents.embedded.vectors,
+        searchable=searchable,
+        model=contents.model,
+        sides={"text": (readers[0], None)},
+        users=None,
+        taste=contents.taste,
+        covariances={name: covariance_of(block, searchable) for name, block in items.items()},
+        mixture=contents.mixture,
+        voices=tuple(voice for channel in channels for voice in channel.voices),
+        facets=contents.facets,
+        dictionary=dictionary,
+    )
+    return resolver, channels
+
+
+def gate_of(
+    practice: Practice,
+    vectors: Mapping[str, Floats],
+    resolver: Resolver,
+    channels: Sequence[Channel],
+    known: Known,
+    *,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Gate | None:
+    """The gate that brings the answers of the practice requests to the top; None where there are none.
+
+    `resolver` is that of the space without a gate; texts are read with `vectors` alone.
+    """
+    if not len(practice):
+        return None
+    modality = resolver.sides["text"][0]
+    resolver = replace(resolver, sides={**resolver.sides, "text": (modality, Kept(vectors))})
+    rng = np.random.default_rng([seed, 20])
+    facts, scores, answers = [], [], []
+    with progress("practising requests", len(practice)) as advance:
+        for start in range(0, len(practice), STEP):
+            part = range(start, min(start + STEP, len(practice)))
+            found = _voices(practice, part, resolver, channels, known)
+            for place, fact, lines in zip(part, *found, strict=True):
+                rows = _candidates(lines, practice, place, resolver.searchable, rng)
+                right = np.isin(rows, practice.answers[place])
+                if right.any():
+                    facts.append(fact)
+                    scores.append(lines[rows])
+                    answers.append(right)
+            advance(len(part))
+    return fit_gate(np.stack(facts), scores, answers, seed=seed) if scores else None
+
+
+def _voices(
+    practice: Practice, part: range, resolver: Resolver, channels: Sequence[Channel], known: Known
+) -> tuple[Floats, Floats]:
+    """Facts of some requests, and the scores of each voice alone, (n_requests, n_items, n_voices)."""
+    queries = [Query(text=practice.texts[place]) for place in part]
+    said = [
+        [Mention(0, 0, int(row), "example") for row in practice.examples[place] if row not in practice.asked[place]]
+        + [Mention(0, 0, int(row), "asked") for row in practice.asked[place]]
+        for place in part
+    ]
+    lines = np.zeros((len(part), len(resolver.searchable), len(VOICES)), dtype=np.float32)
+    facts: Floats | None = None
+    for number, voice in enumerate(VOICES):
+        alone = {name: np.full(len(part), float(name == voice), dtype=np.float32) for name in VOICES}
+        resolved = resolver.resolve(queries, said=said, weights=alone)
+        heard = [channel for channel in channels if resolved.hears(channel)]
+        if heard:
+            lines[..., number] = np.sum([channel.scores(resolved, None) for channel in heard], axis=0)
+        facts = resolver.facts(resolved) if facts is None else facts
+        if voice in ("passages", "words"):
+            _silence_own(lines[..., number], practice, part, resolved, voice, known)
+    assert facts is not None  # noqa: S101  there are voices
+    return facts, lines
+
+
+def _silence_own(lines: Floats, practice: Practice, part: range, resolved: Resolved, voice: str, known: Known) -> None:
+    """A memory is of what nobody wrote down: the text that it was made from says nothing for its item."""
+    for place, row in enumerate(practice.own[number] for number in part):
+        if row < 0:
+            continue
+        if voice == "words" and known.lexical is not None:
+            full = known.lexical.scores([str(resolved.queries[place].text)])[0]
+            lines[place, row] = full[row] / (full.std() or 1)
+        elif voice == "passages" and known.passages is not None and resolved.texts is not None:
+            first = known.passages.first(row)
+            bare = first.scores(resolved.texts[place], resolved.sentences[place])[0]
+            others = known.passages.scores(resolved.texts[place], resolved.sentences[place])
+            lines[place, row] = bare / (others.std() or 1)
+
+
+def _candidates(
+    lines: Floats, practice: Practice, place: int, searchable: NDArray[np.bool_], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Rows that a request is trained against: its answers, the leading items of each voice, and some of the rest."""
+    open_ = np.flatnonzero(searchable & ~np.isin(np.arange(len(searchable)), practice.examples[place]))
+    open_ = np.union1d(open_, np.intersect1d(practice.asked[place], np.flatnonzero(searchable)))
+    if len(open_) <= LEADING * len(VOICES):
+        return open_
+    leading = [
+        open_[np.argpartition(-lines[open_, voice], LEADING)[:LEADING]]
+        for voice in range(len(VOICES))
+        if lines[open_, voice].any()
+    ]
+    answers = np.intersect1d(open_, practice.answers[place])
+    return np.unique(np.concatenate([*leading, answers, rng.choice(open_, min(OTHERS, len(open_)), replace=False)]))

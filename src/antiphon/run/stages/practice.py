@@ -1,0 +1,73 @@
+"""The stage `practice`: requests of every kind, made from the catalog, as vectors of what reads requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antiphon.base import storage
+from antiphon.channels.passages import sentences_of
+from antiphon.data.splits import training_interactions
+from antiphon.describe.descriptions import gen_texts
+from antiphon.describe.passages import texts_of
+from antiphon.describe.practice import Practice, make_practice
+from antiphon.encoders.base import Encoder, RequestEncoder
+from antiphon.run.outputs import catalog_of, descriptions_of, split_of
+from antiphon.run.stage import Job, Stage
+from antiphon.run.stages.synthetic import NAME as SYNTHETIC
+from antiphon.run.stages.synthetic import drawn
+
+NAME = "practice"
+
+
+def stage(encoders: Sequence[Encoder[Any]]) -> Stage:
+    """Wanted where requests are read as facets: the gate weighs that reading against the other channels."""
+    reader = next((encoder for encoder in encoders if isinstance(encoder, RequestEncoder)), None)
+
+    def work(job: Job, fingerprint: str) -> None:
+        assert reader is not None  # noqa: S101  else it is not wanted
+        vectors = reader.encode_requests(_said(practised(job)), job.layout.workspace(reader.modality), job.progress)
+        storage.write_array(job.layout.practice / "vectors.npy", vectors)
+
+    return Stage(
+        NAME,
+        work,
+        lambda job: [job.layout.practice / "vectors.npy"],
+        options=lambda job: [reader.request_identity() if reader else None, _said(practised(job))],
+        wanted=lambda job: reader is not None and job.config.space.facets and SYNTHETIC in job.records,
+        code=[type(reader)],
+    )
+
+
+def practised(job: Job) -> Practice:
+    """The requests, drawn from the seed."""
+
+    def make() -> Practice:
+        config, catalog = job.config, catalog_of(job)
+        interactions = catalog.interactions
+        training = None if interactions is None else training_interactions(interactions, split_of(job))
+        return make_practice(catalog, config.synthetic, drawn(job), _written(job), training, config.seed)
+
+    return job.once(NAME, make)
+
+
+def vectors_of(job: Job) -> dict[str, NDArray[np.float32]]:
+    """Vectors of the requests and of their sentences, by text."""
+    said = _said(practised(job))
+    return dict(zip(said, storage.read_array(job.layout.practice / "vectors.npy"), strict=True))
+
+
+def _said(practice: Practice) -> list[str]:
+    return list(dict.fromkeys(said for text in practice.texts for said in (text, *sentences_of(text))))
+
+
+def _written(job: Job) -> list[tuple[int, str, bool]]:
+    """What is written of the items: texts that channels read, texts that they do not, and else the descriptions."""
+    config, catalog = job.config.describe, catalog_of(job)
+    read = list(texts_of(catalog, config).values())
+    found = [(row, text, True) for view in read for row, text in enumerate(view) if text]
+    found += [(row, text, False) for row, text in enumerate(gen_texts(catalog, config)) if text]
+    return found or [(row, text, False) for row, text in enumerate(descriptions_of(job).best()) if text]

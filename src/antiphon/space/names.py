@@ -1,0 +1,172 @@
+"""Names in requests: which items a text names, and whether as examples, as what is wanted, or as what is not.
+
+"Something like Heat (1995)", "I loved alien and The Thing", "add Bruno Mars, Adele". A name is taken where its year,
+its capitals, quotes, a list or the words before it say that it is one, since titles are also words: "It", "Up", "Air".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antiphon.base.wording import REQUEST_WORDS, STOP_WORDS, bare, names_of
+
+How = Literal["example", "asked", "refused"]
+MAX_NAME_WORDS = 12
+RARE, COMMON = 0.005, 0.03
+"""Shares of the items whose texts have a word: below the first it is surely a name, above the second surely a word."""
+_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
+_YEAR = re.compile(r"[\"'\u201d\u2019]?\s*\(?((?:18|19|20)\d\d)\b\)?")
+_NEXT = re.compile(r"\s[A-Z][^\W\d_]+")
+_BEFORE = re.compile(r"(?<![.!?:,;]\s)\b[A-Z][^\W\d_]+\s$")
+_CUE = re.compile(
+    r"(?:likes?|liked|loved?|enjoy(?:ed)?|saw|seen|watch(?:ed)?|similar to|such as|fans? of|"
+    r"favou?rites?(?: \w+)?(?: is| are)?|add|play|called|titled|recommend|suggest)(?: the movie| the film)?$"
+)
+_WEAK_CUE = re.compile(r"(?:as|by|see|include|put|of|about|is|was|heard|with|from|than|and|or|in|,|&)$")
+_EXAMPLE = re.compile(
+    r"\b(?:likes?|liked|loved?|similar to|enjoy(?:ed)?|watched|saw|seen|fans? of|favou?rites?|such as|style of|vein of|"
+    r"reminds? me of|recommend(?:ed)?|into|listen(?:ing)? to)\b",
+    re.IGNORECASE,
+)
+_ASKED = re.compile(r"\b(?:add|play|put|include|queue|by|from|songs?|tracks?)\b", re.IGNORECASE)
+_REFUSED = re.compile(
+    r"(?:\b(?:not|no|never|nothing|without|except|hate[ds]?|dislike[ds]?|avoid|unlike)\b|n['\u2019]?t\b)"
+    r"(?:\W+(?!but\b)\w+){0,3}\W*$",
+    re.IGNORECASE,
+)
+_SEEN = re.compile(r"\b(?:seen|saw|heard|watched)\b[^.!?]*$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Mention:
+    """An item that a text names: where, its row, and how it is meant."""
+
+    start: int
+    end: int
+    row: int
+    how: How = "example"
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names of a catalog's items.
+
+    `rows`: words of a name -> rows of the items, those with most users last. `years`: (n_items,) float64, NaN where
+    unknown; None for a catalog without. `share`: the share of the items whose texts have a word.
+    """
+
+    rows: Mapping[tuple[str, ...], Sequence[int]]
+    years: NDArray[np.float64] | None
+    share: Callable[[str], float]
+
+    @classmethod
+    def of(
+        cls,
+        titles: Sequence[str],
+        users: NDArray[np.int64] | NDArray[np.float32] | None,
+        years: NDArray[np.float64] | None,
+        share: Callable[[str], float],
+    ) -> Names:
+        """The names of items, as people write them; `users`: (n_items,), how many know each."""
+        order = np.arange(len(titles)) if users is None else np.argsort(users, kind="stable")
+        rows: dict[tuple[str, ...], list[int]] = {}
+        for row in order.tolist():
+            for name in names_of(titles[row]):
+                words = tuple(name.split())
+                if len(words) <= MAX_NAME_WORDS:
+                    rows.setdefault(words, []).append(row)
+        return cls(rows, years, share)
+
+    def said(self, text: str) -> list[Mention]:
+        """The items that a text names, from the left, each once; the longest name goes first."""
+        found = list(self._mentions(text))
+        spans = [(mention.start, mention.end) for mention in found]
+        once: dict[int, Mention] = {}
+        for mention in found:
+            how = _how(text, mention.start, mention.end, spans)
+            once.setdefault(mention.row, Mention(mention.start, mention.end, mention.row, how))
+        return list(once.values())
+
+    def _mentions(self, text: str) -> Iterator[Mention]:
+        places = [match.span() for match in _WORD.finditer(text)]
+        words = [bare(text[start:end]).replace(" ", "") for start, end in places]
+        at = 0
+        while at < len(words):
+            taken = 1
+            for n_words in range(min(MAX_NAME_WORDS, len(words) - at), 0, -1):
+                rows = self.rows.get(tuple(words[at : at + n_words]))
+                if rows is None:
+                    continue
+                start, end = places[at][0], places[at + n_words - 1][1]
+                row = self._meant(text, start, end, words[at : at + n_words], rows)
+                if row is not None:
+                    yield Mention(start, end, row)
+                    taken = n_words
+                    break
+            at += taken
+
+    def _meant(self, text: str, start: int, end: int, words: Sequence[str], rows: Sequence[int]) -> int | None:
+        """The item that is meant here; None where these words are no name, or that of an item the catalog lacks."""
+        year = _YEAR.match(text, end)
+        if year and self.years is not None:
+            # "It (2017)" is not the film of 1990.
+            fit = [row for row in rows if abs(self.years[row] - int(year[1])) <= 1]
+            return fit[-1] if fit else None
+        if all(word.isdigit() for word in words):
+            return None
+        return rows[-1] if self._is_name(text, start, end, words) else None
+
+    def _is_name(  # noqa: PLR0911  one rule a line
+        self, text: str, start: int, end: int, words: Sequence[str]
+    ) -> bool:
+        before, after = text[:start], text[end:]
+        content = [word for word in words if word not in STOP_WORDS and word not in REQUEST_WORDS]
+        share = max(map(self.share, content), default=1.0)
+        capital = _is_capital(text[start:end]) and not text.isupper()
+        if not before.strip() and not after.strip(" .!?"):
+            return share <= COMMON or capital
+        if before[-1:] in tuple('"\u201c') and after[:1] in tuple('"\u201d'):
+            return True
+        if capital and words[0] != "the" and (_NEXT.match(text, end) or _BEFORE.search(before)):
+            return False  # a part of a longer name
+        opens = not before.strip() or before.rstrip(" ")[-1] in ".!?:]\n"
+        listed = bool(re.search(r"(?:^|[,;\n/])\s*$", before)) and bool(re.match(r"\s*(?:[,;\n/.&]|$|and\b)", after))
+        cue = bool(_CUE.search(before.rstrip().lower()))
+        led = cue or bool(_WEAK_CUE.search(before.rstrip().lower()))
+        if len(content) >= 2:
+            return capital or listed or cue or len(content) >= 3 or share < RARE
+        if len(words) >= 2:
+            firm = capital and not (opens and words[0] != "the")
+            return bool(content) and (firm or listed or (cue and share < RARE * 4))
+        if share > COMMON:
+            return capital and not opens and cue and share < COMMON * 3
+        return (capital and (not opens or led)) or listed or (cue and share < RARE)
+
+
+def _is_capital(piece: str) -> bool:
+    small = ("the", "a", "an", "of", "and", "in", "to", "for", "on")
+    words = [word for word in _WORD.findall(piece) if word.casefold() not in small]
+    return bool(words) and all(not word[0].islower() for word in words)
+
+
+def _how(text: str, start: int, end: int, spans: Sequence[tuple[int, int]]) -> How:
+    """How a name is meant, by the sentence around it."""
+    first = max(text.rfind(sign, 0, start) for sign in ".!?\n") + 1
+    last = min((place for place in (text.find(sign, end) for sign in ".!?\n") if place >= 0), default=len(text))
+    rest, before = text[first:last], text[first:start]
+    for name_start, name_end in sorted(spans, reverse=True):
+        if name_start >= first and name_end <= last:
+            rest = f"{rest[: name_start - first]} , {rest[name_end - first :]}"
+    if _REFUSED.search(before) and not _SEEN.search(before):
+        return "refused"
+    if _EXAMPLE.search(rest):
+        return "example"
+    words = [word for word in _WORD.findall(rest) if not word.isdigit()]
+    empty = all(word.casefold() in STOP_WORDS or word.casefold() in REQUEST_WORDS for word in words)
+    return "asked" if empty or _ASKED.search(rest) else "example"
