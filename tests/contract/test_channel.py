@@ -17,7 +17,7 @@ from antiphon.space.space import Space
 
 _space = runpy.run_path(str(Path(__file__).parents[1] / "unit" / "space" / "conftest.py"))
 tiny_text_model, exports_once, built = _space["tiny_text_model"], _space["exports_once"], _space["built"]
-CHANNELS = ("joint", "taste", "words", "facets")
+CHANNELS = ("joint", "taste", "words", "passages", "facets", "names")
 QUERIES = (
     Query(text="dark space robots"),
     Query(likes=("film-001", "film-002")),

@@ -1,8 +1,8 @@
 """What a channel is: one way in which items answer a request.
 
-A request is resolved once (`space/resolver.py`) into a `Resolved`, which all channels read. Each channel gives its own
-best rows, and exact scores for any rows; the answer is the union of the candidates, ordered by the sum of the scores
-of all channels (`space/answer.py`).
+A request is resolved once (`resolver.py`) into a `Resolved`, which all channels read. Each channel gives its own best
+rows, and exact scores for any rows; the answer is the union of the candidates, ordered by the sum of the scores of all
+channels (`space/answer.py`).
 """
 
 from __future__ import annotations

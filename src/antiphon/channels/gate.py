@@ -23,7 +23,7 @@ from antiphon.channels.facets import Facets
 Floats = NDArray[np.float32]
 VOICES = ("text", "passages", "words", "facets", "named", "likes", "liked", "alike", "popularity", "names")
 """What the gate weighs. `text`, `likes` are parts of the joint vector; `liked` is the taste of liked items."""
-SILENT = -100.0
+SILENT = -1000.0
 """Before the softplus: no weight."""
 FACTS = (
     "words", "telling words", "covered", "values", "surest facet", "surest three", "any facet", "unsureness",

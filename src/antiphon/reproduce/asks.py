@@ -34,7 +34,7 @@ ORACLE = "ANTIPHON, told what is named (oracle)"
 Document = list[dict[str, Any]]
 
 
-class Named(ScoringSystem):
+class FromNames(ScoringSystem):
     """A system that recommends from a profile, given the items that each request is said to name."""
 
     kinds: Sequence[Kind] = ("retrieve",)
@@ -77,7 +77,7 @@ def _measure(everything: Reproduction, path: Path) -> Outcome:
     task = retrieve_task(data, path, "all")
     named = _named(path, data, task)
     text, words = BestPassage(data), BM25(data.words())
-    ease = Named("EASE of the items named", EASE(data, 300.0), named)
+    ease = FromNames("EASE of the items named", EASE(data, 300.0), named)
     ease.place = {name: place for place, name in enumerate(task.ids)}
     parts: list[ScoringSystem] = [text, words, FacetLookup(data.space.dictionary, words, 0.001), ease, Popularity(data)]
     parts[-1].kinds = ("retrieve",)

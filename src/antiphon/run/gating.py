@@ -15,17 +15,17 @@ from antiphon.channels.facets import FacetsChannel
 from antiphon.channels.gate import VOICES, Gate
 from antiphon.channels.gate_training import fit_gate
 from antiphon.channels.joint import JointChannel
+from antiphon.channels.mentions import Mention
 from antiphon.channels.mixture import covariance_of
 from antiphon.channels.names import NamesChannel
 from antiphon.channels.passages import Passages, PassagesChannel
+from antiphon.channels.resolver import Resolver
 from antiphon.channels.taste import TasteChannel, shares_of
 from antiphon.channels.words import Lexical, WordsChannel
 from antiphon.describe.practice import Practice
 from antiphon.query.columns import field_table
 from antiphon.query.request import Query
 from antiphon.run.publish import Contents
-from antiphon.space.names import Mention
-from antiphon.space.resolver import Resolver
 
 Floats = NDArray[np.float32]
 LEADING, OTHERS = 100, 300

@@ -23,8 +23,10 @@ from antiphon.base.registry import find, names
 from antiphon.channels.base import Channel, Resolved
 from antiphon.channels.dictionary import Dictionary
 from antiphon.channels.facets import Facets
+from antiphon.channels.mentions import Mention, Names
 from antiphon.channels.mixture import Mixture
 from antiphon.channels.passages import Passages
+from antiphon.channels.resolver import Resolver, Users
 from antiphon.channels.taste import Taste
 from antiphon.channels.words import Lexical
 from antiphon.errors import IntegrityError, MismatchError, MissingExtraError, QueryError, RunError
@@ -36,8 +38,6 @@ from antiphon.query.hits import Hit
 from antiphon.query.request import MediaFile, MediaInput, Query
 from antiphon.space.answer import best
 from antiphon.space.explain import matched_values, shares
-from antiphon.space.names import Mention, Names
-from antiphon.space.resolver import Resolver, Users
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]

@@ -38,7 +38,7 @@ def make_contents(seed: int = 0, **changes: Any) -> Contents:
         name="x", catalog=catalog, embedded=embedded,
         model=JointModel({"image": Identity(4)}, {}),
         encoders={"image": encoder}, taste=None, taste_vectors={}, facets=None,
-        texts=None, mixture=Mixture(standardise=False),
+        lexical=None, passages=None, names=False, mixture=Mixture(standardise=False),
     )  # fmt: skip
     return dataclasses.replace(contents, **changes)
 

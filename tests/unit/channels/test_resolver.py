@@ -9,6 +9,7 @@ import pytest
 
 import antiphon
 from antiphon import Query, QueryError
+from antiphon.channels.dictionary import Dictionary
 from antiphon.channels.facets import FacetsChannel
 from antiphon.channels.words import Lexical, WordsChannel, tokens
 from antiphon.space.space import Space
@@ -29,9 +30,11 @@ def voices(space: Space, query: Query) -> dict[str, float]:
     return {voice: float(part[0]) for voice, part in weights.items() if part[0]}
 
 
-def test_a_text_speaks_to_words_and_facets(space: Space) -> None:
-    """And to nothing that needs a history."""
-    assert set(voices(space, Query(text="dark"))) == {"joint", "words", "facets"}
+def test_a_text_speaks_to_whatever_reads_texts(space: Space) -> None:
+    """And to nothing that needs a history or a name."""
+    texts = {"joint", "words", "passages", "facets", "named", "popularity"}
+    assert set(voices(space, Query(text="dark"))) == texts
+    assert set(voices(space, Query(text=space.titles[3]))) == {*texts, "names"}
     assert set(voices(space, Query(text="dark", weights={"text": 0}, likes=(A,)))) == {"joint", "taste", "alike"}
 
 
@@ -42,7 +45,7 @@ def test_items_speak_to_taste_and_their_facets(space: Space) -> None:
     assert "rerank" not in voices(space, Query(user="user-05", text="dark"))
 
 
-@pytest.mark.parametrize("channel", ["words", "facets", "taste", "joint"])
+@pytest.mark.parametrize("channel", ["words", "passages", "facets", "taste", "joint"])
 def test_a_channel_can_be_weighed_by_its_name(space: Space, channel: str) -> None:
     """`weights={"taste": 2}` doubles what taste adds to each score, 0 silences it, and the others stay."""
     query = {"text": "dark", "likes": (A, B)}
@@ -50,7 +53,7 @@ def test_a_channel_can_be_weighed_by_its_name(space: Space, channel: str) -> Non
     for row in range(space.n_items):
         before, twice, without = (space.contributions(resolved, row) for resolved in (usual, double, silent))
         for name, value in before.items():
-            mine = name == channel or (channel == "joint" and name in space.modalities)
+            mine = name == channel or name in {"joint": space.modalities, "taste": ("popularity",)}.get(channel, ())
             assert twice[name] == pytest.approx(2 * value if mine else value, abs=1e-5)
             assert without.get(name, 0.0) == pytest.approx(0.0 if mine else value, abs=1e-5)
 
@@ -109,12 +112,14 @@ def resolved(texts: list[str], encoded: list[float], likes: list[list[int]], **w
     from antiphon.channels.base import Resolved
 
     n = len(texts)
-    zeros = {name: [0.0] * n for name in ("joint", "words", "facets", "alike", "taste", "rerank")}
+    zeros = {name: [0.0] * n for name in ("joint", "words", "facets", "named", "alike", "taste", "rerank")}
     return Resolved(
         [Query(text=text) for text in texts],
         np.array([[value, 0] for value in encoded], dtype=np.float32),
+        [np.zeros((0, 2), dtype=np.float32)] * n,
         {},
         [np.array(rows, dtype=np.int32) for rows in likes],
+        [np.zeros(0, dtype=np.int32)] * n,
         [np.zeros(0, dtype=np.int64)] * n,
         [None] * n,
         {name: np.array(values, dtype=np.float32) for name, values in {**zeros, **weights}.items()},
@@ -136,14 +141,14 @@ def test_words_are_standardised_and_weighed() -> None:
 
 def test_facets_keep_their_certainty() -> None:
     """What facets add grows with how sure the reading is; it is not standardised."""
-    channel = FacetsChannel(Reader(), SEARCHABLE)  # type: ignore[arg-type]
+    channel = FacetsChannel(Reader(), Dictionary({}, len(TEXTS)), SEARCHABLE)  # type: ignore[arg-type]
     asked = resolved(["sure", "unsure", "silent"], [0.9, 0.1, 0.9], [[]] * 3, facets=[3.0, 3.0, 0.0])
     assert channel.scores(asked, None)[:, 0].tolist() == pytest.approx([2.7, 0.3, 0.0])
 
 
 def test_liked_items_speak_through_their_facets() -> None:
     """What shares facets with a liked item gains its weight in standard deviations."""
-    channel = FacetsChannel(Reader(), SEARCHABLE)  # type: ignore[arg-type]
+    channel = FacetsChannel(Reader(), Dictionary({}, len(TEXTS)), SEARCHABLE)  # type: ignore[arg-type]
     scores = channel.scores(resolved(["a", "b"], [0, 0], [[2], []], alike=[1.0, 0.0]), None)
     assert scores[0].argmax() == 2
     assert scores[0, :4].std() == pytest.approx(1.0, rel=1e-5)

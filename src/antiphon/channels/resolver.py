@@ -16,6 +16,7 @@ from antiphon.channels.base import Folded, Resolved
 from antiphon.channels.dictionary import Dictionary
 from antiphon.channels.facets import Facets
 from antiphon.channels.gate import facts_of
+from antiphon.channels.mentions import How, Mention, Names
 from antiphon.channels.mixture import Mixture, spread_of, standardised
 from antiphon.channels.passages import sentences_of
 from antiphon.channels.taste import Taste, shares_of
@@ -23,7 +24,6 @@ from antiphon.errors import QueryError, UnknownIdError, nearest
 from antiphon.joint.model import JointModel
 from antiphon.numbers.vectors import unit
 from antiphon.query.request import MediaFile, Query
-from antiphon.space.names import How, Mention, Names
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int32]

@@ -1,0 +1,69 @@
+"""What the dictionary finds of a catalog's values in texts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from antiphon.channels.dictionary import Dictionary, stems_of
+from antiphon.query.columns import field_table
+
+TABLE = pa.table(
+    {
+        "genres": [["comedy", "drama"], ["science fiction"], ["sci-fi", "horror"], None],
+        "tags": [["dark comedy"], ["dark"], ["post-apocalyptic"], ["good"]],
+        "country": ["France", "USA", "France", None],
+        "year": [1994.0, 1982.0, 1979.0, None],
+    }
+)
+WORDS = Dictionary.of(
+    field_table(TABLE, {"genres": "list", "tags": "list", "country": "string", "year": "number"}),
+)
+
+
+def named(text: str) -> list[list[int]]:
+    """Rows of each value that a text names."""
+    return [value.rows.tolist() for value in WORDS.named(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("a dark comedy", [[0]]),
+        ("dark comedies", [[0]]),
+        ("dark, but a comedy", [[1], [0]]),
+        ("dramas from the nineties", [[0], [0]]),
+        ("something of the 80s", [[1]]),
+        ("a French film", [[0, 2]]),
+        ("postapocalyptic", [[2]]),
+        ("can you recommend some good films", []),
+        ("", []),
+    ],
+)
+def test_values_are_found_by_stems_the_longest_first(text: str, rows: list[list[int]]) -> None:
+    """In the plural, as one word or two, as decades and as the people of a country; words around them name nothing."""
+    assert named(text) == rows
+
+
+def test_an_item_scores_the_values_that_it_has() -> None:
+    """Each once, however often it is said."""
+    assert WORDS.scores("french comedy comedies").tolist() == [2, 0, 1, 0]
+
+
+def test_only_the_fields_that_are_asked_for_are_read() -> None:
+    """Such as those that a configuration names."""
+    columns = field_table(TABLE, {"genres": "list", "country": "string"})
+    assert [value.rows.tolist() for value in Dictionary.of(columns, ["country"]).named("french comedy")] == [[0, 2]]
+
+
+@given(st.text(max_size=60))
+def test_no_text_is_too_odd(text: str) -> None:
+    """Values never overlap, and lie within the words of the text."""
+    found = WORDS.named(text)
+    ends = [0, *(value.end for value in found)]
+    assert all(value.start >= end for value, end in zip(found, ends, strict=False))
+    assert ends[-1] <= len(stems_of(text))
+    assert np.isfinite(WORDS.scores(text)).all()

@@ -1,0 +1,58 @@
+"""The best passage of each item."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from antiphon.channels.passages import MAX_SENTENCES, Passages, sentences_of
+from antiphon.data.features import Features
+from antiphon.numbers.vectors import unit
+
+
+def made(seed: int = 0) -> tuple[Passages, Features]:
+    """Five items with up to three passages; the last has none."""
+    rng = np.random.default_rng(seed)
+    mask = np.array([[1, 1, 1, 1, 0], [1, 0, 1, 0, 0], [0, 0, 1, 0, 0]], dtype=bool)
+    matrix = np.where(mask[..., None], unit(rng.normal(size=(15, 4)).astype(np.float32)).reshape(3, 5, 4), 0)
+    features = Features("text", ("a", "b", "c"), matrix.astype(np.float32), mask)
+    return Passages.of([features]), features
+
+
+def test_the_best_passage_counts() -> None:
+    """As a naive loop over the views of each item says; an item without a text is nowhere near."""
+    passages, features = made()
+    text = unit(np.random.default_rng(1).normal(size=(1, 4)).astype(np.float32))[0]
+    for row in range(5):
+        cosines = [float(features.matrix[view, row] @ text) for view in range(3) if features.mask[view, row]]
+        expected = max(cosines, default=-1.0)
+        np.testing.assert_allclose(passages.scores(text, np.zeros((0, 4), np.float32))[row], expected, atol=1e-6)
+
+
+def test_sentences_count_half() -> None:
+    """The mean of the whole, and of the three best sentences."""
+    passages, _ = made()
+    texts = unit(np.random.default_rng(2).normal(size=(6, 4)).astype(np.float32))
+    found = passages.scores(texts[0], texts[1:])
+    parts = np.sort(passages.best(texts[1:]), axis=0)[-3:].mean(axis=0)
+    np.testing.assert_allclose(found, (passages.best(texts[:1])[0] + parts) / 2, atol=1e-6)
+
+
+def test_only_requests_of_several_sentences_are_taken_apart() -> None:
+    """Short pieces, such as a greeting, are none."""
+    assert sentences_of("something dark and slow from France") == []
+    assert sentences_of("Hi! I want something dark and slow.") == []
+    two = "A man wakes up in a hotel. He does not know who he is."
+    assert sentences_of(two) == ["A man wakes up in a hotel.", "He does not know who he is."]
+    assert len(sentences_of(" ".join(["This is one of many sentences."] * 50))) == MAX_SENTENCES
+
+
+def test_passages_are_read_as_they_were_saved(tmp_path: Path) -> None:
+    """And the first of an item is its description."""
+    passages, features = made()
+    passages.save(tmp_path)
+    again = Passages.load(tmp_path)
+    np.testing.assert_array_equal(again.vectors, passages.vectors)
+    np.testing.assert_array_equal(again.first(2).vectors[0], features.matrix[0, 2])
+    assert len(again.first(4).vectors) == 0

@@ -1,0 +1,66 @@
+"""Requests of every kind, made from a catalog."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from antiphon.config.sections import SyntheticConfig
+from antiphon.data.catalog import Catalog, Interactions
+from antiphon.describe.practice import Practice, make_practice
+from antiphon.describe.synthetic import make_queries
+
+N_ITEMS, N_USERS = 40, 10
+KINDS = ("facets", "title", "memory", "asked", "talk")
+
+
+def catalog() -> Catalog:
+    """Items with two facets each."""
+    tags = [["dark" if row % 2 else "light", f"kind {row % 3}"] for row in range(N_ITEMS)]
+    items = pa.table(
+        {"item_id": [str(row) for row in range(N_ITEMS)], "title": [f"Name {row}" for row in range(N_ITEMS)]}
+    )
+    return Catalog(items, pa.table({"tags": tags}), {"tags": "list"})
+
+
+def made(training: Interactions | None, seed: int = 0) -> Practice:
+    """Some of each kind."""
+    config = SyntheticConfig(min_items=2)
+    texts = [
+        (row, f"A story of number {row} that begins in a house. It ends at sea.", row % 2 == 0) for row in range(20)
+    ]
+    return make_practice(catalog(), config, make_queries(catalog(), config, 0), texts, training, seed, per_kind=30)
+
+
+def liked() -> Interactions:
+    """Each user likes a dozen items."""
+    rng = np.random.default_rng(0)
+    rows = [np.sort(rng.choice(N_ITEMS, 12, replace=False)) for _ in range(N_USERS)]
+    n = N_USERS * 12
+    return Interactions(
+        tuple(str(user) for user in range(N_USERS)),
+        np.repeat(np.arange(N_USERS), 12).astype(np.int32),
+        np.concatenate(rows).astype(np.int32),
+        np.ones(n, dtype=np.float32),
+        np.ones(n, dtype=bool),
+    )
+
+
+def test_requests_of_each_kind_have_answers() -> None:
+    """What is named as an example is no answer; what is asked for by name is."""
+    practice = made(liked())
+    assert set(practice.kinds) == set(KINDS)
+    for kind, answers, examples, asked, own in zip(
+        practice.kinds, practice.answers, practice.examples, practice.asked, practice.own, strict=True
+    ):
+        assert len(answers)
+        assert not set(answers.tolist()) & set(examples.tolist())
+        assert (kind == "asked") == bool(len(asked))
+        assert own == -1 or (kind == "memory" and own == answers[0] and own % 2 == 0)
+
+
+def test_the_same_seed_gives_the_same_requests() -> None:
+    """And another one others; without interactions nobody talks."""
+    assert made(liked()).texts == made(liked()).texts
+    assert made(liked()).texts != made(liked(), seed=1).texts
+    assert "talk" not in made(None).kinds
