@@ -36,6 +36,9 @@ ROWS: dict[str, tuple[str, ...]] = {
         "TEXT + BM25, scores", "TEXT + BM25, reciprocal ranks",
         "TEXT + BM25, TEMPLATE, scores", "TEXT + BM25, TEMPLATE, reciprocal ranks",
     ),
+    "TEXT best passage + BM25, tuned": ("TEXT best passage + BM25, scores",),
+    "facet lookup, untrained": ("facet lookup, untrained",),
+    "RP3beta, tuned": ("RP3beta",),
     "popularity": ("popularity",),
 }  # fmt: skip
 """What README calls a row, and the systems of the reports that it is the best of, column by column."""

@@ -22,7 +22,8 @@ from antiphon.data.catalog import Catalog, Interactions
 from antiphon.data.synthetic import SyntheticQueries
 from antiphon.describe.synthetic import YEAR, label_of
 
-PER_KIND = 500
+LEAST_PER_KIND, PER_KIND = 40, 500
+"""Requests of a kind: half as many as there are items, within these."""
 LEAST_LIKED = 8
 OWN_HIDDEN = 0.5
 """Share of the memories whose own text says nothing: people remember what nobody wrote, and what somebody did."""
@@ -175,11 +176,12 @@ def make_practice(
     texts: Sequence[tuple[int, str, bool]],
     training: Interactions | None,
     seed: int,
-    per_kind: int = PER_KIND,
+    per_kind: int | None = None,
 ) -> Practice:
     """Draw requests; the same seed gives the same. `training`: of the users that nothing is measured on.
 
-    `texts`: row, what is written of it, and whether a channel reads that text.
+    `texts`: row, what is written of it, and whether a channel reads that text. `per_kind`: by the number of items where
+    not given.
     """
     maker = _Maker(catalog, config, queries, seed)
     lists: list[Ints] = []
@@ -187,6 +189,7 @@ def make_practice(
         bounds = training.bounds()
         lists = [training.item[bounds[user] : bounds[user + 1]] for user in range(training.n_users)]
     liked = [part for part in lists if len(part) >= LEAST_LIKED]
+    per_kind = int(np.clip(catalog.n_items // 2, LEAST_PER_KIND, PER_KIND)) if per_kind is None else per_kind
     maker.facets(per_kind)
     maker.names(per_kind // 3)
     maker.memories(per_kind, texts)
