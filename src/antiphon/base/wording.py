@@ -59,6 +59,11 @@ def names_of(title: str) -> list[str]:
     return [name for name in dict.fromkeys((bare(fold_title(plain)), bare(plain))) if name]
 
 
+REFUSING = (
+    r"nothing\s+(?:with|about|by|from|in)|no(?:\s+more)?(?!\s+(?:idea|matter|doubt|one|need))|without|excluding|"
+    r"not(?!\s+(?:sure|only|just|necessarily|that))(?:\s+too)?|except(?:\s+for)?|other\s+than"
+)
+"""How people say what they do not want."""
 STOP_WORDS: frozenset[str] = frozenset(
     [
         "a",

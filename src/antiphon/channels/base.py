@@ -41,8 +41,9 @@ class Resolved:
     `texts`: (n, in) float32, texts as the text encoder gives them; None where no request has one. `sentences`: those of
     each text, (n_sentences, in), none where it has one only. `vectors`: block -> (n, length) float32, the weighted sum
     of the parts of each request in that block. `likes`: rows of the liked items. `asked`: rows of items that are asked
-    for by name. `hidden`: rows that may not be answers. `histories`: folded; None where a request has none. `weights`:
-    voice of a channel -> (n,) float32, how much it counts; 0 where it has nothing to say.
+    for by name. `refused`: rows of items that have what the text refuses. `hidden`: rows that may not be answers.
+    `histories`: folded; None where a request has none. `weights`: voice of a channel -> (n,) float32, how much it
+    counts; 0 where it has nothing to say.
     """
 
     queries: Sequence[Query]
@@ -51,6 +52,7 @@ class Resolved:
     vectors: Mapping[str, Floats]
     likes: Sequence[NDArray[np.int32]]
     asked: Sequence[NDArray[np.int32]]
+    refused: Sequence[NDArray[np.int32]]
     hidden: Sequence[Rows]
     histories: Sequence[Folded | None]
     weights: Mapping[str, Floats]
@@ -73,6 +75,7 @@ class Resolved:
             {name: part[places] for name, part in self.vectors.items()},
             [self.likes[place] for place in places],
             [self.asked[place] for place in places],
+            [self.refused[place] for place in places],
             [self.hidden[place] for place in places],
             [self.histories[place] for place in places],
             {name: part[places] for name, part in self.weights.items()},

@@ -28,6 +28,8 @@ Floats = NDArray[np.float32]
 TEMPERATURE = 0.05
 KEPT = 64
 """Facets of a text that are followed to their items: the most probable ones."""
+REFUSED = np.float32(100)
+"""What an item loses that has what a text refuses: more than any request brings."""
 TENSORS = ("hidden_weight", "hidden_bias", "output_weight", "output_bias", "residual")
 
 
@@ -141,11 +143,11 @@ class FacetsChannel:
     """The chance that an item has what a text asks for, the values that a text names, and facets of liked items.
 
     The first two are not standardised, so that an unsure reading stays quiet; the third is, over
-    the `searchable` items.
+    the `searchable` items. What has something that the text refuses goes behind everything else.
     """
 
     name = "facets"
-    voices: tuple[str, ...] = ("facets", "named", "alike")
+    voices: tuple[str, ...] = ("facets", "named", "alike", "refused")
 
     def __init__(self, facets: Facets, dictionary: Dictionary, searchable: NDArray[np.bool_]) -> None:
         self.facets, self.dictionary, self.searchable = facets, dictionary, searchable
@@ -169,13 +171,15 @@ class FacetsChannel:
         return {self.name: float(self.scores(resolved, np.array([row]))[0, 0])}
 
     def _lines(self, resolved: Resolved) -> Floats:
-        by_text, by_name, by_likes = (resolved.weights[voice] for voice in self.voices)
+        by_text, by_name, by_likes, refusing = (resolved.weights[voice] for voice in self.voices)
         result = np.zeros((len(resolved), self.facets.n_items), dtype=np.float32)
         asked, shown = np.flatnonzero(by_text), np.flatnonzero(by_likes)
         if len(asked) and resolved.texts is not None:
             result[asked] = by_text[asked, None] * self.facets.scores(resolved.texts[asked])
-        for place in np.flatnonzero(by_name):
-            result[place] += by_name[place] * self.dictionary.scores(str(resolved.queries[int(place)].text))
+        for place in np.flatnonzero(by_name).tolist():
+            result[place] += by_name[place] * self.dictionary.scores(str(resolved.queries[place].text))
+        for place in np.flatnonzero(refusing).tolist():
+            result[place, resolved.refused[place]] -= refusing[place] * REFUSED
         if len(shown):
             alike = np.stack([self.facets.alike(resolved.likes[int(place)]) for place in shown])
             result[shown] += by_likes[shown, None] * spread_to_one(alike, self.searchable)

@@ -19,6 +19,7 @@ from antiphon.channels.gate import facts_of
 from antiphon.channels.mentions import How, Mention, Names
 from antiphon.channels.mixture import Mixture, spread_of, standardised
 from antiphon.channels.passages import sentences_of
+from antiphon.channels.refusals import Refusal, refusal_of
 from antiphon.channels.taste import Taste, shares_of
 from antiphon.errors import QueryError, UnknownIdError, nearest
 from antiphon.joint.model import JointModel
@@ -103,6 +104,12 @@ class Resolver:
             QueryError: a part that the space cannot read, unknown ids, or parts that cancel out.
         """
         said = [self.said(query) for query in queries] if said is None else said
+        refusals = [self._refusal(query) for query in queries]
+        queries = [
+            replace(query, text=refusal.text) if refusal.words else query
+            for query, refusal in zip(queries, refusals, strict=True)
+        ]
+        refused = [refusal.rows for refusal in refusals]
         texts, sentences = self._encode_texts(queries)
         asked = [_meant(mentions, "asked") for mentions in said]
         likes = [
@@ -119,11 +126,17 @@ class Resolver:
             np.concatenate([liked, disliked, self._rows(query.exclude), rows]).astype(np.int64)
             for query, liked, disliked, (rows, _) in zip(queries, likes, dislikes, known, strict=True)
         ]
-        bare = Resolved(queries, texts, sentences, {}, likes, asked, hidden, histories, {})
+        bare = Resolved(queries, texts, sentences, {}, likes, asked, refused, hidden, histories, {})
         gate = self._gate(bare) if weights is None else weights
         vectors = self._vectors(bare, gate, dislikes, known)
         self._refuse_nothing(queries, vectors)
         return replace(bare, vectors=vectors, weights=self._weigh(bare, gate))
+
+    def _refusal(self, query: Query) -> Refusal:
+        """What a request's text refuses; nothing for a space that reads no names."""
+        if self.names is None or self.dictionary is None or query.text is None or not query.weight("facets"):
+            return Refusal(query.text or "", np.zeros(0, dtype=np.int32))
+        return refusal_of(query.text, self.dictionary)
 
     def said(self, query: Query) -> Sequence[Mention]:
         """The items that a request's text names."""
@@ -171,6 +184,7 @@ class Resolver:
                 "names": text * counts["names"] * query.weight("names") if len(resolved.asked[place]) else 0.0,
                 "facets": text * counts["facets"] * query.weight("facets"),
                 "named": text * counts["named"] * query.weight("facets"),
+                "refused": float(text > 0 and len(resolved.refused[place]) > 0),
                 "alike": query.weight("likes") * counts["alike"] * query.weight("facets") if shown else 0.0,
             }
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 
+from antiphon.base.wording import REFUSING
+
 PLACE = re.compile(r"countr|nation|origin|location", re.IGNORECASE)
 PERSON = re.compile(
     r"direct|star|cast|actor|author|writer|artist|composer|performer|singer|person|people", re.IGNORECASE
 )
-REFUSING = (
-    r"nothing\s+(?:with|about|by|from|in)|no(?:\s+more)?(?!\s+(?:idea|matter|doubt|one|need))|without|excluding|"
-    r"not(?!\s+(?:sure|only|just|necessarily|that))(?:\s+too)?|except(?:\s+for)?|other\s+than"
-)
-"""How people say what they do not want."""
 LIKING = r"like|similar\s+to|in\s+the\s+(?:style|vein|spirit|manner)\s+of|reminiscent\s+of"
 """How people say that an item is an example."""
 NOT = re.compile(

@@ -9,8 +9,9 @@ from functools import cache
 import numpy as np
 
 from antiphon.base.registry import find, names
+from antiphon.base.wording import REFUSING
 from antiphon.errors import QueryError
-from antiphon.talk.patterns import LIKING, REFUSING, quoted
+from antiphon.talk.patterns import LIKING, quoted
 from antiphon.talk.times import filters_of, test, time_of
 from antiphon.talk.times import shown as as_shown
 from antiphon.talk.vocabulary import Vocabulary

@@ -112,13 +112,14 @@ def resolved(texts: list[str], encoded: list[float], likes: list[list[int]], **w
     from antiphon.channels.base import Resolved
 
     n = len(texts)
-    zeros = {name: [0.0] * n for name in ("joint", "words", "facets", "named", "alike", "taste", "rerank")}
+    zeros = {name: [0.0] * n for name in ("joint", "words", "facets", "named", "alike", "refused", "taste", "rerank")}
     return Resolved(
         [Query(text=text) for text in texts],
         np.array([[value, 0] for value in encoded], dtype=np.float32),
         [np.zeros((0, 2), dtype=np.float32)] * n,
         {},
         [np.array(rows, dtype=np.int32) for rows in likes],
+        [np.zeros(0, dtype=np.int32)] * n,
         [np.zeros(0, dtype=np.int32)] * n,
         [np.zeros(0, dtype=np.int64)] * n,
         [None] * n,

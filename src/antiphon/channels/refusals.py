@@ -1,0 +1,49 @@
+"""What a request does not want: "a comedy without any romance", "war films but not about Vietnam".
+
+A clause that refuses something the catalog knows is taken out of the text, which would bring just that, and the items
+that have it go behind all others. A long story is not read so: its "not" is a part of what happens.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antiphon.base.wording import REFUSING
+from antiphon.channels.dictionary import Dictionary
+
+MAX_WORDS = 30
+"""Longer requests are stories."""
+CLAUSE = re.compile(
+    rf"(?:^|(?<=[\s,;(-]))(?:(?:but|and|with|that(?:\s+is|\s+are|'s)?|which\s+(?:is|are))\s+)*(?:{REFUSING})\s+"
+    r"(?P<what>[^,;.!?()]+?)(?=\s+(?:but|please|though)\b|[,;.!?()]|$)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A request without what it refuses: `text` is what is left of it, `rows` the items that have what is refused."""
+
+    text: str
+    rows: NDArray[np.int32]
+    words: tuple[str, ...] = ()
+
+
+def refusal_of(text: str, dictionary: Dictionary) -> Refusal:
+    """What a text refuses; the text as it is where that is nothing, or nothing the catalog knows."""
+    nothing = np.zeros(0, dtype=np.int32)
+    if len(text.split()) > MAX_WORDS:
+        return Refusal(text, nothing)
+    left, rows, words = text, [nothing], []
+    for match in reversed(list(CLAUSE.finditer(text))):
+        named = dictionary.named(match["what"])
+        if not named:
+            continue
+        rows += [value.rows for value in named]
+        words.append(match["what"])
+        left = f"{left[: match.start()].rstrip()} {left[match.end() :].lstrip()}".strip(" ,;.")
+    return Refusal(left or text, np.unique(np.concatenate(rows)), tuple(reversed(words)))
