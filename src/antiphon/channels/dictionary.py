@@ -60,8 +60,8 @@ class Dictionary:
             if fields is not None and name not in fields:
                 continue
             for forms, rows in _values(name, column):
-                for stems in {stems_of(form) for form in forms}:
-                    if stems and len(stems) <= MAX_WORDS and not set(stems) <= silent():
+                for stems in {stems_of(form) for form in forms if not is_silent(form)}:
+                    if len(stems) <= MAX_WORDS:
                         found[stems].append(rows)
         entries = {
             stems: parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts)) for stems, parts in found.items()
@@ -70,10 +70,13 @@ class Dictionary:
 
     def named(self, text: str) -> list[Named]:
         """The values that a text names, from the left, the longest first; no two share a word."""
-        stems = stems_of(text)
+        words = _words(text)
+        stems = [_stem(word) for word in words]
         result, place = [], 0
         while place < len(stems):
             found = self._at(stems, place)
+            if found is not None and all(map(_says_nothing, words[found.start : found.end])):
+                found = None  # "music" has the stem of "musical"
             if found is not None:
                 result.append(found)
             place = place + 1 if found is None else found.end
@@ -99,17 +102,25 @@ class Dictionary:
 
 def stems_of(text: str) -> tuple[str, ...]:
     """The stems of a text's words in order, folded; signs between words are gone."""
-    return tuple(_stem(word) for word in _WORDS.findall(fold(text).replace("\u2019", "'")))
+    return tuple(map(_stem, _words(text)))
 
 
-def silent() -> frozenset[str]:
-    """Stems of words that name nothing by themselves."""
-    return _silent()
+def telling(text: str) -> list[str]:
+    """The words of a text that may name something, folded: not those that people put around what they ask for."""
+    return [word for word in _words(text) if not _says_nothing(word)]
 
 
-@lru_cache(maxsize=1)
-def _silent() -> frozenset[str]:
-    return frozenset(_stem(word) for word in (*STOP_WORDS, *REQUEST_WORDS))
+def is_silent(text: str) -> bool:
+    """Whether no word of a text may name anything."""
+    return not telling(text)
+
+
+def _words(text: str) -> list[str]:
+    return _WORDS.findall(fold(text).replace("\u2019", "'"))
+
+
+def _says_nothing(word: str) -> bool:
+    return word in STOP_WORDS or word in REQUEST_WORDS
 
 
 @lru_cache(maxsize=200_000)

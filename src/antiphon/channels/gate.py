@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.channels.dictionary import Dictionary, silent, stems_of
+from antiphon.channels.dictionary import Dictionary, stems_of, telling
 from antiphon.channels.facets import Facets
 
 Floats = NDArray[np.float32]
@@ -48,7 +48,7 @@ def facts_of(
     chances = facets.reader(vectors) if facets is not None else np.zeros((len(texts), 1), dtype=np.float32)
     for row, text, chance, examples, asked in zip(rows, texts, chances, n_examples, n_asked, strict=True):
         stems = stems_of(text)
-        n_telling = sum(stem not in silent() for stem in stems)
+        n_telling = len(telling(text))
         named = dictionary.named(text)
         covered = min(1.5, sum(value.end - value.start for value in named) / max(1, n_telling))
         first = np.sort(chance)[-3:][::-1]

@@ -20,6 +20,7 @@ from antiphon.channels.mentions import How, Mention, Names
 from antiphon.channels.mixture import Mixture, spread_of, standardised
 from antiphon.channels.passages import sentences_of
 from antiphon.channels.refusals import Refusal, refusal_of
+from antiphon.channels.spelling import Speller
 from antiphon.channels.taste import Taste, shares_of
 from antiphon.errors import QueryError, UnknownIdError, nearest
 from antiphon.joint.model import JointModel
@@ -70,7 +71,8 @@ class Resolver:
 
     `joint`: (n_items, dim) float32, unit L2. `sides`: query kind -> (modality, its query side). `covariances`: of the
     item vectors by block; None where a mixture does not standardise. `voices`: the voices of the space's channels.
-    `names`: of the items, None where texts are not read for them. `facets`, `dictionary`: what the gate reads with.
+    `names`: of the items, and `speller`, None where texts are not read for them. `facets`,
+    `dictionary`: what the gate reads with.
     """
 
     row_of: Mapping[str, int]
@@ -84,6 +86,7 @@ class Resolver:
     mixture: Mixture
     voices: Sequence[str]
     names: Names | None = None
+    speller: Speller | None = None
     facets: Facets | None = None
     dictionary: Dictionary | None = None
 
@@ -103,6 +106,7 @@ class Resolver:
         Raises:
             QueryError: a part that the space cannot read, unknown ids, or parts that cancel out.
         """
+        queries = [self._mended(query) for query in queries]
         said = [self.said(query) for query in queries] if said is None else said
         refusals = [self._refusal(query) for query in queries]
         queries = [
@@ -131,6 +135,13 @@ class Resolver:
         vectors = self._vectors(bare, gate, dislikes, known)
         self._refuse_nothing(queries, vectors)
         return replace(bare, vectors=vectors, weights=self._weigh(bare, gate))
+
+    def _mended(self, query: Query) -> Query:
+        """The request with misspelt words of the catalog put right."""
+        if self.speller is None or query.text is None:
+            return query
+        text = self.speller.mended(query.text)
+        return query if text == query.text else replace(query, text=text)
 
     def _refusal(self, query: Query) -> Refusal:
         """What a request's text refuses; nothing for a space that reads no names."""

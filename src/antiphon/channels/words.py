@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from antiphon.base import runtime
 from antiphon.channels.base import Allowed, Resolved, Rows, best_rows, spread_to_one
-from antiphon.channels.dictionary import silent
+from antiphon.channels.dictionary import telling
 from antiphon.errors import IntegrityError
 
 Floats = NDArray[np.float32]
@@ -56,10 +56,9 @@ class Lexical:
     def scores(self, texts: Sequence[str]) -> Floats:
         """Scores of all items for each text, (n_texts, n_items) float32; zeros where no word matches."""
         result = np.zeros((len(texts), self.n_items), dtype=np.float32)
-        for row, words in enumerate(tokens(texts)):
+        # "Can you recommend some films about": words around a request are none of its terms.
+        for row, words in enumerate(tokens([" ".join(telling(text)) or text for text in texts])):
             known = [word for word in words if word in self._model.vocab_dict]
-            # "Can you recommend some films about": words around a request are none of its terms.
-            known = [word for word in known if word not in silent()] or known
             if known:
                 result[row] = self._model.get_scores(known)
         return result

@@ -27,12 +27,13 @@ from antiphon.channels.mentions import Mention, Names
 from antiphon.channels.mixture import Mixture
 from antiphon.channels.passages import Passages
 from antiphon.channels.resolver import Resolver, Users
+from antiphon.channels.spelling import Speller
 from antiphon.channels.taste import Taste
 from antiphon.channels.words import Lexical
 from antiphon.errors import IntegrityError, MismatchError, MissingExtraError, QueryError, RunError
 from antiphon.joint.model import JointModel
 from antiphon.numbers.exact import ExactIndex
-from antiphon.query.columns import Column, FieldType, field_table, year_column
+from antiphon.query.columns import Column, FieldType, WordColumn, field_table, year_column
 from antiphon.query.filters import Where, matches, parse_filter
 from antiphon.query.hits import Hit
 from antiphon.query.request import MediaFile, MediaInput, Query
@@ -141,6 +142,17 @@ class Space:
         share = (lambda _: 0.0) if self.lexical is None else self.lexical.share
         return Names.of(self.titles, None if self.taste is None else self.taste.users, years, share)
 
+    @cached_property
+    def speller(self) -> Speller | None:
+        """The catalog's words, for misspelt ones; None for a space that does not read names, or has no words."""
+        lexical = self.lexical
+        if lexical is None or not self.manifest["names"]:
+            return None
+        values = (
+            value for column in self.columns.values() if isinstance(column, WordColumn) for value in column.vocabulary
+        )
+        return Speller.of([*self.titles, *values], lambda word: lexical.share(word) > 0)
+
     def said(self, text: str) -> list[Mention]:
         """The items that a text names, and how each is meant."""
         return [] if self.names is None else self.names.said(text)
@@ -191,6 +203,7 @@ class Space:
             mixture=self.mixture,
             voices=tuple(voices),
             names=self.names,
+            speller=self.speller,
             facets=self.facets,
             dictionary=self.dictionary,
         )

@@ -1,0 +1,72 @@
+"""Misspelt words of the catalog: "Hitchcok suspence" is Hitchcock and suspense.
+
+A word that nobody knows is read as the catalog's word that is one letter away: one left out, one too many, one other,
+or two that changed places. Words of a few letters, and of long stories, stay as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from antiphon.base.wording import REQUEST_WORDS, STOP_WORDS, fold
+
+LEAST_LETTERS, MAX_WORDS = 5, 30
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+@dataclass(frozen=True)
+class Speller:
+    """The catalog's words. `near`: what is left of a word without one letter -> the words; `known`: is it one already."""
+
+    near: Mapping[str, Sequence[str]]
+    counts: Mapping[str, int]
+    known: Callable[[str], bool]
+
+    @classmethod
+    def of(cls, texts: Iterable[str], known: Callable[[str], bool]) -> Speller:
+        """Of titles and values. `known`: whether the catalog's texts have a word, however it ends."""
+        counts = Counter(word for text in texts for word in set(_WORD.findall(fold(text))))
+        near: dict[str, list[str]] = defaultdict(list)
+        for word in counts:
+            if len(word) >= LEAST_LETTERS:
+                for left in {word, *_without_one(word)}:
+                    near[left].append(word)
+        return cls(near, counts, known)
+
+    def mended(self, text: str) -> str:
+        """The text with words of the catalog in the place of misspelt ones."""
+        if len(text.split()) > MAX_WORDS:
+            return text
+        return _WORD.sub(lambda match: self._mend(match[0]), text)
+
+    def _mend(self, said: str) -> str:
+        word = fold(said)
+        usual = word in self.counts or word in STOP_WORDS or word in REQUEST_WORDS
+        if len(word) < LEAST_LETTERS or usual or self.known(word):
+            return said
+        found = {
+            near for left in (word, *_without_one(word)) for near in self.near.get(left, ()) if _is_near(word, near)
+        }
+        if not found:
+            return said
+        best = max(sorted(found), key=lambda near: self.counts[near])
+        return best.capitalize() if said[0].isupper() else best
+
+
+def _without_one(word: str) -> Iterator[str]:
+    return (word[:at] + word[at + 1 :] for at in range(len(word)))
+
+
+def _is_near(word: str, other: str) -> bool:
+    """Whether one letter is missing, added, changed, or two neighbours have changed places; the first letter stays."""
+    if word[0] != other[0] or abs(len(word) - len(other)) > 1:
+        return False
+    if len(word) != len(other):
+        short, long = sorted((word, other), key=len)
+        return short in _without_one(long)
+    wrong = [at for at, (one, two) in enumerate(zip(word, other, strict=True)) if one != two]
+    swapped = len(wrong) == 2 and wrong[1] == wrong[0] + 1 and word[wrong[0]] == other[wrong[1]]
+    return len(wrong) == 1 or (swapped and word[wrong[1]] == other[wrong[0]])

@@ -1,0 +1,65 @@
+"""Sentences with expectations that a machine can check: `python tests/support/sentences.py RUN` prints what fails."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+import antiphon
+from antiphon.query.hits import Hit
+
+FILE = Path(__file__).with_name("sentences.txt")
+FIRST, USUAL = 5, 4
+
+
+def sentences() -> Iterator[tuple[str, list[str]]]:
+    """Each request, and what must hold."""
+    for line in FILE.read_text(encoding="utf-8").splitlines():
+        if line.strip() and not line.startswith("#"):
+            text, _, expected = line.partition(" | ")
+            yield text, [part.strip() for part in expected.split(";")]
+
+
+def holds(expected: str, hits: Sequence[Hit]) -> bool:
+    """Whether an expectation holds of the first answers."""
+    verb, _, rest = expected.partition(" ")
+    first = hits[:FIRST]
+    if verb in ("first", "among", "absent"):
+        titles = [hit.title for hit in first]
+        return {"first": titles[:1] == [rest], "among": rest in titles, "absent": rest not in titles}[verb]
+    words, _, number = rest.rpartition(" ") if re.search(r" \d$", rest) else (rest, "", "")
+    least = int(number) if number else USUAL
+    if verb == "years":
+        low, high = map(int, words.split()[:2])
+        return sum(low <= int(str(hit.fields["year"])[:4]) <= high for hit in first) >= least
+    having = [any(words in value for value in _values(hit)) for hit in first]
+    return sum(having) >= least if verb == "has" else len(first) - sum(having) >= least
+
+
+def failing(space: antiphon.Space) -> list[tuple[str, str, list[str]]]:
+    """Requests of which something does not hold: the request, what, and the titles that came."""
+    found = []
+    for text, expectations in sentences():
+        hits = space.search(text, k=FIRST)
+        found += [(text, what, [hit.title for hit in hits]) for what in expectations if not holds(what, hits)][:1]
+    return found
+
+
+def _values(hit: Hit) -> list[str]:
+    values: list[str] = []
+    for value in hit.fields.values():
+        parts = value if isinstance(value, list | tuple) else [value]
+        values += [str(part).casefold() for part in parts]
+    return values
+
+
+if __name__ == "__main__":
+    bad = failing(antiphon.load(sys.argv[1]))
+    for text, what, titles in bad:
+        click.echo(f"{text!r}: {what}\n    {' | '.join(titles)}")
+    total = len(list(sentences()))
+    click.echo(f"{total - len(bad)} of {total} requests hold")
