@@ -20,8 +20,8 @@ from antiphon.errors import IntegrityError, MismatchError, RunError
 from antiphon.run.build import build
 
 STAGES = [
-    "catalog", "describe", "features.text", "features.image", "features.cf", "synthetic", "train", "facets", "taste",
-    "publish",
+    "catalog", "describe", "features.text", "features.image", "features.cf", "synthetic", "practice", "train", "facets",
+    "taste", "publish",
 ]  # fmt: skip
 
 
@@ -81,10 +81,10 @@ def test_a_second_build_does_nothing(own_run: Any, cli: Callable[..., Any]) -> N
         ("train.epochs=2", ["train", "publish"]),
         ("joint.dim=20", ["train", "publish"]),
         ('name="other"', ["publish"]),
-        ("split.test=0.3", ["features.cf", "train", "taste", "publish"]),
+        ("split.test=0.3", ["features.cf", "practice", "train", "taste", "publish"]),
         ("space.lexical=false", ["publish"]),
         ("space.taste_trials=2", ["taste", "publish"]),
-        ("synthetic.per_item=3", ["synthetic", "train", "facets", "publish"]),
+        ("synthetic.per_item=3", ["synthetic", "practice", "train", "facets", "publish"]),
         ('catalog.keep="year>=1960"', STAGES),
     ],
 )  # fmt: skip
@@ -119,6 +119,7 @@ def rewrite(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str, str
     ("file", "old", "new", "expected"),
     [
         ("channels/facet_training.py", "DRAWS = 400_000", "DRAWS = 300_000", ["facets"]),
+        ("channels/gate_training.py", "START = {", "MORE = 1\nSTART = {", ["publish"]),
         ("channels/cold.py", "RIDGE = 3.0", "RIDGE = 2.0", ["publish"]),
         ("channels/rerank_training.py", "FOLDS = 5", "FOLDS = 4", ["taste"]),
         ("joint/network.py", "MIN_TEMPERATURE = 0.01", "MIN_TEMPERATURE = 0.02", ["train"]),
@@ -136,7 +137,7 @@ def test_a_change_of_code_redoes_the_stages_that_run_it(
     rewrite(file, old, new)
     redone = rebuild(own_run)
     if expected is None:  # an encoder runs where items and requests are encoded, and where it is published
-        assert redone == ["features.text", "synthetic", "publish"]
+        assert redone == ["features.text", "synthetic", "practice", "publish"]
     else:
         assert redone == expected
 

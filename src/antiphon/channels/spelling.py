@@ -19,7 +19,7 @@ _WORD = re.compile(r"[^\W\d_]+")
 
 @dataclass(frozen=True)
 class Speller:
-    """The catalog's words. `near`: what is left of a word without one letter -> the words; `known`: is it one already."""
+    """The catalog's words. `near`: what is left of a word without one letter -> the words; `known`: is it one."""
 
     near: Mapping[str, Sequence[str]]
     counts: Mapping[str, int]

@@ -10,9 +10,9 @@ from antiphon.base import storage
 from antiphon.config.sections import DescribeConfig
 from antiphon.data.catalog import Catalog
 from antiphon.data.descriptions import Descriptions, View
+from antiphon.describe.passages import text_column
 from antiphon.describe.template import MAX_CHARACTERS, fill_template
-from antiphon.errors import ConfigError, DataError, nearest
-from antiphon.query.columns import normalise
+from antiphon.errors import DataError
 
 
 def describe(catalog: Catalog, config: DescribeConfig) -> Descriptions:
@@ -27,33 +27,16 @@ def describe(catalog: Catalog, config: DescribeConfig) -> Descriptions:
     template: View = tuple(text.strip() or None for text in fill_template(catalog.items, config))
     if config.mode == "template":
         return Descriptions({"template": template})
-    gen = _gen(catalog, str(config.gen_column)) if config.gen_file is None else _written(catalog, config.gen_file)
+    gen = (
+        text_column(catalog, str(config.gen_column), "gen_column", MAX_CHARACTERS)
+        if config.gen_file is None
+        else _written(catalog, config.gen_file)
+    )
     missing = sum(text is None for text in gen)
     if config.mode == "gen":
         filled = tuple(text or fallback for text, fallback in zip(gen, template, strict=True))
         return Descriptions({"gen": filled}, missing)
     return Descriptions({"template": template, "gen": gen}, missing)
-
-
-def gen_texts(catalog: Catalog, config: DescribeConfig) -> View:
-    """Descriptions by a language model that the configuration names and that no view has; nothing where it has none."""
-    if config.mode != "template" or config.gen_column is None:
-        return ()
-    return _gen(catalog, config.gen_column)
-
-
-def _gen(catalog: Catalog, column: str) -> View:
-    if column not in catalog.items.column_names:
-        raise ConfigError(
-            f"describe: the items have no column {column!r}; {nearest(column, catalog.items.column_names)}"
-        )
-    try:
-        texts = normalise(catalog.items[column], "string").to_pylist()
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise ConfigError(
-            f"describe: gen_column {column!r} holds {catalog.items[column].type}, expected text; name another column."
-        ) from error
-    return tuple((text or "").strip()[:MAX_CHARACTERS] or None for text in texts)
 
 
 def gen_file_digest(config: DescribeConfig) -> str | None:

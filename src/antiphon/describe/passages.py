@@ -24,7 +24,7 @@ def texts_of(catalog: Catalog, config: DescribeConfig) -> dict[str, View]:
     Raises:
         ConfigError: a column is missing, or does not hold text.
     """
-    return {name: _column(catalog, name) for name in config.texts}
+    return {name: text_column(catalog, name, "texts") for name in config.texts}
 
 
 def passages_of(catalog: Catalog, config: DescribeConfig) -> Descriptions:
@@ -57,15 +57,25 @@ def lexical_texts(catalog: Catalog, descriptions: Descriptions, texts: Sequence[
     return [" ".join(filter(None, line)) for line in zip(descriptions.best(), *parts, *texts, strict=True)]
 
 
-def _column(catalog: Catalog, name: str) -> View:
+def gen_texts(catalog: Catalog, config: DescribeConfig) -> View:
+    """Descriptions by a language model that the configuration names and that no view has; nothing where it has none."""
+    if config.mode != "template" or config.gen_column is None:
+        return ()
+    return text_column(catalog, config.gen_column, "gen_column")
+
+
+def text_column(catalog: Catalog, name: str, key: str, longest: int | None = None) -> View:
+    """A column of texts, (n_items,), None where an item has none; `key` is what names it in [describe].
+
+    Raises:
+        ConfigError: the column is missing, or does not hold text.
+    """
     if name not in catalog.items.column_names:
-        raise ConfigError(
-            f"describe.texts: the items have no column {name!r}; {nearest(name, catalog.items.column_names)}"
-        )
+        raise ConfigError(f"describe: the items have no column {name!r}; {nearest(name, catalog.items.column_names)}")
     try:
         values = normalise(catalog.items[name], "string").to_pylist()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise ConfigError(
-            f"describe.texts: the column {name!r} holds {catalog.items[name].type}, expected text; name another column."
+            f"describe: {key} {name!r} holds {catalog.items[name].type}, expected text; name another column."
         ) from error
-    return tuple((value or "").strip() or None for value in values)
+    return tuple((value or "").strip()[:longest] or None for value in values)

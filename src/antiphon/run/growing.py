@@ -155,7 +155,7 @@ def _stages(config: Config, basis: Basis) -> list[Stage]:
     new = [
         _catalog_stage(basis),
         *(_features_stage(encoder, basis) for encoder in encoders),
-        *(_frozen(name, basis) for name in ("synthetic", "train")),
+        *(_frozen(name, basis) for name in ("synthetic", "practice", "train")),
         _larger("facets", Facets.paths, basis, _write_facets),
         _larger("taste", Taste.paths, basis, _write_taste),
         publish.stage(

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from antiphon.base import storage
 from antiphon.channels.passages import sentences_of
 from antiphon.data.splits import training_interactions
-from antiphon.describe.descriptions import gen_texts
-from antiphon.describe.passages import texts_of
+from antiphon.describe.passages import gen_texts, texts_of
 from antiphon.describe.practice import Practice, make_practice
 from antiphon.encoders.base import Encoder, RequestEncoder
 from antiphon.run.outputs import catalog_of, descriptions_of, split_of
