@@ -41,7 +41,8 @@ def test_hits_as_json(tiny_run: Any, call: Callable[..., Any], words: list[str],
         assert set(hit["fields"]) == {"year", "genres", "country", "tags", "released", "seen"}
         assert ("why" in hit) == explain
         if explain:
-            assert {"text", "image", "cf"} <= set(hit["why"]) <= {"text", "image", "cf", "taste", "words", "facets"}
+            more = {"taste", "popularity", "words", "passages", "facets", "names"}
+            assert {"text", "image", "cf"} <= set(hit["why"]) <= {"text", "image", "cf", *more}
             assert sum(hit["why"].values()) == pytest.approx(1, abs=1e-4)
 
 

@@ -82,7 +82,7 @@ def test_every_system_is_evaluated(call: Call, run: Path, queries: Path) -> None
     names = out.split()
     assert {"joint", "text", "cf", "bm25", "popularity", "random", "ials", "ease", "item-knn", "concat"} <= set(names)
     for name in names:
-        asked = ("--queries", queries) if "bm25" in name else ()
+        asked = ("--queries", queries) if "bm25" in name or name == "facet-lookup" else ()
         found = document(call("evaluate", run, "--system", name, "--trials", "2", "--json", *asked))
         assert found["system"] == name
         assert found["metrics"]["ndcg@200"]["mean"] is not None

@@ -57,7 +57,7 @@ def test_movies_with_all_studies(call: Call, data_dir: Path, tmp_path: Path) -> 
     """Cold items, the curve, missing modalities, noise, ablations and bias are in the document and in the report."""
     reproduce(call, "movies", data_dir, tmp_path)
     document = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
-    studies = {"cold", "curve", "missing", "noise", "ablations", "bias", "ingredients", "personalised"}
+    studies = {"cold", "curve", "missing", "noise", "ablations", "bias", "ingredients", "personalised", "asks"}
     assert document["studies"].keys() == studies
     assert all(document["studies"].values())
     assert {row["modality"] for row in document["studies"]["missing"]} == {"text", "image", "cf"}

@@ -277,7 +277,7 @@ def test_shares_of_every_channel_sum_to_the_score(either: Space) -> None:
             assert hit.why is not None
             assert sum(hit.why.values()) == pytest.approx(1, abs=1e-6)
             row = either.row_of[hit.item_id]
-            assert set(hit.why) - {"words", "taste", "facets"} == {"text", "image", "cf"}
+            assert set(hit.why) - {"words", "passages", "taste", "popularity", "facets"} == {"text", "image", "cf"}
             for position, name in enumerate(either.modalities):
                 if not either.present[position, row]:
                     assert hit.why[name] == 0

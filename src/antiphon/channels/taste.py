@@ -168,7 +168,8 @@ class TasteChannel:
         """The share of taste."""
         rows = np.array([row])
         score, known = float(self.scores(resolved, rows)[0, 0]), float(self._known_to_many(resolved, rows)[0, 0])
-        return {self.name: score - known, "popularity": known}
+        shares = {self.name: score - known} if resolved.weights[self.name].any() else {}
+        return {**shares, "popularity": known} if resolved.weights["popularity"].any() else shares
 
     def _known_to_many(self, resolved: Resolved, rows: Rows | None) -> Floats:
         known = self._popularity if rows is None else self._popularity[rows]
