@@ -280,10 +280,10 @@ def test_the_api_describes_understanding(client):
 @pytest.mark.parametrize(
     ("asked", "speaks"),
     [
-        ({"text": "drama"}, {"words", "facets"}),
+        ({"text": "drama"}, {"words", "passages", "facets", "taste"}),  # taste: how many know an item
         ({"likes": ["film-004"]}, {"facets", "taste"}),
         ({"history": ["film-004", "film-007"]}, {"taste"}),
-        ({"text": "drama", "history": ["film-004"]}, {"words", "facets", "taste"}),
+        ({"text": "drama", "history": ["film-004"]}, {"words", "passages", "facets", "taste"}),
     ],
 )
 def test_why_speaks_of_every_modality_and_of_what_is_asked(client, asked, speaks):
