@@ -68,11 +68,13 @@ class Facets:
     rows: NDArray[np.int32]
     n_items: int
 
-    def scores(self, texts: Floats) -> Floats:
-        """Sum of the probabilities of the facets that an item has, (n, n_items) float32 from 0 to 1."""
-        probabilities = self.reader(texts)
+    def scores(self, probabilities: Floats) -> Floats:
+        """Sum of the probabilities of the facets that an item has, (n, n_items) float32 from 0 to 1.
+
+        `probabilities`: (n, n_facets), as the reader gives them.
+        """
         kept = min(KEPT, probabilities.shape[1])
-        result = np.zeros((len(texts), self.n_items), dtype=np.float32)
+        result = np.zeros((len(probabilities), self.n_items), dtype=np.float32)
         for row, line in enumerate(probabilities):
             for facet in np.argpartition(line, -kept)[-kept:]:
                 result[row, self.items(facet)] += line[facet]
@@ -175,7 +177,8 @@ class FacetsChannel:
         result = np.zeros((len(resolved), self.facets.n_items), dtype=np.float32)
         asked, shown = np.flatnonzero(by_text), np.flatnonzero(by_likes)
         if len(asked) and resolved.texts is not None:
-            result[asked] = by_text[asked, None] * self.facets.scores(resolved.texts[asked])
+            read = chances_of(self.facets, resolved)[asked]
+            result[asked] = by_text[asked, None] * self.facets.scores(read)
         for place in np.flatnonzero(by_name).tolist():
             result[place] += by_name[place] * self.dictionary.scores(str(resolved.queries[place].text))
         for place in np.flatnonzero(refusing).tolist():
@@ -184,6 +187,13 @@ class FacetsChannel:
             alike = np.stack([self.facets.alike(resolved.likes[int(place)]) for place in shown])
             result[shown] += by_likes[shown, None] * spread_to_one(alike, self.searchable)
         return result
+
+
+def chances_of(facets: Facets, resolved: Resolved) -> Floats:
+    """What the reader makes of requests, (n_requests, n_facets), read once; a request without a text has no say."""
+    assert resolved.texts is not None  # noqa: S101  asked where there is a text
+    texts = resolved.texts
+    return np.stack(resolved.kept("chances", lambda: list(facets.reader(texts))))
 
 
 def members(

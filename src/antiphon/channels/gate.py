@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.channels.dictionary import Dictionary, stems_of, telling
-from antiphon.channels.facets import Facets
 
 Floats = NDArray[np.float32]
 VOICES = ("text", "passages", "words", "facets", "named", "likes", "liked", "alike", "popularity", "names")
@@ -33,19 +32,18 @@ FACTS = (
 
 def facts_of(
     texts: Sequence[str],
-    vectors: Floats,
+    chances: Floats | None,
     n_examples: Sequence[int],
     n_asked: Sequence[int],
-    facets: Facets | None,
     dictionary: Dictionary,
 ) -> Floats:
     """What requests look like, (n_requests, len(FACTS)) float32.
 
-    `vectors`: (n_requests, in), of the text encoder. `n_examples`, `n_asked`: items that each names as examples or asks
-    for by name.
+    `chances`: (n_requests, n_facets), what the reader of facets makes of them; None without one. `n_examples`,
+    `n_asked`: items that each names as examples or asks for by name.
     """
     rows = np.zeros((len(texts), len(FACTS)), dtype=np.float32)
-    chances = facets.reader(vectors) if facets is not None else np.zeros((len(texts), 1), dtype=np.float32)
+    chances = np.zeros((len(texts), 1), dtype=np.float32) if chances is None else chances
     for row, text, chance, examples, asked in zip(rows, texts, chances, n_examples, n_asked, strict=True):
         stems = stems_of(text)
         n_telling = len(telling(text))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from antiphon.channels.base import Folded, Resolved
 from antiphon.channels.dictionary import Dictionary
-from antiphon.channels.facets import Facets
+from antiphon.channels.facets import Facets, chances_of
 from antiphon.channels.gate import facts_of
 from antiphon.channels.mentions import How, Mention, Names
 from antiphon.channels.mixture import Mixture, spread_of, standardised
@@ -161,7 +161,8 @@ class Resolver:
         assert self.dictionary is not None  # noqa: S101  a space with a gate has one
         texts = [query.text or "" for query in resolved.queries]
         n_likes, n_asked = ([len(rows) for rows in lists] for lists in (resolved.likes, resolved.asked))
-        return facts_of(texts, resolved.texts, n_likes, n_asked, self.facets, self.dictionary)
+        chances = None if self.facets is None else chances_of(self.facets, resolved)
+        return facts_of(texts, chances, n_likes, n_asked, self.dictionary)
 
     def _gate(self, resolved: Resolved) -> Mapping[str, Floats] | None:
         """Weights of the voices for each request by its looks; None for a space without a gate, or without a text."""

@@ -149,8 +149,11 @@ class TasteChannel:
 
     def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
         """Sums of inner products over the blocks, and what the second stage changes. `rows` ascend."""
-        parts = [resolved.vectors[name] @ at(items, rows).T for name, items in self.items.items()]
-        result = np.asarray(sum(parts[1:], parts[0]), dtype=np.float32)
+        n_rows = len(self.users) if rows is None else len(rows)
+        result = np.zeros((len(resolved), n_rows), dtype=np.float32)
+        for name, items in self.items.items():
+            if resolved.vectors[name].any():
+                result += resolved.vectors[name] @ at(items, rows).T
         if resolved.weights["popularity"].any():
             result += self._known_to_many(resolved, rows)
         for line, moved in zip(result, resolved.kept(self.name, lambda: self._second(resolved)), strict=True):

@@ -50,7 +50,7 @@ def test_items_that_have_what_is_asked_for_come_first(drawn: Drawn) -> None:
     """The best item for a text of one facet has the facet."""
     queries, vectors, labels, plain = drawn
     facets = fit_facets(queries, vectors, labels, plain)
-    best = facets.scores(labels).argmax(axis=1)
+    best = facets.scores(facets.reader(labels)).argmax(axis=1)
     assert np.mean([item in facets.items(facet) for facet, item in enumerate(best)]) > 0.8
 
 

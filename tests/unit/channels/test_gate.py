@@ -20,7 +20,7 @@ def gate(seed: int = 0) -> Gate:
 
 def facts(text: str, n_examples: int = 0, n_asked: int = 0) -> dict[str, float]:
     """By name."""
-    found = facts_of([text], np.zeros((1, 4), np.float32), [n_examples], [n_asked], None, DICTIONARY)
+    found = facts_of([text], None, [n_examples], [n_asked], DICTIONARY)
     return dict(zip(FACTS, found[0].tolist(), strict=True))
 
 
