@@ -114,6 +114,17 @@ def personalised(reports: Reports) -> str:
     return "\n".join(lines)
 
 
+def asks(reports: Reports) -> str:
+    """Requests that people made, where the report has them."""
+    lines = ["| | requests | MRR | recall@10 | recall@50 | nDCG@200 |", "|---|---|---:|---:|---:|---:|"]
+    for name, report in reports.items():
+        for row in report["studies"].get("asks", ()):
+            values = [row["mrr"]["mean"], row["recall@10"], row["recall@50"], row["ndcg@200"]]
+            cells = [f"{value:.3f}".removeprefix("0") for value in values]
+            lines.append(f"| {row['system']} | {name}: {row['requests']} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def cold(reports: Reports) -> str:
     """Cold items ranked among themselves and among all."""
     wanted = (OURS, "MULTI_TEMPLATE", "TEXT MiniLM, TEMPLATE", "TEXT LSA", "popularity")
@@ -155,7 +166,7 @@ def _difference(row: dict[str, Any] | None) -> str:
 
 PAGES = {
     "README.md": {"results": results},
-    "docs/beyond.md": {"ingredients": ingredients, "personalised": personalised, "cold": cold},
+    "docs/beyond.md": {"ingredients": ingredients, "personalised": personalised, "asks": asks, "cold": cold},
     "docs/tuning.md": {"tuned": tuned},
 }
 
