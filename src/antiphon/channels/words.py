@@ -67,7 +67,10 @@ class Lexical:
         """The share of the items whose texts have a word."""
         number = self._model.vocab_dict.get(runtime.stemmer().stemWord(word))
         ends = self._model.scores["indptr"]
-        return 0.0 if number is None else float(ends[number + 1] - ends[number]) / self.n_items
+        # bm25s adds the empty word behind the others: no item has it.
+        return (
+            0.0 if number is None or number + 1 >= len(ends) else float(ends[number + 1] - ends[number]) / self.n_items
+        )
 
     def save(self, folder: Path) -> None:
         """Write the index as npy and JSON."""

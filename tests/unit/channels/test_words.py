@@ -54,3 +54,9 @@ def test_a_broken_index_is_refused(tmp_path: Path) -> None:
     """A folder that holds no index says so."""
     with pytest.raises(IntegrityError, match="not a readable lexical index"):
         Lexical.load(tmp_path, 3)
+
+
+def test_the_share_of_a_word_is_that_of_the_items_that_have_it() -> None:
+    """However the word ends; one that no item has, and the empty word, have none."""
+    lexical = Lexical.fit(tokens(["dark dark thriller", "a dark comedy", "comedies", ""]))
+    assert [lexical.share(word) for word in ("dark", "comedy", "thrillers", "western", "")] == [0.5, 0.5, 0.25, 0, 0]
