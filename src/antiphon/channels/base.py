@@ -7,6 +7,7 @@ channels (`space/answer.py`).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
@@ -115,6 +116,30 @@ class Channel(Protocol):
     def explain(self, resolved: Resolved, row: int) -> Mapping[str, float]:
         """What the channel adds to the score of one item for the first request, by the name that is shown."""
         ...
+
+
+class ByLines(ABC):
+    """A channel that works out a line of scores over all items for each request, once per request."""
+
+    name: str
+    voices: tuple[str, ...]
+
+    @abstractmethod
+    def lines(self, resolved: Resolved) -> Floats:
+        """Weighted scores of all items, (n_requests, n_items) float32; zeros where the channel is silent."""
+
+    def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
+        """The rows with the highest scores."""
+        return best_rows(self.scores(resolved, None), n, allowed)
+
+    def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
+        """The lines, or some columns of them."""
+        lines = np.stack(resolved.kept(self.name, lambda: list(self.lines(resolved))))
+        return lines if rows is None else lines[:, rows]
+
+    def explain(self, resolved: Resolved, row: int) -> Mapping[str, float]:
+        """One share, by the channel's name."""
+        return {self.name: float(self.scores(resolved, np.array([row]))[0, 0])}
 
 
 def best_rows(scores: Floats, n: int, allowed: Allowed | None) -> Rows:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.base import runtime
-from antiphon.base.wording import DECADES, DEMONYMS, REQUEST_WORDS, STOP_WORDS, fold
+from antiphon.base.wording import DECADES, DEMONYMS, PLACE_FIELD, REQUEST_WORDS, STOP_WORDS, TIME_FIELD, fold
 from antiphon.query.columns import Column, NumberColumn, WordColumn
 
 Floats = NDArray[np.float32]
@@ -24,8 +24,6 @@ Rows = NDArray[np.int32]
 MAX_WORDS = 6
 """Longer values are sentences, which no request repeats."""
 _WORDS = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
-_YEAR = re.compile(r"year|date|released|published|issued", re.IGNORECASE)
-_PLACE = re.compile(r"countr|nation|origin|location", re.IGNORECASE)
 _SPOKEN = {first: name for name, first in DECADES.items()}
 
 
@@ -132,13 +130,13 @@ def _stem(word: str) -> str:
 def _values(name: str, column: Column) -> Iterable[tuple[Iterable[str], Rows]]:
     """Each value of a column: the ways in which it is said, and the items that have it."""
     if isinstance(column, WordColumn):
-        peoples = _peoples() if _PLACE.search(name) else {}
+        peoples = _peoples() if PLACE_FIELD.search(name) else {}
         order = np.argsort(column.codes, kind="stable")
         codes, rows = column.codes[order], column.rows[order].astype(np.int32)
         ends = np.searchsorted(codes, np.arange(len(column.vocabulary) + 1))
         for value, code in column.vocabulary.items():
             yield (value, *peoples.get(fold(value), ())), np.unique(rows[ends[code] : ends[code + 1]])
-    elif isinstance(column, NumberColumn) and column.type == "number" and _YEAR.search(name):
+    elif isinstance(column, NumberColumn) and column.type == "number" and TIME_FIELD.search(name):
         decades = np.floor(np.nan_to_num(column.values, nan=-1) / 10).astype(np.int64) * 10
         for decade in np.unique(decades[decades > 0]).tolist():
             forms = (f"{decade}s", f"{decade % 100:02}s", *filter(None, [_SPOKEN.get(decade)]))

@@ -10,7 +10,7 @@ The reader is a classifier over the text encoder's vector, trained on synthetic 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.base import storage
-from antiphon.channels.base import Allowed, Resolved, Rows, best_rows, spread_to_one
+from antiphon.channels.base import ByLines, Resolved, spread_to_one
 from antiphon.channels.dictionary import Dictionary
 from antiphon.joint.model import Projection
 
@@ -141,7 +141,7 @@ class Facets:
         return cls(reader, names, bounds, rows, int(meta["n_items"]))
 
 
-class FacetsChannel:
+class FacetsChannel(ByLines):
     """The chance that an item has what a text asks for, the values that a text names, and facets of liked items.
 
     The first two are not standardised, so that an unsure reading stays quiet; the third is, over
@@ -159,20 +159,8 @@ class FacetsChannel:
         """That of a space with a reader of facets."""
         return None if space.facets is None else cls(space.facets, space.dictionary, space.searchable)
 
-    def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
-        """The rows that most surely have what is asked for."""
-        return best_rows(self.scores(resolved, None), n, allowed)
-
-    def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
+    def lines(self, resolved: Resolved) -> Floats:
         """Weighted chances and standard scores; zeros for requests without a text or liked items."""
-        lines = np.stack(resolved.kept(self.name, lambda: list(self._lines(resolved))))
-        return lines if rows is None else lines[:, rows]
-
-    def explain(self, resolved: Resolved, row: int) -> Mapping[str, float]:
-        """The share of the facets."""
-        return {self.name: float(self.scores(resolved, np.array([row]))[0, 0])}
-
-    def _lines(self, resolved: Resolved) -> Floats:
         by_text, by_name, by_likes, refusing = (resolved.weights[voice] for voice in self.voices)
         result = np.zeros((len(resolved), self.facets.n_items), dtype=np.float32)
         asked, shown = np.flatnonzero(by_text), np.flatnonzero(by_likes)

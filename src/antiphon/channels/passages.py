@@ -7,8 +7,7 @@ by the best of its sentences, since a memory of a plot has few that tell.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -17,18 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.base import storage
-from antiphon.channels.base import Allowed, Resolved, Rows, best_rows, spread_to_one
+from antiphon.base.wording import SENTENCE_END
+from antiphon.channels.base import ByLines, Resolved, spread_to_one
 from antiphon.data.features import Features
 
 Floats = NDArray[np.float32]
 MAX_SENTENCES, MIN_WORDS, BEST = 16, 4, 3
 """Sentences of a request that are read, words that one has at least, and how many of the best count."""
-_SENTENCE = re.compile(r"(?<=[.!?\n])\s+")
 
 
 def sentences_of(text: str) -> list[str]:
     """The sentences of a request; none where it has only one."""
-    found = [piece for piece in _SENTENCE.split(text) if len(piece.split()) >= MIN_WORDS]
+    found = [piece for piece in SENTENCE_END.split(text) if len(piece.split()) >= MIN_WORDS]
     return found[:MAX_SENTENCES] if len(found) > 1 else []
 
 
@@ -81,7 +80,7 @@ class Passages:
         return cls(storage.read_array(folder / "vectors.npy", mmap=True), storage.read_array(folder / "bounds.npy"))
 
 
-class PassagesChannel:
+class PassagesChannel(ByLines):
     """The best passage of each item, in standard deviations over the items that can be found."""
 
     name = "passages"
@@ -95,20 +94,8 @@ class PassagesChannel:
         """That of a space with passages."""
         return None if space.passages is None else cls(space.passages, space.searchable)
 
-    def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
-        """The rows with the passages that fit best."""
-        return best_rows(self.scores(resolved, None), n, allowed)
-
-    def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
+    def lines(self, resolved: Resolved) -> Floats:
         """Weighted standard scores; zeros for requests without a text."""
-        lines = np.stack(resolved.kept(self.name, lambda: list(self._lines(resolved))))
-        return lines if rows is None else lines[:, rows]
-
-    def explain(self, resolved: Resolved, row: int) -> Mapping[str, float]:
-        """The share of the passages."""
-        return {self.name: float(self.scores(resolved, np.array([row]))[0, 0])}
-
-    def _lines(self, resolved: Resolved) -> Floats:
         weights = resolved.weights[self.name]
         result = np.zeros((len(resolved), len(self.searchable)), dtype=np.float32)
         asked = np.flatnonzero(weights)

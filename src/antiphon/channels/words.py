@@ -5,7 +5,7 @@ English stemming (Snowball) and stopwords; k1 = 1.5, b = 0.75 as in Robertson an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.base import runtime
-from antiphon.channels.base import Allowed, Resolved, Rows, best_rows, spread_to_one
+from antiphon.channels.base import ByLines, Resolved, spread_to_one
 from antiphon.channels.dictionary import telling
 from antiphon.errors import IntegrityError
 
@@ -91,7 +91,7 @@ class Lexical:
         return cls(model, n_items)
 
 
-class WordsChannel:
+class WordsChannel(ByLines):
     """BM25 of a request's text, in standard deviations over the items that can be found.
 
     `searchable`: (n_items,) bool, the items that the standard deviation is taken over.
@@ -108,20 +108,8 @@ class WordsChannel:
         """That of a space with an index of words."""
         return None if space.lexical is None else cls(space.lexical, space.searchable)
 
-    def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
-        """The rows that share the most telling words with the text."""
-        return best_rows(self.scores(resolved, None), n, allowed)
-
-    def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
+    def lines(self, resolved: Resolved) -> Floats:
         """Weighted standard scores; zeros for requests without a text."""
-        lines = np.stack(resolved.kept(self.name, lambda: list(self._lines(resolved))))
-        return lines if rows is None else lines[:, rows]
-
-    def explain(self, resolved: Resolved, row: int) -> Mapping[str, float]:
-        """The share of the words."""
-        return {self.name: float(self.scores(resolved, np.array([row]))[0, 0])}
-
-    def _lines(self, resolved: Resolved) -> Floats:
         weights = resolved.weights[self.name]
         asked = np.flatnonzero(weights)
         result = np.zeros((len(resolved), self.lexical.n_items), dtype=np.float32)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import pyarrow as pa
 
+from antiphon.base.wording import SENTENCE_END
 from antiphon.config.sections import DescribeConfig
 from antiphon.data.catalog import Catalog
 from antiphon.data.descriptions import Descriptions, View
@@ -15,7 +15,6 @@ from antiphon.query.columns import normalise
 
 MAX_WORDS, MAX_PASSAGES = 160, 10
 """Words of a passage, and passages that are read of one text."""
-_SENTENCE = re.compile(r"(?<=[.!?\n])\s+")
 
 
 def texts_of(catalog: Catalog, config: DescribeConfig) -> dict[str, View]:
@@ -40,7 +39,7 @@ def passages_of(catalog: Catalog, config: DescribeConfig) -> Descriptions:
 def cut(text: str) -> list[str]:
     """Passages of at most `MAX_WORDS` words; a sentence is cut only where it is longer than that."""
     passages: list[list[str]] = [[]]
-    for sentence in _SENTENCE.split(text.strip()):
+    for sentence in SENTENCE_END.split(text.strip()):
         words = sentence.split()
         for start in range(0, len(words), MAX_WORDS):
             piece = words[start : start + MAX_WORDS]

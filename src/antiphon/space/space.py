@@ -230,7 +230,7 @@ class Space:
                 side.warm()
         if self.lexical is not None:
             self.lexical.scores(["warm"])
-        _ = self.facets
+        _ = self.facets, self.resolver
 
     def search(
         self,

@@ -6,7 +6,6 @@ import re
 
 from antiphon.base.wording import REFUSING
 
-PLACE = re.compile(r"countr|nation|origin|location", re.IGNORECASE)
 PERSON = re.compile(
     r"direct|star|cast|actor|author|writer|artist|composer|performer|singer|person|people", re.IGNORECASE
 )

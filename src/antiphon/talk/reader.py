@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.base.wording import DEMONYMS, bare, fold, names_of
+from antiphon.base.wording import DEMONYMS, PLACE_FIELD, bare, fold, names_of
 from antiphon.errors import QueryError
 from antiphon.query.columns import WordColumn, words_of
 from antiphon.query.filters import conditions, matches, parse_filter
@@ -202,7 +202,7 @@ class Reader:
             if folded in group:
                 aliases |= set(group) if group[0] == folded or len(folded) <= 3 else {folded}
         for name, column in self.space.columns.items():
-            if isinstance(column, WordColumn) and p.PLACE.search(name):
+            if isinstance(column, WordColumn) and PLACE_FIELD.search(name):
                 held = [value for value in column.vocabulary if bare(value) in aliases | {folded}]
                 if held:
                     return f"{name} any {','.join(map(p.quoted, sorted(held)))}"

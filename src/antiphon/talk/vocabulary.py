@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.base.wording import fold, fold_title
+from antiphon.base.wording import TIME_FIELD, fold, fold_title
 from antiphon.query.columns import NumberColumn, words_of
 
 if TYPE_CHECKING:
     from antiphon.space.space import Space
-
-_TIME = re.compile(r"year|date|released|published|issued", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class Vocabulary:
     @property
     def time_field(self) -> str | None:
         """The field that says how new an item is; None in a catalog without one."""
-        fit = [name for name in self.numbers if _TIME.search(name) or name in self.dates]
+        fit = [name for name in self.numbers if TIME_FIELD.search(name) or name in self.dates]
         return min(fit, key=lambda name: "year" not in name.lower(), default=None)
 
     def value(self, words: str) -> tuple[str, str] | None:
