@@ -10,6 +10,7 @@ from antiphon.errors import ConfigError, nearest
 NOUNS = {
     "antiphon.baselines": "baseline",
     "antiphon.channels": "channel",
+    "antiphon.conversations": "conversation",
     "antiphon.datasets": "data set",
     "antiphon.encoders": "encoder",
     "antiphon.rules": "rule",

@@ -7,14 +7,14 @@ its capitals, quotes, a list or the words before it say that it is one, since ti
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.base.wording import REQUEST_WORDS, STOP_WORDS, bare, names_of
+from antiphon.base.wording import REQUEST_WORDS, STOP_WORDS, bare, fold, names_of
 
 How = Literal["example", "asked", "refused"]
 MAX_NAME_WORDS = 12
@@ -83,9 +83,12 @@ class Names:
                     rows.setdefault(words, []).append(row)
         return cls(rows, years, share)
 
-    def said(self, text: str) -> list[Mention]:
-        """The items that a text names, from the left, each once; the longest name goes first."""
-        found = list(self._mentions(text))
+    def said(self, text: str, keep: Container[str] = ()) -> list[Mention]:
+        """The items that a text names, from the left, each once; the longest name goes first.
+
+        `keep`: folded words that name nothing.
+        """
+        found = [mention for mention in self._mentions(text) if fold(text[mention.start : mention.end]) not in keep]
         spans = [(mention.start, mention.end) for mention in found]
         once: dict[int, Mention] = {}
         for mention in found:

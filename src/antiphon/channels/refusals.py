@@ -7,12 +7,13 @@ that have it go behind all others. A long story is not read so: its "not" is a p
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.base.wording import REFUSING
+from antiphon.base.wording import REFUSING, fold
 from antiphon.channels.dictionary import Dictionary
 
 MAX_WORDS = 30
@@ -33,14 +34,17 @@ class Refusal:
     words: tuple[str, ...] = ()
 
 
-def refusal_of(text: str, dictionary: Dictionary) -> Refusal:
-    """What a text refuses; the text as it is where that is nothing, or nothing the catalog knows."""
+def refusal_of(text: str, dictionary: Dictionary, keep: Container[str] = ()) -> Refusal:
+    """What a text refuses; the text as it is where that is nothing, or nothing the catalog knows.
+
+    `keep`: folded words that refuse nothing.
+    """
     nothing = np.zeros(0, dtype=np.int32)
     if len(text.split()) > MAX_WORDS:
         return Refusal(text, nothing)
     left, rows, words = text, [nothing], []
     for match in reversed(list(CLAUSE.finditer(text))):
-        named = dictionary.named(match["what"])
+        named = [] if fold(match["what"]) in keep else dictionary.named(match["what"])
         if not named:
             continue
         rows += [value.rows for value in named]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from antiphon.base.wording import fold
 from antiphon.channels.base import Folded, Resolved
 from antiphon.channels.dictionary import Dictionary
 from antiphon.channels.facets import Facets, chances_of
@@ -25,6 +26,7 @@ from antiphon.channels.taste import Taste, shares_of
 from antiphon.errors import QueryError, UnknownIdError, nearest
 from antiphon.joint.model import JointModel
 from antiphon.numbers.vectors import unit
+from antiphon.query.reading import Kind
 from antiphon.query.request import MediaFile, Query
 
 Floats = NDArray[np.float32]
@@ -33,8 +35,11 @@ History = tuple[Rows, Floats]
 JOINT = "joint"
 BESIDE_USER = 2.0
 """The gate is learned without users; chosen on validation users of films among 1, 1.5, 2, 3 and 4."""
+FADES = 0.8
+"""What a turn of a conversation counts, relative to the one after it."""
 MAX_NAMED = 10_000
 """Characters of a text that are read for names."""
+_KINDS: Mapping[How, Kind] = {"example": "like", "asked": "asked", "refused": "unlike"}
 _A = {"text": "a text", "history": "a history", "image": "an image", "audio": "an audio"}
 
 
@@ -63,6 +68,19 @@ class Users:
         if held.start == held.stop:
             raise QueryError(f"the user {user_id!r} has no positive interactions to recommend from.")
         return self.items[held], self.weights[held]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The words of a request: all of them in one text, and without what they refuse.
+
+    `turns`: of a conversation, as in `wanted`; none for a request of one text. `refused`: rows of items.
+    """
+
+    query: Query
+    wanted: Query
+    turns: Sequence[str]
+    refused: Rows
 
 
 @dataclass(frozen=True)
@@ -106,15 +124,11 @@ class Resolver:
         Raises:
             QueryError: a part that the space cannot read, unknown ids, or parts that cancel out.
         """
-        queries = [self._mended(query) for query in queries]
-        said = [self.said(query) for query in queries] if said is None else said
-        refusals = [self._refusal(query) for query in queries]
-        queries = [
-            replace(query, text=refusal.text) if refusal.words else query
-            for query, refusal in zip(queries, refusals, strict=True)
-        ]
-        refused = [refusal.rows for refusal in refusals]
-        texts, sentences = self._encode_texts(queries)
+        heard = [self._heard(query) for query in queries]
+        said = [self.said(one.query) for one in heard] if said is None else said
+        queries = [one.wanted for one in heard]
+        refused = [one.refused for one in heard]
+        texts, sentences = self._encode_texts(queries, [one.turns for one in heard])
         asked = [_meant(mentions, "asked") for mentions in said]
         likes = [
             np.union1d(self._comparable(query.likes), self._with_vectors(_meant(mentions, "example")))
@@ -136,24 +150,45 @@ class Resolver:
         self._refuse_nothing(queries, vectors)
         return replace(bare, vectors=vectors, weights=self._weigh(bare, gate))
 
-    def _mended(self, query: Query) -> Query:
-        """The request with misspelt words of the catalog put right."""
-        if self.speller is None or query.text is None:
-            return query
-        text = self.speller.mended(query.text)
-        return query if text == query.text else replace(query, text=text)
+    def _heard(self, query: Query) -> Heard:
+        """What a request says in words: misspelt words of the catalog put right, what it refuses taken out."""
+        pieces = [*query.turns, *([] if query.text is None else [query.text])]
+        if self.speller is not None:
+            keep = _kept_words(query)
+            pieces = [self.speller.mended(piece, keep) for piece in pieces]
+        refusals = [self._refusal(piece, query) for piece in pieces]
+        refused = np.unique(np.concatenate([refusal.rows for refusal in refusals])) if refusals else _nothing()
+        wanted = [refusal.text for refusal in refusals]
+        whole, left = ("\n".join(part) or None for part in (pieces, wanted))
+        turns = wanted if len(wanted) > 1 else []
+        return Heard(replace(query, turns=(), text=whole), replace(query, turns=(), text=left), turns, refused)
 
-    def _refusal(self, query: Query) -> Refusal:
-        """What a request's text refuses; nothing for a space that reads no names."""
-        if self.names is None or self.dictionary is None or query.text is None or not query.weight("facets"):
-            return Refusal(query.text or "", np.zeros(0, dtype=np.int32))
-        return refusal_of(query.text, self.dictionary)
+    def _refusal(self, text: str, query: Query) -> Refusal:
+        """What a text refuses; nothing for a space that reads no names."""
+        if self.names is None or self.dictionary is None or not query.weight("facets"):
+            return Refusal(text, _nothing())
+        return refusal_of(text, self.dictionary, _kept_words(query))
+
+    def read(self, query: Query) -> list[tuple[Kind, str, str, int]]:
+        """What is read out of a request's words: its kind, the words, what they mean, and a row, -1 for none."""
+        pieces, keep = [*query.turns, *([] if query.text is None else [query.text])], _kept_words(query)
+        found: list[tuple[Kind, str, str, int]] = []
+        if self.speller is not None:
+            changes = [change for piece in pieces for change in self.speller.changes(piece, keep)]
+            found += [("spelling", said, meant, -1) for said, meant in changes]
+            pieces = [self.speller.mended(piece, keep) for piece in pieces]
+        whole = "\n".join(pieces)
+        for mention in self.said(replace(query, turns=(), text=whole)) if whole else ():
+            words = whole[mention.start : mention.end]
+            found.append((_KINDS[mention.how], words, words, mention.row))
+        refused = [word for piece in pieces for word in self._refusal(piece, query).words]
+        return [*found, *(("without", word, word, -1) for word in refused)]
 
     def said(self, query: Query) -> Sequence[Mention]:
         """The items that a request's text names."""
         if self.names is None or not query.has_text or not query.weight("names"):
             return ()
-        return self.names.said(str(query.text)[:MAX_NAMED])
+        return self.names.said(str(query.spoken)[:MAX_NAMED], _kept_words(query))
 
     def facts(self, resolved: Resolved) -> Floats:
         """What the gate reads of requests with a text, (n_requests, n_facts) float32."""
@@ -342,21 +377,29 @@ class Resolver:
                 means[place] = np.asarray(self.joint[rows]).mean(axis=0)
         return unit(means)
 
-    def _encode_texts(self, queries: Sequence[Query]) -> tuple[Floats | None, Sequence[Floats]]:
-        """The texts by the text encoder alone, (n_requests, in) float32, zeros for requests without one; sentences."""
+    def _encode_texts(
+        self, queries: Sequence[Query], turns: Sequence[Sequence[str]]
+    ) -> tuple[Floats | None, Sequence[Floats]]:
+        """The texts by the text encoder alone, (n_requests, in) float32, zeros for requests without one; sentences.
+
+        A conversation is the mean of its turns, each of which counts `FADES` times as much as the one after it.
+        """
         rows = [row for row, query in enumerate(queries) if query.has_text]
         nothing: Floats = np.zeros((0, 0), dtype=np.float32)
         if not rows:
             return None, [nothing] * len(queries)
-        texts = [str(queries[row].text) for row in rows]
-        pieces = [sentences_of(text) if "passages" in self.voices else [] for text in texts]
-        encoded: Floats = self._side("text")[1].encode([*texts, *(piece for part in pieces for piece in part)])
+        parts = [list(turns[row]) or [str(queries[row].text)] for row in rows]
+        pieces = [sentences_of(str(queries[row].text)) if "passages" in self.voices else [] for row in rows]
+        together = [text for part, more in zip(parts, pieces, strict=True) for text in (*part, *more)]
+        encoded: Floats = self._side("text")[1].encode(together)
         result = np.zeros((len(queries), encoded.shape[1]), dtype=np.float32)
-        result[rows] = encoded[: len(rows)]
         sentences: list[Floats] = [nothing] * len(queries)
-        ends = np.cumsum([len(rows), *map(len, pieces)])
-        for row, start, end in zip(rows, ends[:-1], ends[1:], strict=True):
-            sentences[row] = encoded[start:end]
+        start = 0
+        for row, part, more in zip(rows, parts, pieces, strict=True):
+            middle, end = start + len(part), start + len(part) + len(more)
+            result[row] = _faded(encoded[start:middle])
+            sentences[row] = encoded[middle:end]
+            start = end
         return result, sentences
 
     def _with_vectors(self, rows: Rows) -> Rows:
@@ -400,6 +443,22 @@ class Resolver:
             names = ", ".join(self.model.projections)
             raise QueryError(f"this space cannot answer {_A[kind]} query: none of its modalities ({names}) can.")
         return self.sides[kind]
+
+
+def _kept_words(query: Query) -> frozenset[str]:
+    return frozenset(map(fold, query.literal))
+
+
+def _nothing() -> Rows:
+    return np.zeros(0, dtype=np.int32)
+
+
+def _faded(turns: Floats) -> Floats:
+    """The weighted mean of a conversation's turns, at the mean of their lengths; one turn is itself."""
+    weights = FADES ** np.arange(len(turns) - 1, -1, -1, dtype=np.float32)
+    length = np.float32(np.linalg.norm(turns, axis=1).mean())
+    mean: Floats = turns[0] if len(turns) == 1 else length * unit((weights[:, None] * turns).sum(axis=0)[None])[0]
+    return mean
 
 
 def _meant(mentions: Sequence[Mention], how: How) -> Rows:

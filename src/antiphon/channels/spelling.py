@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from antiphon.base.wording import REQUEST_WORDS, STOP_WORDS, fold
@@ -36,11 +36,16 @@ class Speller:
                     near[left].append(word)
         return cls(near, counts, known)
 
-    def mended(self, text: str) -> str:
-        """The text with words of the catalog in the place of misspelt ones."""
+    def mended(self, text: str, keep: Container[str] = ()) -> str:
+        """The text with words of the catalog in the place of misspelt ones, but for those of `keep`, folded."""
         if len(text.split()) > MAX_WORDS:
             return text
-        return _WORD.sub(lambda match: self._mend(match[0]), text)
+        return _WORD.sub(lambda match: match[0] if fold(match[0]) in keep else self._mend(match[0]), text)
+
+    def changes(self, text: str, keep: Container[str] = ()) -> list[tuple[str, str]]:
+        """The words that `mended` puts right, and what they become."""
+        pairs = zip(_WORD.findall(text), _WORD.findall(self.mended(text, keep)), strict=True)
+        return [(said, meant) for said, meant in pairs if said != meant]
 
     def _mend(self, said: str) -> str:
         word = fold(said)

@@ -24,6 +24,7 @@ from antiphon.cli.queries import queries
 from antiphon.cli.reproduce import reproduce
 from antiphon.cli.search import recommend, search, similar
 from antiphon.cli.serve import serve
+from antiphon.cli.talk import talk
 from antiphon.cli.tune import tune
 from antiphon.errors import AntiphonError
 
@@ -43,7 +44,7 @@ def cli() -> None:
 
 for command in (
     add, build, data, demo, describe, evaluate, inspect, mcp, playlist, queries, recommend, reproduce, search, serve,
-    similar, tune,
+    similar, talk, tune,
 ):  # fmt: skip
     cli.add_command(command)
 

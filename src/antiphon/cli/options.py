@@ -12,6 +12,8 @@ from antiphon.query.parts import ABOUT
 Command = Callable[..., Any]
 _MANY: Mapping[str, Any] = {"multiple": True, "metavar": "ID"}
 _OPTIONS: Mapping[str, tuple[Sequence[str], Mapping[str, Any]]] = {
+    "turns": (("--turns", "turns"), {"multiple": True, "metavar": "TEXT"}),
+    "literal": (("--literal", "literal"), {"multiple": True, "metavar": "WORDS"}),
     "likes": (("--like", "likes"), _MANY),
     "dislikes": (("--dislike", "dislikes"), _MANY),
     "user": (("--user",), {"metavar": "ID"}),

@@ -17,6 +17,7 @@ from antiphon.errors import ConfigError, QueryError, nearest
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("text", required=False)
 @request_options(
+    "turns",
     "likes",
     "dislikes",
     "user",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +13,10 @@ from antiphon.cli.options import json_option, request_options
 from antiphon.cli.output import document, hit_document, hit_lines, note
 from antiphon.errors import ConfigError, QueryError
 from antiphon.query.parts import ABOUT
+
+if TYPE_CHECKING:
+    from antiphon.query.reading import Read
+    from antiphon.space.space import Space
 
 _TASTE = request_options("likes", "dislikes", "user", "weights")
 _SHARED = request_options("where", "k", "explain")
@@ -22,6 +27,7 @@ _SHARED = request_options("where", "k", "explain")
 )
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("text", required=False)
+@request_options("turns", "literal")
 @click.option("--image", type=click.Path(path_type=Path), metavar="FILE", help=ABOUT["image"])
 @click.option("--audio", type=click.Path(path_type=Path), metavar="FILE", help=ABOUT["audio"])
 @click.option(
@@ -34,7 +40,7 @@ _SHARED = request_options("where", "k", "explain")
 @json_option
 def search(run: Path, text: str | None, **options: Any) -> None:
     """Answer a request in plain words, a picture or a sound, alone or with likes, dislikes, a user and filters."""
-    if text is None and options["image"] is None and options["audio"] is None:
+    if text is None and not any(options[name] for name in ("turns", "image", "audio")):
         raise QueryError("nothing to search by: give a text, --image or --audio, or use `antiphon recommend`.")
     _answer(run, text=text, **options)
 
@@ -76,13 +82,26 @@ def _answer(
         said, where, request = understood(space, understand, where, request)
     hits = space.search(where=where or None, weights=dict(map(_weight, weights)), **request)
     took_ms = (time.perf_counter() - start) * 1000
+    read = _read(space, request)
     if as_json:
         answer = {"space_id": space.space_id, "took_ms": round(took_ms, 2), "hits": [hit_document(hit) for hit in hits]}
-        document(answer if understand is None else {**answer, "understood": said})
+        answer |= {} if understand is None else {"understood": said}
+        document({**answer, "read": [one.plain() for one in read]} if read else answer)
     else:
-        if understand is not None:
-            note(f"understood: {'; '.join(said) or 'only the words'}")
+        says = [*said, *(one.says for one in read)]
+        if says or understand is not None:
+            note(f"understood: {'; '.join(says) or 'only the words'}")
         click.echo("\n".join(hit_lines(hits)))
+
+
+def _read(space: Space, request: Mapping[str, Any]) -> list[Read]:
+    """What is read out of the words of a request; nothing for one without words."""
+    from antiphon.query.request import Query
+
+    words = {name: request.get(name, ()) for name in ("turns", "literal")}
+    if request["text"] is None and not words["turns"]:
+        return []
+    return space.read(Query(text=request["text"], **words))
 
 
 def _weight(text: str) -> tuple[str, float]:

@@ -171,16 +171,16 @@ def retrieve_task(data: RunData, path: Path, part: Part = "all") -> Task:
     Raises:
         DataError: the file is missing, a line is malformed (the sentence has its number), or nothing is left.
     """
-    ids, texts, truths = [], [], []
+    ids, asked, truths = [], [], []
     unknown = empty = 0
     for number, line in _lines(path):
-        query_id, text, positives = _request(line, path, number)
+        query_id, query, positives = _request(line, path, number)
         known = [data.row_of[item] for item in positives if item in data.row_of]
         unknown += len(positives) - len(known)
         empty += not known
         if known and _is_in(part, "retrieve", query_id):
             ids.append(query_id)
-            texts.append(text)
+            asked.append(query)
             truths.append(known)
     if len(set(ids)) < len(ids):
         twice = next(name for name in ids if ids.count(name) > 1)
@@ -189,8 +189,8 @@ def retrieve_task(data: RunData, path: Path, part: Part = "all") -> Task:
         raise DataError(f"{path}: no request has a positive that is an item of the catalog ({unknown:,} ids unknown).")
     nothing = np.empty(0, dtype=np.int32)
     return Task(
-        name=f"retrieve-{part}", kind="retrieve", ids=tuple(ids), queries=tuple(Query(text=text) for text in texts),
-        profiles=(nothing,) * len(ids), weights=(nothing.astype(np.float32),) * len(ids), texts=tuple(texts),
+        name=f"retrieve-{part}", kind="retrieve", ids=tuple(ids), queries=tuple(asked), profiles=(nothing,) * len(ids),
+        weights=(nothing.astype(np.float32),) * len(ids), texts=tuple(str(query.spoken) for query in asked),
         relevance=Relevance.from_lists(truths), n_items=data.catalog.n_items,
         ignored_ids=unknown, ignored={"requests without a positive in the catalog": empty},
     )  # fmt: skip
@@ -238,7 +238,7 @@ def _lines(path: Path) -> list[tuple[int, str]]:
     return [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
 
 
-def _request(line: str, path: Path, number: int) -> tuple[str, str, list[str]]:
+def _request(line: str, path: Path, number: int) -> tuple[str, Query, list[str]]:
     """The parts of one line, checked."""
     expected = 'expected {"query_id": "1", "text": "..." or "turns": ["...", ...], "positives": ["item id", ...]}'
     try:
@@ -250,6 +250,8 @@ def _request(line: str, path: Path, number: int) -> tuple[str, str, list[str]]:
     turns = value.get("turns")
     if "text" not in value and isinstance(turns, list) and all(isinstance(turn, str) for turn in turns):
         value["text"] = "\n".join(turns)
+    else:
+        turns = None
     for key, kind in (("query_id", str | int), ("text", str), ("positives", list)):
         if not isinstance(value.get(key), kind) or isinstance(value.get(key), bool):
             raise DataError(f"{path}, line {number}: {key!r} is {value.get(key)!r}; {expected}.")
@@ -258,4 +260,6 @@ def _request(line: str, path: Path, number: int) -> tuple[str, str, list[str]]:
     odd = [item for item in value["positives"] if not isinstance(item, str | int) or isinstance(item, bool)]
     if odd:
         raise DataError(f"{path}, line {number}: the positive {odd[0]!r} is no item id; {expected}.")
-    return str(value["query_id"]), value["text"], [str(item) for item in value["positives"]]
+    said = [turn for turn in turns or () if turn.strip()]
+    query = Query(turns=tuple(said)) if said else Query(text=value["text"])
+    return str(value["query_id"]), query, [str(item) for item in value["positives"]]

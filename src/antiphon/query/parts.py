@@ -7,6 +7,7 @@ from collections.abc import Mapping
 MAX_K = 10_000
 MAX_TEXT = 100_000
 MAX_ITEMS = 10_000
+MAX_TURNS = 1_000
 MAX_MEDIA: Mapping[str, int] = {"image": 20_000_000, "audio": 100_000_000}
 """Bytes that a file of a request may have."""
 PARTS: Mapping[str, float] = {
@@ -20,6 +21,8 @@ CHANNELS = ("joint", "words", "passages", "facets", "names", "taste")
 """What answers a query; see `antiphon.channels`. Each counts by a factor, 1 where not named."""
 ABOUT: Mapping[str, str] = {
     "text": "What is asked for, in plain words.",
+    "turns": "What was said before, oldest first.",
+    "literal": "Words that are only words: no item, refusal or misspelling is read out of them.",
     "image": "A picture to search with.",
     "audio": "A sound to search with.",
     "likes": "Items to be like.",

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from antiphon.base.registry import names
 from antiphon.errors import QueryError, nearest
 from antiphon.query.filters import Filter
-from antiphon.query.parts import CHANNELS, MAX_ITEMS, MAX_K, MAX_MEDIA, MAX_TEXT, PARTS
+from antiphon.query.parts import CHANNELS, MAX_ITEMS, MAX_K, MAX_MEDIA, MAX_TEXT, MAX_TURNS, PARTS
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,12 @@ class Query:
 
     The one definition of a request: the command line, HTTP, playlists and the tools for language models are views of
     it, and say of each part what `ABOUT` says. Items that are liked, disliked or in the history are not answers.
+    All `turns` of a conversation count, the later ones more; the text, where there is one, is said last.
     """
 
     text: str | None = None
+    turns: tuple[str, ...] = ()
+    literal: tuple[str, ...] = ()
     image: MediaFile | None = None
     audio: MediaFile | None = None
     likes: tuple[str, ...] = ()
@@ -82,9 +85,10 @@ class Query:
     def __post_init__(self) -> None:
         if self.text is not None and not self.text.strip():
             raise QueryError("the text of the request is empty; say what you are after, or leave the text out.")
-        if self.text is not None and len(self.text) > MAX_TEXT:
-            raise QueryError(f"the text has {len(self.text):,} characters; at most {MAX_TEXT:,} are taken.")
-        said = self.text or self.image or self.audio or self.likes or self.dislikes or self.history
+        self._check_turns()
+        if len(self.spoken or "") > MAX_TEXT:
+            raise QueryError(f"the text has {len(self.spoken or ''):,} characters; at most {MAX_TEXT:,} are taken.")
+        said = self.spoken or self.image or self.audio or self.likes or self.dislikes or self.history
         if not said and self.user is None:
             raise QueryError("the request is empty; give a text, a picture, a sound, likes, dislikes or a history.")
         for kind in MAX_MEDIA:
@@ -98,6 +102,17 @@ class Query:
             raise QueryError(f"offset is {self.offset}; it is 0 or more.")
         self._check_lists()
         self._check_weights()
+
+    def _check_turns(self) -> None:
+        for name in ("turns", "literal"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                raise QueryError(f"{name} is a list of texts, got the text {value!r}.")
+        if len(self.turns) > MAX_TURNS:
+            raise QueryError(f"the conversation has {len(self.turns):,} turns; at most {MAX_TURNS:,} are taken.")
+        for number, turn in enumerate(self.turns, 1):
+            if not turn.strip():
+                raise QueryError(f"turn {number} of the conversation is empty; leave it out.")
 
     def _check_lists(self) -> None:
         for name in ("likes", "dislikes", "history", "exclude"):
@@ -115,9 +130,14 @@ class Query:
                 raise QueryError(f"the weight of {name!r} is {weight}; weights are finite and 0 or more.")
 
     @property
+    def spoken(self) -> str | None:
+        """Everything that was said, a turn a line; None for a request without words."""
+        return "\n".join([*self.turns, *([] if self.text is None else [self.text])]) or None
+
+    @property
     def has_text(self) -> bool:
-        """Whether the query has a text that counts."""
-        return self.text is not None and self.weight("text") > 0
+        """Whether the query has words that count."""
+        return self.spoken is not None and self.weight("text") > 0
 
     @property
     def only_history(self) -> bool:

@@ -33,6 +33,10 @@ from antiphon.space.space import Space
 from antiphon.talk.wish import Wish
 
 Text = Annotated[str | None, Field(max_length=2000, description=ABOUT["text"])]
+Turns = Annotated[
+    list[str], Field(max_length=200, description=f"{ABOUT['turns']} `text` is what is said last. All of it counts.")
+]
+Shown = Annotated[list[str], Field(max_length=1000, description="item_ids that were shown before: no answers again.")]
 Likes = Annotated[list[str], Field(max_length=200, description=f"{ABOUT['likes']} item_ids, as tools return them.")]
 Dislikes = Annotated[list[str], Field(max_length=200, description=f"{ABOUT['dislikes']} item_ids.")]
 Less = Annotated[list[str], Field(max_length=20, description='Qualities to go away from, such as "violent".')]
@@ -82,23 +86,24 @@ def _search_tool(current: Current, settings: Settings) -> Tool:
 
     Where it does not, a file that is sent all the same is refused in a sentence.
     """
-    turns = threading.Semaphore(AT_WORK)
+    places = threading.Semaphore(AT_WORK)
 
     def search(
         text: Text = None, likes: Likes = [], dislikes: Dislikes = [], less: Less = [], where: Where = None, k: K = 10,
-        image: Image = None, audio: Audio = None,
+        image: Image = None, audio: Audio = None, turns: Turns = [], shown: Shown = [],
     ) -> dict[str, Any]:  # fmt: skip
-        served, ask = current(), Ask(_wish(text, likes, dislikes, less), k=k, explain=True)
+        wish = replace(_wish(text, likes, dislikes, less), exclude=tuple(shown))
+        served, ask = current(), Ask(wish, k=k, explain=True, turns=tuple(turns))
         given = {kind: value for kind, value in (("image", image), ("audio", audio)) if value}
         if not given:
             return _hits(served, ask, where)
-        if not turns.acquire(timeout=settings.timeout):
+        if not places.acquire(timeout=settings.timeout):
             raise ToolError("other searches with files are under way; ask again in a moment.")
         try:
             files = _said(lambda: _files(served.space, given, settings.max_upload))
             return _hits(served, replace(ask, **files), where)
         finally:
-            turns.release()
+            places.release()
 
     read = [kind for kind in MAX_MEDIA if current().space.accepts(kind)]
     by = "".join(f"by {_A[kind]}, " for kind in read)
@@ -144,11 +149,14 @@ def _add_answers(server: MCPServer, current: Current) -> None:
         where: Where = None,
         length: Annotated[int, Field(ge=1, le=100)] = 15,
         max_per: Annotated[dict[str, int], Field(description='Such as {"director": 1}.')] = {},
+        turns: Turns = [],
     ) -> dict[str, Any]:
         """Make an ordered list in which each item is close to the one before, from words, examples, or both."""
 
         def work() -> dict[str, Any]:
-            query = Query(text=text, likes=tuple(likes), history=tuple(after), where=where_of(where))
+            query = Query(
+                text=text, likes=tuple(likes), history=tuple(after), where=where_of(where), turns=tuple(turns)
+            )
             request = PlaylistRequest(query, length=length, max_per=max_per)
             made = make_playlist(current().space, request)
             return {"items": [_short(hit) for hit in made.entries], "note": made.short}
@@ -194,9 +202,11 @@ def _wish(text: str | None, likes: list[str], dislikes: list[str], less: list[st
 def _hits(served: Served, ask: Ask, where: str | None) -> dict[str, Any]:
     def work() -> dict[str, Any]:
         asked = replace(ask, where=where_of(where))
-        hits = served.space.answer(served.query(asked))
+        query = served.query(asked)
+        hits = served.space.answer(query)
+        read = [one.says for one in served.space.read(query)]
         if hits:
-            return {"items": [_short(hit) for hit in hits]}
+            return {"items": [_short(hit) for hit in hits], **({"understood": read} if read else {})}
         loosen = served.facets.loosen(asked.where)
         hint = [f"without {part['filter']!r}: {part['would_match']} items" for part in loosen]
         return {"items": [], "note": f"Nothing passes the filter. {'; '.join(hint)}"}

@@ -7,12 +7,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from antiphon.playlist.request import MAX_LENGTH
-from antiphon.query.parts import ABOUT, MAX_ITEMS, MAX_K, MAX_TEXT
+from antiphon.query.parts import ABOUT, MAX_ITEMS, MAX_K, MAX_TEXT, MAX_TURNS
 from antiphon.talk.wish import MAX_WORDS
 
 Id = Annotated[str, Field(max_length=500)]
 Ids = Annotated[list[Id], Field(max_length=MAX_ITEMS)]
 Phrases = Annotated[list[Annotated[str, Field(min_length=1, max_length=500)]], Field(max_length=MAX_WORDS)]
+Turns = Annotated[list[Annotated[str, Field(max_length=MAX_TEXT)]], Field(max_length=MAX_TURNS)]
 WhereText = Annotated[str, Field(max_length=10_000)]
 WhereJson = WhereText | Annotated[list[WhereText], Field(max_length=100)] | dict[str, Any]
 Number = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
@@ -29,6 +30,8 @@ class Asking(Body):
     """What every request for items may say."""
 
     text: Annotated[str | None, Field(max_length=MAX_TEXT, description=ABOUT["text"])] = None
+    turns: Annotated[Turns, Field(description=ABOUT["turns"])] = []
+    literal: Annotated[Phrases, Field(description=ABOUT["literal"])] = []
     more: Annotated[Phrases, Field(description="Words to go towards.")] = []
     less: Annotated[Phrases, Field(description="Words to go away from.")] = []
     likes: Annotated[Ids, Field(description=ABOUT["likes"])] = []
@@ -168,3 +171,25 @@ class RefineBody(Body):
     wish: WishBody = WishBody()
     say: Annotated[str, Field(min_length=1, max_length=1_000)]
     shown: Annotated[list[Id], Field(max_length=500)] = []
+
+
+class ConversationBody(Body):
+    """What was said and shown so far; the client holds it and sends it back."""
+
+    turns: Annotated[Turns, Field(description=ABOUT["turns"])] = []
+    wish: WishBody = WishBody()
+    shown: Annotated[list[Id], Field(max_length=500, description="The last answers, best first.")] = []
+    seen: Annotated[Ids, Field(description="All answers so far; none of them comes again.")] = []
+
+
+class TalkBody(Body):
+    """The next sentence of a conversation."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"say": "a thriller, not too violent", "k": 5, "conversation": {}}]},
+    )
+    say: Annotated[str, Field(min_length=1, max_length=MAX_TEXT, description="What the person says next.")]
+    conversation: ConversationBody = ConversationBody()
+    user: Annotated[Id | None, Field(description=ABOUT["user"])] = None
+    k: Annotated[int, Field(ge=1, le=500, description=ABOUT["k"])] = 10

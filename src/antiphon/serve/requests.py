@@ -9,10 +9,11 @@ from antiphon.errors import QueryError
 from antiphon.query.filters import Filter, parse_filter
 from antiphon.query.parts import MAX_MEDIA
 from antiphon.query.request import MediaFile
-from antiphon.serve.models import Asking, SearchBody, UnderstandBody, WishBody
+from antiphon.serve.models import Asking, ConversationBody, SearchBody, UnderstandBody, WishBody
 from antiphon.serve.served import Ask, Served
 from antiphon.serve.settings import Settings
 from antiphon.space.space import Space
+from antiphon.talk.conversation import Conversation
 from antiphon.talk.reader import Reader, Reading
 from antiphon.talk.wish import Wish
 
@@ -29,7 +30,8 @@ def ask_of(
         QueryError: it is beyond a limit, empty, or its filter cannot be read.
     """
     text = body.text if body.text is None or body.text.strip() else None
-    _check_text(text, settings)
+    turns = tuple(turn for turn in body.turns if turn.strip())
+    _check_text("\n".join([*turns, text or ""]), settings)
     for name in ("likes", "dislikes", "history", "exclude"):
         _check_items(getattr(body, name), name, settings)
     k, offset = getattr(body, "k", 10), getattr(body, "offset", 0)
@@ -42,10 +44,13 @@ def ask_of(
         text, tuple(body.more), tuple(body.less), tuple(body.likes), tuple(body.dislikes), tuple(body.exclude),
         weights=dict(body.weights),
     )  # fmt: skip
-    if not may_be_empty and wish.empty and body.user is None and not body.history and not files:
+    if not may_be_empty and wish.empty and not turns and body.user is None and not body.history and not files:
         raise QueryError("the request is empty; give a text, likes, dislikes, a user or a history.")
     explain = getattr(body, "explain", False)
-    return Ask(wish, where_of(body.where), body.user, tuple(body.history), k, offset, explain, **(files or {}))
+    return Ask(
+        wish, where_of(body.where), body.user, tuple(body.history), k, offset, explain, turns=turns,
+        literal=tuple(body.literal), **(files or {}),
+    )  # fmt: skip
 
 
 def where_of(where: Any) -> Filter | None:
@@ -78,6 +83,17 @@ def wish_of(body: WishBody, settings: Settings) -> Wish:
     return Wish(**values)
 
 
+def conversation_from(body: ConversationBody, settings: Settings) -> Conversation:
+    """A conversation as a client sends it back.
+
+    Raises:
+        QueryError: it is beyond a limit.
+    """
+    _check_text("\n".join(body.turns), settings)
+    lists = {name: tuple(getattr(body, name)) for name in ("turns", "shown", "seen")}
+    return Conversation(wish=wish_of(body.wish, settings), **lists)
+
+
 def understood(served: Served, body: UnderstandBody, settings: Settings, read: Interpret) -> dict[str, Any]:
     """What a sentence was taken for, and the body of a search that asks for it.
 
@@ -101,7 +117,7 @@ def refuse_text(body: SearchBody) -> None:
     Raises:
         QueryError: it has some.
     """
-    if body.text or body.more:
+    if body.text or body.more or body.turns:
         raise QueryError("a recommendation takes no text; ask /v1/search for words and likes together.")
 
 

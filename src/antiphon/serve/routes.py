@@ -11,15 +11,26 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from antiphon.errors import QueryError
 from antiphon.playlist import FORMATS, Playlist, PlaylistRequest, Tradeoff, export, make_playlist, reorder
 from antiphon.playlist.make import as_given
 from antiphon.serve import requests, uploads, why
 from antiphon.serve.live import Live
 from antiphon.serve.metrics import Metrics
-from antiphon.serve.models import OrderBody, PlaylistBody, RefineBody, SearchBody, UnderstandBody, Understood, WhyBody
+from antiphon.serve.models import (
+    OrderBody,
+    PlaylistBody,
+    RefineBody,
+    SearchBody,
+    TalkBody,
+    UnderstandBody,
+    Understood,
+    WhyBody,
+)
 from antiphon.serve.problems import OverloadError
 from antiphon.serve.served import Answer, Ask, Served
 from antiphon.serve.settings import Settings
+from antiphon.talk.conversation import reply
 from antiphon.talk.refine import Translator, refine
 from antiphon.talk.wish import Wish
 
@@ -59,7 +70,8 @@ async def _answered(live: Live, metrics: Metrics, ask: Ask) -> Response:
 def _hits(served: Served, metrics: Metrics, answer: Answer, start: float) -> Response:
     metrics.results.observe(answer.n_hits)
     took = (time.perf_counter() - start) * 1000
-    more = f',"loosen":{json.dumps(answer.loosen, ensure_ascii=False)}' if answer.loosen else ""
+    parts = {"read": answer.read, "loosen": answer.loosen}
+    more = "".join(f',"{name}":{json.dumps(part, ensure_ascii=False)}' for name, part in parts.items() if part)
     text = f'{{"space_id":"{served.space.space_id}","took_ms":{took:.2f},"hits":{answer.hits}{more}}}'
     return Response(text.encode(), media_type=JSON)
 
@@ -231,6 +243,26 @@ def _add_talk(router: APIRouter, live: Live, settings: Settings, translate: Tran
         )
         changes = [{"says": change.says, "guessed": change.guessed} for change in step.changes]
         return as_json({"wish": step.wish.plain(), "changes": changes, "guessed": step.guessed})
+
+    @router.post("/v1/talk", tags=["talk"])
+    async def talk(body: TalkBody, request: Request) -> Response:
+        """Answer the next sentence of a conversation: all that was said counts, nothing that was shown comes again.
+
+        The state is `conversation`; the client holds it and sends it back.
+        """
+        said, served, start = requests.conversation_from(body.conversation, settings), live.served, time.perf_counter()
+        if body.k > settings.max_k:
+            raise QueryError(f"k is {body.k:,}; this service takes at most {settings.max_k:,}.")
+        request.state.asked = {"text": body.say}
+        made = await asyncio.to_thread(
+            reply, served.space, said, body.say, vocabulary=served.vocabulary, typical=served.typical, user=body.user,
+            k=body.k,
+        )  # fmt: skip
+        hits = ",".join(served.hit_text(hit) for hit in made.hits)
+        after = json.dumps({"says": made.says, "conversation": made.conversation.plain()}, ensure_ascii=False)[1:]
+        took = (time.perf_counter() - start) * 1000
+        text = f'{{"space_id":"{served.space.space_id}","took_ms":{took:.2f},"hits":[{hits}],{after}'
+        return Response(text.encode(), media_type=JSON)
 
 
 def _add_understanding(router: APIRouter, live: Live, settings: Settings, understand: requests.Interpret) -> None:

@@ -46,15 +46,18 @@ class Ask:
     explain: bool = False
     image: MediaFile | None = None
     audio: MediaFile | None = None
+    turns: tuple[str, ...] = ()
+    literal: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Hits as JSON text, ready to send, and their number."""
+    """Hits as JSON text, ready to send, and their number. `read`: what was read out of the request's words."""
 
     hits: str
     n_hits: int
     loosen: list[dict[str, Any]] = field(default_factory=list)
+    read: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Served:
@@ -98,7 +101,8 @@ class Served:
         """
         query = to_query(
             self.space, ask.wish, typical=self.typical, user=ask.user, history=ask.history, k=ask.k,
-            offset=ask.offset, explain=ask.explain, image=ask.image, audio=ask.audio,
+            offset=ask.offset, explain=ask.explain, image=ask.image, audio=ask.audio, turns=ask.turns,
+            literal=ask.literal,
         )  # fmt: skip
         return replace(query, where=ask.where) if ask.where is not None else query
 
@@ -129,7 +133,7 @@ class Served:
                 results[place] = _or_error(self.space.answer, query)
         answered = time.perf_counter()
         answers = [
-            result if isinstance(result, Exception) else self._answer(asks[place], result)
+            result if isinstance(result, Exception) else self._answer(asks[place], queries[place], result)
             for place, result in enumerate(results)
         ]
         self.observe("answer", answered - start)
@@ -156,10 +160,11 @@ class Served:
             for part in [slice(query.offset, query.offset + query.k)]
         ]
 
-    def _answer(self, ask: Ask, hits: Sequence[Hit] | Sequence[tuple[int, int, float]]) -> Answer:
+    def _answer(self, ask: Ask, query: Query, hits: Sequence[Hit] | Sequence[tuple[int, int, float]]) -> Answer:
         texts = [self.hit_text(hit) if isinstance(hit, Hit) else self._text(*hit) for hit in hits]
-        loosen = self.facets.loosen(self.query(ask).where) if not texts and not ask.offset else []
-        return Answer(f"[{','.join(texts)}]", len(texts), loosen)
+        loosen = self.facets.loosen(query.where) if not texts and not ask.offset else []
+        read = [one.plain() for one in self.space.read(query)] if query.has_text else []
+        return Answer(f"[{','.join(texts)}]", len(texts), loosen, read)
 
     def hit_text(self, hit: Hit, **more: Any) -> str:
         """A hit as JSON text."""
@@ -203,7 +208,7 @@ class Served:
 
     def near(self, ask: Ask) -> Mask | None:
         """The best answers to a request without its filter, (n_items,) bool; None where it has only a filter."""
-        if ask.wish.empty and ask.user is None and not ask.history:
+        if ask.wish.empty and ask.user is None and not ask.history and not ask.turns:
             return None
         query = replace(self.query(ask), where=None, k=NEAR, offset=0, explain=False)
         rows, _ = self.space.rank_rows([query], min(NEAR, self.space.n_items))

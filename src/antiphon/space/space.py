@@ -36,6 +36,7 @@ from antiphon.numbers.exact import ExactIndex
 from antiphon.query.columns import Column, FieldType, WordColumn, field_table, year_column
 from antiphon.query.filters import Where, matches, parse_filter
 from antiphon.query.hits import Hit
+from antiphon.query.reading import Read
 from antiphon.query.request import MediaFile, MediaInput, Query
 from antiphon.space.answer import best
 from antiphon.space.explain import matched_values, shares
@@ -157,6 +158,21 @@ class Space:
         """The items that a text names, and how each is meant."""
         return [] if self.names is None else self.names.said(text)
 
+    def read(self, query: Query | str) -> list[Read]:
+        """What is read out of a request's words, for people to see; `Query.literal` takes a reading back."""
+        query = Query(text=query) if isinstance(query, str) else query
+        return [
+            Read(kind, words, means if row < 0 else self.titles[row], None if row < 0 else self.item_ids[row])
+            for kind, words, means, row in self.resolver.read(query)
+        ]
+
+    def talk(self, **options: Any) -> Any:
+        """A conversation over this space, an `antiphon.talk.Talk`: `space.talk().say("something dark")`.
+
+        It is found by its entry point, since what reads sentences stands above the space.
+        """
+        return find("antiphon.conversations", "sentences")(self, **options)
+
     @cached_property
     def taste(self) -> Taste | None:
         """The models of taste; None for a space without them."""
@@ -236,6 +252,8 @@ class Space:
         self,
         text: str | None = None,
         *,
+        turns: Sequence[str] = (),
+        literal: Sequence[str] = (),
         image: MediaInput | None = None,
         audio: MediaInput | None = None,
         likes: Sequence[str] = (),
@@ -256,6 +274,8 @@ class Space:
         """
         query = Query(
             text=text,
+            turns=_strings(turns, "turns", "texts"),
+            literal=_strings(literal, "literal", "words"),
             image=None if image is None else MediaFile.of(image, "image"),
             audio=None if audio is None else MediaFile.of(audio, "audio"),
             likes=_strings(likes, "likes"),
@@ -463,7 +483,7 @@ def _verify(layout: SpaceLayout, manifest: Mapping[str, Any]) -> None:
             raise IntegrityError(said)
 
 
-def _strings(values: Sequence[str], name: str) -> tuple[str, ...]:
+def _strings(values: Sequence[str], name: str, of: str = "item ids") -> tuple[str, ...]:
     if isinstance(values, str):
-        raise QueryError(f"{name} is a list of item ids, got the text {values!r}; write [{values!r}].")
+        raise QueryError(f"{name} is a list of {of}, got the text {values!r}; write [{values!r}].")
     return tuple(str(value) for value in values)

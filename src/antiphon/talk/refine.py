@@ -105,7 +105,7 @@ def to_query(space: Space, wish: Wish, *, typical: Callable[[str], list[str]] | 
     if counts:
         weights["dislikes"] = weights.get("dislikes", PARTS["dislikes"]) * (1 + 0.5 * (max(counts.values()) - 1))
     only_less = text is None and not wish.likes
-    only_less = only_less and not any(more.get(part) for part in ("user", "history", "image", "audio"))
+    only_less = only_less and not any(more.get(part) for part in ("turns", "user", "history", "image", "audio"))
     if only_less and not wish.dislikes and away:
         raise QueryError(f'"less {wish.less[0]}" needs something to start from: say first what you are after.')
     return Query(

@@ -118,3 +118,21 @@ def test_every_door_says_of_a_part_what_the_request_says():
     assert {"likes", "dislikes", "user", "weights", "where", "k", "explain", "image", "audio"} <= set(options)
     for name in set(options) & set(ABOUT) - {"text"}:
         assert options[name].help.startswith(ABOUT[name]), name
+
+
+def test_turns_and_text_are_one_text_with_the_text_last():
+    assert Query(turns=("first", "second"), text="third").spoken == "first\nsecond\nthird"
+    assert Query(likes=("1",)).spoken is None
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"turns": ("a", " ")}, "turn 2"),
+        ({"turns": "all one text"}, "list of texts"),
+        ({"turns": ("a",) * 1_001}, "at most 1,000"),
+    ],
+)
+def test_odd_conversations_are_refused(parts, said):
+    with pytest.raises(QueryError, match=said):
+        Query(**parts)
