@@ -29,19 +29,28 @@ _SPOKEN = {first: name for name, first in DECADES.items()}
 
 @dataclass(frozen=True)
 class Named:
-    """A value that a text names: its words, from `start` to `end` of the text's, and the items that have it."""
+    """A value that a text names: its words, from `start` to `end` of the text's, and the items that have it.
+
+    `degrees`: how much of it each has, up to 1; None where all have it wholly.
+    """
 
     start: int
     end: int
     stems: tuple[str, ...]
     rows: Rows
+    degrees: Floats | None = None
 
 
 class Dictionary:
     """Values of a catalog by the stems of their words; the items of each are ascending rows, int32."""
 
-    def __init__(self, entries: Mapping[tuple[str, ...], Rows], n_items: int) -> None:
-        self.entries, self.n_items = entries, n_items
+    def __init__(
+        self,
+        entries: Mapping[tuple[str, ...], Rows],
+        n_items: int,
+        degrees: Mapping[tuple[str, ...], Floats] | None = None,
+    ) -> None:
+        self.entries, self.n_items, self.degrees = entries, n_items, degrees or {}
         self.longest = max(map(len, entries), default=0)
         self._joined = {"".join(stems): stems for stems in sorted(entries) if 1 < len(stems) <= 3}
 
@@ -87,15 +96,28 @@ class Dictionary:
             if rows is None and (joined := self._joined.get("".join(said))) is not None:
                 said, rows = joined, self.entries[joined]
             if rows is not None:
-                return Named(place, place + length, said, rows)
+                return Named(place, place + length, said, rows, self.degrees.get(said))
         return None
 
     def scores(self, text: str) -> Floats:
-        """How many of the values that a text names each item has, (n_items,) float32."""
+        """How many of the values that a text names each item has, by their degrees, (n_items,) float32."""
         result = np.zeros(self.n_items, dtype=np.float32)
-        for rows in {named.stems: named.rows for named in self.named(text)}.values():
-            result[rows] += 1
+        for named in {named.stems: named for named in self.named(text)}.values():
+            result[named.rows] += 1 if named.degrees is None else named.degrees
         return result
+
+    def with_degrees(self, known: Iterable[tuple[str, Rows, Floats]]) -> Dictionary:
+        """The same with degrees: of some values, in words, the items that have it and how much of it each has."""
+        degrees: dict[tuple[str, ...], Floats] = {}
+        for value, rows, parts in known:
+            stems = stems_of(value)
+            entry = self.entries.get(stems)
+            if entry is None or (parts >= 1).all():
+                continue
+            full = np.ones(self.n_items, dtype=np.float32)
+            full[rows] = parts
+            degrees[stems] = full[entry]
+        return Dictionary(self.entries, self.n_items, degrees)
 
 
 def stems_of(text: str) -> tuple[str, ...]:

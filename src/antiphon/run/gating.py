@@ -12,7 +12,7 @@ from antiphon.base.progress import Progress, silent
 from antiphon.channels.base import Channel, Resolved
 from antiphon.channels.dictionary import Dictionary
 from antiphon.channels.facets import FacetsChannel
-from antiphon.channels.gate import VOICES, Gate
+from antiphon.channels.gate import BY_DICTIONARY, VOICES, Gate
 from antiphon.channels.gate_training import fit_gate
 from antiphon.channels.joint import JointChannel
 from antiphon.channels.mentions import Mention
@@ -58,6 +58,8 @@ def answering(contents: Contents) -> tuple[Resolver, list[Channel]]:
     items = {"joint": contents.embedded.vectors, **contents.taste_vectors}
     searchable = contents.embedded.searchable
     dictionary = Dictionary.of(field_table(contents.catalog.fields, contents.catalog.field_types))
+    if contents.facets is not None:
+        dictionary = dictionary.with_degrees(contents.facets.members())
     channels: list[Channel] = [
         JointChannel(contents.embedded.vectors, contents.embedded.parts, contents.embedded.modalities),
         NamesChannel(len(searchable)),
@@ -115,12 +117,29 @@ def gate_of(
             for place, fact, lines in zip(part, *found, strict=True):
                 rows = _candidates(lines, practice, place, resolver.searchable, rng)
                 right = np.isin(rows, practice.answers[place])
-                if right.any():
-                    facts.append(fact)
-                    scores.append(lines[rows])
+                if not right.any():
+                    continue
+                seen = [(fact, lines[rows])]
+                if practice.kinds[place] == "facets":
+                    seen.append(_in_other_words(fact, lines[rows]))
+                for one, line in seen:
+                    facts.append(one)
+                    scores.append(line)
                     answers.append(right)
             advance(len(part))
     return fit_gate(np.stack(facts), scores, answers, seed=seed) if scores else None
+
+
+def _in_other_words(fact: Floats, lines: Floats) -> tuple[Floats, Floats]:
+    """A request as it looks, and its scores, where it says none of the catalog's own words: "frightening", not horror.
+
+    Practice requests are made of the catalog's words; people say others, and then only the reader of facets and the
+    vectors can know what is meant.
+    """
+    fact, lines = fact.copy(), lines.copy()
+    fact[list(BY_DICTIONARY)] = 0
+    lines[:, [VOICES.index("named"), VOICES.index("words")]] = 0
+    return fact, lines
 
 
 def _voices(

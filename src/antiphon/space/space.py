@@ -132,7 +132,8 @@ class Space:
     @cached_property
     def dictionary(self) -> Dictionary:
         """The catalog's own values, as texts name them."""
-        return Dictionary.of(self.columns)
+        words = Dictionary.of(self.columns)
+        return words if self.facets is None else words.with_degrees(self.facets.members())
 
     @cached_property
     def names(self) -> Names | None:
