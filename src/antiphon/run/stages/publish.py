@@ -10,6 +10,7 @@ from typing import Any
 from antiphon.base.layout import FORMAT
 from antiphon.channels.cold import taste_vectors
 from antiphon.channels.facets import Facets
+from antiphon.channels.mentions import Names
 from antiphon.channels.mixture import Mixture, fit_mixture
 from antiphon.channels.passages import Passages
 from antiphon.channels.taste import Taste
@@ -17,6 +18,7 @@ from antiphon.channels.words import Lexical, tokens
 from antiphon.describe.passages import lexical_texts, texts_of
 from antiphon.encoders.base import Encoder
 from antiphon.joint.model import Embedded, JointModel, embed_items
+from antiphon.query.columns import field_table, year_column
 from antiphon.run.gating import Known, answering, gate_of
 from antiphon.run.outputs import Change, catalog_of, changed, descriptions_of, features_of, validation_of
 from antiphon.run.publish import Contents, publish
@@ -91,12 +93,20 @@ def _gated(job: Job, contents: Contents) -> Contents:
     bare = None
     if contents.lexical is not None and job.config.describe.texts:
         bare = Lexical.fit(tokens(lexical_texts(contents.catalog, descriptions_of(job))))
-    known = Known(contents.passages, bare)
+    known = Known(contents.passages, bare, _names(contents) if job.config.train.requests else None)
     resolver, channels = answering(contents)
     gate = gate_of(
         practised(job), vectors_of(job), resolver, channels, known, seed=job.config.seed, progress=job.progress
     )
     return replace(contents, mixture=replace(contents.mixture, gate=gate))
+
+
+def _names(contents: Contents) -> Names:
+    """The items' names, as the published space will read them."""
+    columns = field_table(contents.catalog.fields, contents.catalog.field_types)
+    share = (lambda _: 0.0) if contents.lexical is None else contents.lexical.share
+    users = None if contents.taste is None else contents.taste.users
+    return Names.of(contents.catalog.items["title"].to_pylist(), users, year_column(columns), share)
 
 
 def _mixture(job: Job, embedded: Embedded, taste: Taste | None, vectors: Mapping[str, Any]) -> Mixture:
