@@ -37,9 +37,11 @@ if TYPE_CHECKING:
     from antiphon.data.reading import read_catalog
     from antiphon.joint.model import JointModel
     from antiphon.query.hits import Hit
+    from antiphon.query.reading import Read
     from antiphon.query.request import Query
     from antiphon.run.growing import add_items
     from antiphon.space.space import Space, load
+    from antiphon.talk.conversation import Talk
 
 _LAZY = {
     "Catalog": "data.catalog",
@@ -48,7 +50,9 @@ _LAZY = {
     "Hit": "query.hits",
     "JointModel": "joint.model",
     "Query": "query.request",
+    "Read": "query.reading",
     "Space": "space.space",
+    "Talk": "talk.conversation",
     "add_items": "run.growing",
     "build": "api",
     "load": "space.space",
@@ -71,8 +75,10 @@ __all__ = [
     "MissingExtraError",
     "Query",
     "QueryError",
+    "Read",
     "RunError",
     "Space",
+    "Talk",
     "UnknownIdError",
     "__version__",
     "add_items",

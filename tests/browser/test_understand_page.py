@@ -145,3 +145,18 @@ def test_the_offer_fits_and_axe_finds_nothing_serious(open_page: Any, scheme: st
     page.add_script_tag(path=str(AXE))
     found = page.evaluate("axe.run()")["violations"]
     assert not [(one["id"], one["nodes"][0]["target"]) for one in found if one["impact"] in ("serious", "critical")]
+
+
+def test_what_was_read_can_be_taken_back(open_page: Any) -> None:
+    """A refusal is a chip; its cross makes the words mere words, and the address keeps that."""
+    page = open_page()
+    page.wait_for_selector(".talk")
+    asked(page, "a drama without horror")
+    page.wait_for_selector("#readings .chip")
+    assert page.locator("#readings .chip > span").all_text_contents() == ["without horror"]
+    with page.expect_response("**/v1/search") as got:
+        page.click("#readings .chip button")
+    assert "read" not in got.value.json()
+    assert "literal=horror" in page.url
+    page.wait_for_selector("#readings .chip", state="detached")
+    assert "only words:" in page.locator("#chips").text_content()

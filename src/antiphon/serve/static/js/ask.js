@@ -15,7 +15,8 @@ async function refined(say, kind) {
   const step = await call("/v1/refine", body, kind);
   const { weights, ...wish } = step.wish;
   const mix = weights.text === undefined || weights.likes === undefined ? state.get().mix : weights.text / (weights.text + weights.likes);
-  const next = { ...state.get(), ...wish, text: wish.text || "", mix: Math.round(mix * 100) / 100 };
+  const literal = wish.text === state.get().text ? state.get().literal : [];
+  const next = { ...state.get(), ...wish, literal, text: wish.text || "", mix: Math.round(mix * 100) / 100 };
   // "start over" leaves nothing, also no picture.
   return state.says(next) || next.where.length ? next : { ...next, image: null, audio: null };
 }

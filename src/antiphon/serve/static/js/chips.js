@@ -34,6 +34,16 @@ export function readable(filter) {
   return `${test[1]} ${said} ${test[3].replaceAll("'", "")}`;
 }
 
+// What the space read of the words: a click takes it back, and the words are only words.
+export function readings(value, found) {
+  const shown = found.map((read) => h("li", { class: `chip read${read.kind === "without" || read.kind === "unlike" ? " away" : ""}` }, h("span", {}, read.says),
+    h("button", { type: "button", "aria-label": `Take back: ${read.says}`, title: `take “${read.words}” as words only`, onclick: () => {
+      state.set({ literal: [...value.literal, read.words] });
+      $("ask-box").focus({ preventScroll: true });
+    } }, "×")));
+  $("readings").replaceChildren(...shown);
+}
+
 export function draw(value) {
   const chips = [];
   for (const [name, kind] of Object.entries(KINDS)) {
@@ -47,7 +57,9 @@ export function draw(value) {
   for (const [name, kind, away] of [["likes", "more like", false], ["dislikes", "less like", true], ["exclude", "not", true]]) {
     value[name].forEach((id, place) => chips.push(chip(kind, title(id) || "…", () => state.set({ [name]: without(value[name], place) }), { away, itemId: id })));
   }
+  value.literal.forEach((words, place) => chips.push(chip("only words", words, () => state.set({ literal: without(value.literal, place) }))));
   value.where.forEach((part, place) => chips.push(chip("", readable(part), () => state.set({ where: without(value.where, place) }))));
+  if (!value.text) $("readings").replaceChildren();
   $("chips").replaceChildren(...chips);
   $("clear").hidden = chips.length === 0;
   const both = Boolean((value.text || value.more.length) && (value.likes.length));

@@ -63,6 +63,7 @@ async function search(value, { offset = 0 } = {}) {
     hits = offset ? [...hits, ...found.hits] : found.hits;
     notice();
     cards.show(found.hits, { append: offset > 0 });
+    if (!offset) chips.readings(value, found.read || []);
     $("more").hidden = found.hits.length < PAGE;
     if (!hits.length) nothing(value, found.loosen || []);
     atlas.highlight(hits);

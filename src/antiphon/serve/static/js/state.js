@@ -1,7 +1,7 @@
 // The whole request as one value; the address bar holds it, so it can be shared and the back button works.
 
-const LISTS = { more: "more", less: "less", likes: "like", dislikes: "dislike", exclude: "not", where: "where" };
-export const EMPTY = Object.freeze({ text: "", more: [], less: [], likes: [], dislikes: [], exclude: [], where: [], mix: 0.5, view: "search", image: null, audio: null });
+const LISTS = { more: "more", less: "less", likes: "like", dislikes: "dislike", exclude: "not", where: "where", literal: "literal" };
+export const EMPTY = Object.freeze({ text: "", more: [], less: [], likes: [], dislikes: [], exclude: [], where: [], literal: [], mix: 0.5, view: "search", image: null, audio: null });
 
 let state = EMPTY;
 const listeners = new Set();
@@ -78,7 +78,7 @@ export function wish(value) {
 
 // The body of a search: what is empty is left out, so that the call is short to read.
 export function body(value) {
-  const full = { ...wish(value), weights: weights(value) };
+  const full = { ...wish(value), literal: value.literal, weights: weights(value) };
   return Object.fromEntries(Object.entries(full).filter(([, part]) => part && (!Array.isArray(part) || part.length)
     && (typeof part !== "object" || Array.isArray(part) || Object.keys(part).length)));
 }
