@@ -159,3 +159,16 @@ def test_a_relative_model_folder_is_found_from_anywhere(
     monkeypatch.chdir(tmp_path)
     options = load_config(toml).modalities[0].options
     assert Path(options["model"]) == toml.parent / "models" / "tiny"
+
+
+def test_a_conversation_on_the_terminal(tiny_run: Any) -> None:
+    """A sentence per line, answers in between; a sentence that cannot be answered does not end it."""
+    said = "a dark thriller\nmore like the ninety-ninth one\nstart over\nnewer ones with music\nundo\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "antiphon", "talk", str(tiny_run.run), "-k", "3"],
+        input=said, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.strip().splitlines()) % 3 == 0
+    assert "the request is empty" in done.stderr
+    assert "taken back" in done.stderr

@@ -9,7 +9,7 @@ from antiphon.errors import QueryError
 from antiphon.query.filters import Filter, parse_filter
 from antiphon.query.parts import MAX_MEDIA
 from antiphon.query.request import MediaFile
-from antiphon.serve.models import Asking, ConversationBody, SearchBody, UnderstandBody, WishBody
+from antiphon.serve.models import Asking, SearchBody, TalkBody, UnderstandBody, WishBody
 from antiphon.serve.served import Ask, Served
 from antiphon.serve.settings import Settings
 from antiphon.space.space import Space
@@ -83,15 +83,18 @@ def wish_of(body: WishBody, settings: Settings) -> Wish:
     return Wish(**values)
 
 
-def conversation_from(body: ConversationBody, settings: Settings) -> Conversation:
-    """A conversation as a client sends it back.
+def conversation_of(body: TalkBody, settings: Settings) -> Conversation:
+    """The conversation that a sentence goes on with, as a client sends it back.
 
     Raises:
-        QueryError: it is beyond a limit.
+        QueryError: it, or the sentence, is beyond a limit.
     """
-    _check_text("\n".join(body.turns), settings)
-    lists = {name: tuple(getattr(body, name)) for name in ("turns", "shown", "seen")}
-    return Conversation(wish=wish_of(body.wish, settings), **lists)
+    before = body.conversation
+    _check_text("\n".join([*before.turns, body.say]), settings)
+    if body.k > settings.max_k:
+        raise QueryError(f"k is {body.k:,}; this service takes at most {settings.max_k:,}.")
+    lists = {name: tuple(getattr(before, name)) for name in ("turns", "shown", "seen")}
+    return Conversation(wish=wish_of(before.wish, settings), **lists)
 
 
 def understood(served: Served, body: UnderstandBody, settings: Settings, read: Interpret) -> dict[str, Any]:

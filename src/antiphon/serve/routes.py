@@ -11,7 +11,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from antiphon.errors import QueryError
 from antiphon.playlist import FORMATS, Playlist, PlaylistRequest, Tradeoff, export, make_playlist, reorder
 from antiphon.playlist.make import as_given
 from antiphon.serve import requests, uploads, why
@@ -250,9 +249,7 @@ def _add_talk(router: APIRouter, live: Live, settings: Settings, translate: Tran
 
         The state is `conversation`; the client holds it and sends it back.
         """
-        said, served, start = requests.conversation_from(body.conversation, settings), live.served, time.perf_counter()
-        if body.k > settings.max_k:
-            raise QueryError(f"k is {body.k:,}; this service takes at most {settings.max_k:,}.")
+        said, served, start = requests.conversation_of(body, settings), live.served, time.perf_counter()
         request.state.asked = {"text": body.say}
         made = await asyncio.to_thread(
             reply, served.space, said, body.say, vocabulary=served.vocabulary, typical=served.typical, user=body.user,

@@ -61,7 +61,7 @@ def test_a_space_that_reads_no_files_takes_none(server):
             return next(tool for tool in (await client.list_tools()).tools if tool.name == "search")
 
     tool = asyncio.run(main())
-    assert set(tool.input_schema["properties"]) == {"text", "likes", "dislikes", "less", "where", "k"}
+    assert set(tool.input_schema["properties"]) == {"text", "likes", "dislikes", "less", "where", "k", "turns", "shown"}
     assert "picture" not in tool.description
     assert called(server, "search", text="drama", image="")[1] is False
     for kind in ("image", "audio"):
