@@ -37,7 +37,7 @@ N_STEPS = 120
 N_INTERACTIONS = 1_000_000
 REQUESTS = ("a dark thriller with a twist", "feel-good animation", "slow and beautiful", "a western about revenge")
 N_QUERIES = 200
-N_LARGE, N_FACETS = 60_000, 1_500
+N_LARGE, N_FACETS, PASSAGES = 60_000, 1_500, 10
 
 
 @dataclass(frozen=True)
@@ -187,6 +187,7 @@ def query(folder: Path) -> Iterator[Row]:
 def channels(folder: Path) -> Iterator[Row]:
     """What a text costs beside its vector and the search: words and facets of 60,000 items."""
     from antiphon.channels.base import Resolved
+    from antiphon.channels.dictionary import Dictionary
     from antiphon.channels.facets import FacetReader, Facets, FacetsChannel, members
     from antiphon.channels.words import Lexical, WordsChannel, tokens
     from antiphon.joint.model import Projection
@@ -209,24 +210,61 @@ def channels(folder: Path) -> Iterator[Row]:
     reader = FacetReader(projection, vectors / np.linalg.norm(vectors, axis=1, keepdims=True), draw(N_FACETS + 1))
     names = [("tags", str(number)) for number in range(N_FACETS)]
     found = np.ones(N_LARGE, bool)
-    facets = FacetsChannel(Facets(reader, names, starts, rows, N_LARGE), found)
+    dictionary = Dictionary.of({"tags": _tags(held)})
+    facets = FacetsChannel(Facets(reader, names, starts, rows, N_LARGE), dictionary, found)
     both = [WordsChannel(lexical, found), facets]
     one = np.ones(1, dtype=np.float32)
-    weights = {"words": one * 0.5, "facets": one * 16, "alike": one * 0}
+    weights = {"words": one * 0.5, "facets": one * 16, "named": one * 4, "refused": one * 0, "alike": one * 0}
     times = []
     for _ in range(N_QUERIES):
         text = " ".join(rng.choice(words[:2000], 6))
         encoded = draw(1, 384) * 20
         nobody = np.zeros(0, dtype=np.int32)
-        asked = Resolved([Query(text=text)], encoded, {}, [nobody], [nobody.astype(np.int64)], [None], weights)
+        asked = Resolved(
+            [Query(text=text)], encoded, [encoded[:0]], {}, [nobody], [nobody], [nobody], [nobody.astype(np.int64)], [None],
+            weights,
+        )  # fmt: skip
         times.append(_seconds(lambda: [channel.scores(asked, None) for channel in both]) * 1e3)  # noqa: B023  at once
     note = f"{N_LARGE:,} items, {N_FACETS:,} facets, six words a text; beside encoding and the search by vectors"
     yield Row("words and facets of a text, median", f"{statistics.median(times):.1f} ms", "5 ms", note)
 
 
+def passages(folder: Path) -> Iterator[Row]:
+    """Ten passages an item: one request, and sixteen that are answered together."""
+    import numpy as np
+
+    from antiphon.channels.passages import Passages
+
+    rng, n_passages = np.random.default_rng(0), N_LARGE * PASSAGES
+    vectors = rng.standard_normal((n_passages, 384), dtype=np.float32)
+    np.save(folder / "passages.npy", vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+    del vectors
+    texts = rng.standard_normal((16, 384), dtype=np.float32) / np.float32(np.sqrt(384))
+    bounds = np.arange(0, n_passages + 1, PASSAGES, dtype=np.int64)
+    of = Passages(np.load(folder / "passages.npy", mmap_mode="r"), bounds)
+    of.best(texts)
+    note = f"{N_LARGE:,} items x {PASSAGES} passages x 384, memory-mapped: {n_passages * 384 * 4 / 1e6:,.0f} MB"
+    for together in (1, len(texts)):
+        no_sentences = [texts[:0]] * together
+        times = [_seconds(lambda: list(of.scores_of(texts[:together], no_sentences))) * 1e3 for _ in range(10)]  # noqa: B023
+        each = statistics.median(times) / together
+        yield Row(f"passages of a text, {together} at once, median per text", f"{each:.0f} ms", "", note)
+
+
 ROWS: dict[str, Callable[[Path], Iterator[Row]]] = {
     "build": build, "step": step, "reading": reading, "imports": imports, "query": query, "channels": channels,
+    "passages": passages,
 }  # fmt: skip
+
+
+def _tags(held: Sequence[Any]) -> Any:
+    """The facets as a column of lists."""
+    import pyarrow as pa
+
+    from antiphon.query.columns import field_table
+
+    lists = [[str(number) for number in some] for some in held]
+    return field_table(pa.table({"tags": lists}), {"tags": "list"})["tags"]
 
 
 def table(rows: Sequence[Row]) -> str:

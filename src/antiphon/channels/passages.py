@@ -7,7 +7,7 @@ by the best of its sentences, since a memory of a plot has few that tell.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +23,8 @@ from antiphon.data.features import Features
 Floats = NDArray[np.float32]
 MAX_SENTENCES, MIN_WORDS, BEST = 16, 4, 3
 """Sentences of a request that are read, words that one has at least, and how many of the best count."""
+TOGETHER = 32
+"""Texts and sentences that meet the passages at once."""
 
 
 def sentences_of(text: str) -> list[str]:
@@ -57,12 +59,21 @@ class Passages:
 
     def scores(self, text: Floats, sentences: Floats) -> Floats:
         """Of one request: `text` (in,), `sentences` (n, in); (n_items,) float32 from -1 to 1."""
-        whole: Floats = self.best(text[None])[0]
-        if not len(sentences):
-            return whole
-        leading = np.sort(self.best(sentences), axis=0)[-BEST:]
-        both: Floats = (whole + leading.mean(axis=0)) / np.float32(2)
-        return both
+        return _met(self.best(np.concatenate([text[None], sentences]) if len(sentences) else text[None]))
+
+    def scores_of(self, texts: Floats, sentences: Sequence[Floats]) -> Iterator[Floats]:
+        """As `scores`, of many requests: some are met together, since reading all passages costs more than products."""
+        start = 0
+        while start < len(texts):
+            end, n_rows = start, 0
+            while end < len(texts) and (not n_rows or n_rows + 1 + len(sentences[end]) <= TOGETHER):
+                n_rows += 1 + len(sentences[end])
+                end += 1
+            parts = [part for place in range(start, end) for part in (texts[place][None], sentences[place])]
+            found = self.best(np.concatenate([part for part in parts if len(part)]))
+            ends = np.cumsum([1 + len(sentences[place]) for place in range(start, end)])
+            yield from (_met(part) for part in np.split(found, ends[:-1]))
+            start = end
 
     def first(self, row: int) -> Passages:
         """The first passage of one item alone: its description."""
@@ -78,6 +89,14 @@ class Passages:
     def load(cls, folder: Path) -> Passages:
         """Read what `save` wrote; the vectors are memory-mapped."""
         return cls(storage.read_array(folder / "vectors.npy", mmap=True), storage.read_array(folder / "bounds.npy"))
+
+
+def _met(found: Floats) -> Floats:
+    """A request's cosines, (1 + n_sentences, n_items): those of the whole, and of the best of its sentences."""
+    whole: Floats = found[0]
+    if len(found) > 1:
+        whole = (whole + np.sort(found[1:], axis=0)[-BEST:].mean(axis=0)) / np.float32(2)
+    return whole
 
 
 class PassagesChannel(ByLines):
@@ -100,6 +119,7 @@ class PassagesChannel(ByLines):
         result = np.zeros((len(resolved), len(self.searchable)), dtype=np.float32)
         asked = np.flatnonzero(weights)
         if len(asked) and resolved.texts is not None:
-            found = [self.passages.scores(resolved.texts[place], resolved.sentences[place]) for place in asked.tolist()]
+            sentences = [resolved.sentences[place] for place in asked.tolist()]
+            found = list(self.passages.scores_of(resolved.texts[asked], sentences))
             result[asked] = weights[asked, None] * spread_to_one(np.stack(found), self.searchable)
         return result

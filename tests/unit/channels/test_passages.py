@@ -56,3 +56,15 @@ def test_passages_are_read_as_they_were_saved(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.vectors, passages.vectors)
     np.testing.assert_array_equal(again.first(2).vectors[0], features.matrix[0, 2])
     assert len(again.first(4).vectors) == 0
+
+
+def test_many_requests_at_once_are_scored_as_one_by_one() -> None:
+    """Requests with and without sentences, more than are met together."""
+    rng = np.random.default_rng(3)
+    vectors = rng.normal(size=(40, 8)).astype(np.float32)
+    passages = Passages(vectors, np.array([0, 3, 3, 20, 40]))
+    texts = rng.normal(size=(60, 8)).astype(np.float32)
+    sentences = [rng.normal(size=(int(n), 8)).astype(np.float32) for n in rng.integers(0, 5, 60)]
+    together = list(passages.scores_of(texts, sentences))
+    alone = [passages.scores(text, some) for text, some in zip(texts, sentences, strict=True)]
+    np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-6)
