@@ -8,7 +8,7 @@ from pathlib import Path
 
 from antiphon.base import storage
 
-FORMAT = 4
+FORMAT = 5
 
 
 class Below:

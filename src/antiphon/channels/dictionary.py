@@ -29,12 +29,16 @@ _WORDS = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 @dataclass(frozen=True)
 class Named:
-    """A value that a text names: its words, from `start` to `end` of the text's, and the items that have it."""
+    """A value that a text names: its words, from `start` to `end` of the text's, and the items that have it.
+
+    `degrees`: how much of it each has, up to 1; None where all have it wholly.
+    """
 
     start: int
     end: int
     stems: tuple[str, ...]
     rows: Rows
+    degrees: Floats | None = None
 
 
 class Dictionary:
@@ -43,8 +47,14 @@ class Dictionary:
     `language`: that of the requests.
     """
 
-    def __init__(self, entries: Mapping[tuple[str, ...], Rows], n_items: int, language: Language = ENGLISH) -> None:
-        self.entries, self.n_items, self.language = entries, n_items, language
+    def __init__(
+        self,
+        entries: Mapping[tuple[str, ...], Rows],
+        n_items: int,
+        degrees: Mapping[tuple[str, ...], Floats] | None = None,
+        language: Language = ENGLISH,
+    ) -> None:
+        self.entries, self.n_items, self.degrees, self.language = entries, n_items, degrees or {}, language
         self.longest = max(map(len, entries), default=0)
         self._joined = {"".join(stems): stems for stems in sorted(entries) if 1 < len(stems) <= 3}
 
@@ -69,7 +79,7 @@ class Dictionary:
         entries = {
             stems: parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts)) for stems, parts in found.items()
         }
-        return cls(entries, n_items, language)
+        return cls(entries, n_items, language=language)
 
     def named(self, text: str) -> list[Named]:
         """The values that a text names, from the left, the longest first; no two share a word."""
@@ -92,15 +102,28 @@ class Dictionary:
             if rows is None and (joined := self._joined.get("".join(said))) is not None:
                 said, rows = joined, self.entries[joined]
             if rows is not None:
-                return Named(place, place + length, said, rows)
+                return Named(place, place + length, said, rows, self.degrees.get(said))
         return None
 
     def scores(self, text: str) -> Floats:
-        """How many of the values that a text names each item has, (n_items,) float32."""
+        """How many of the values that a text names each item has, by their degrees, (n_items,) float32."""
         result = np.zeros(self.n_items, dtype=np.float32)
-        for rows in {named.stems: named.rows for named in self.named(text)}.values():
-            result[rows] += 1
+        for named in {named.stems: named for named in self.named(text)}.values():
+            result[named.rows] += 1 if named.degrees is None else named.degrees
         return result
+
+    def with_degrees(self, known: Iterable[tuple[str, Rows, Floats]]) -> Dictionary:
+        """The same with degrees: of some values, in words, the items that have it and how much of it each has."""
+        degrees: dict[tuple[str, ...], Floats] = {}
+        for value, rows, parts in known:
+            stems = stems_of(value, self.language)
+            entry = self.entries.get(stems)
+            if entry is None or (parts >= 1).all():
+                continue
+            full = np.ones(self.n_items, dtype=np.float32)
+            full[rows] = parts
+            degrees[stems] = full[entry]
+        return Dictionary(self.entries, self.n_items, degrees, self.language)
 
 
 def stems_of(text: str, language: Language = ENGLISH) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ The reader is a classifier over the text encoder's vector, trained on synthetic 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -30,6 +30,7 @@ KEPT = 64
 """Facets of a text that are followed to their items: the most probable ones."""
 REFUSED = np.float32(100)
 """What an item loses that has what a text refuses: more than any request brings."""
+ARRAYS = ("bounds.npy", "rows.npy", "degrees.npy")
 TENSORS = ("hidden_weight", "hidden_bias", "output_weight", "output_bias", "residual")
 
 
@@ -59,7 +60,8 @@ class FacetReader:
 class Facets:
     """A reader, and the items of each facet.
 
-    `names`: field and value of each facet. Facet f has the item rows rows[bounds[f]:bounds[f + 1]].
+    `names`: field and value of each facet. Facet f has the item rows rows[bounds[f]:bounds[f + 1]], with as many
+    `degrees`, float32 up to 1; all 1 where not given.
     """
 
     reader: FacetReader
@@ -67,9 +69,14 @@ class Facets:
     bounds: NDArray[np.int64]
     rows: NDArray[np.int32]
     n_items: int
+    degrees: Floats = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
+
+    def __post_init__(self) -> None:
+        if not len(self.degrees):
+            object.__setattr__(self, "degrees", np.ones(len(self.rows), dtype=np.float32))
 
     def scores(self, probabilities: Floats) -> Floats:
-        """Sum of the probabilities of the facets that an item has, (n, n_items) float32 from 0 to 1.
+        """Sum of the probabilities of the facets that an item has, times their degrees, (n, n_items) float32, 0 to 1.
 
         `probabilities`: (n, n_facets), as the reader gives them.
         """
@@ -77,7 +84,8 @@ class Facets:
         result = np.zeros((len(probabilities), self.n_items), dtype=np.float32)
         for row, line in enumerate(probabilities):
             for facet in np.argpartition(line, -kept)[-kept:]:
-                result[row, self.items(facet)] += line[facet]
+                held = slice(self.bounds[facet], self.bounds[facet + 1])
+                result[row, self.rows[held]] += line[facet] * self.degrees[held]
         return result
 
     def alike(self, liked: NDArray[np.int32]) -> Floats:
@@ -104,6 +112,12 @@ class Facets:
         """Rows of the items that have a facet."""
         return self.rows[self.bounds[facet] : self.bounds[facet + 1]]
 
+    def members(self) -> Iterator[tuple[str, NDArray[np.int32], Floats]]:
+        """The value of each facet, the rows of its items, and their degrees."""
+        for facet, (_, value) in enumerate(self.names):
+            held = slice(self.bounds[facet], self.bounds[facet + 1])
+            yield value, self.rows[held], self.degrees[held]
+
     def understood(self, text: Floats, least: float = 0.05) -> list[tuple[int, float]]:
         """Facets that a text, (in,) float32, asks for with at least this probability, the likeliest first."""
         probabilities = self.reader(text[None])[0]
@@ -118,11 +132,12 @@ class Facets:
         storage.write_json(folder / "facets.json", {"n_items": self.n_items, "names": [list(n) for n in self.names]})
         storage.write_array(folder / "bounds.npy", self.bounds)
         storage.write_array(folder / "rows.npy", self.rows)
+        storage.write_array(folder / "degrees.npy", self.degrees)
 
     @staticmethod
     def paths(folder: Path) -> list[Path]:
         """The files that `save` writes."""
-        return [folder / name for name in ("reader.safetensors", "facets.json", "bounds.npy", "rows.npy")]
+        return [folder / name for name in ("reader.safetensors", "facets.json", *ARRAYS)]
 
     @classmethod
     def load(cls, folder: Path) -> Facets:
@@ -137,8 +152,8 @@ class Facets:
             Projection(**{name: tensors[name] for name in TENSORS}), tensors["vectors"], tensors["bias"]
         )
         names = [(str(name), str(value)) for name, value in meta["names"]]
-        bounds, rows = storage.read_array(folder / "bounds.npy"), storage.read_array(folder / "rows.npy", mmap=True)
-        return cls(reader, names, bounds, rows, int(meta["n_items"]))
+        bounds, rows, degrees = (storage.read_array(folder / name, mmap=name != ARRAYS[0]) for name in ARRAYS)
+        return cls(reader, names, bounds, rows, int(meta["n_items"]), degrees)
 
 
 class FacetsChannel(ByLines):

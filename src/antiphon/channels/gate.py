@@ -4,7 +4,7 @@ No constant is right: for "Italian comedies" the facets should decide, for a lon
 loved Heat and Ronin" who likes what. The gate reads a few facts of a request (its length, the share of its words that
 are values of the catalog, how sure the reader of facets is, the items that it names) and gives each voice a weight:
 
-    w = softplus(A (x - mean) / spread + b)
+    w = scale * softplus(A (x - mean) / spread + b)
 
 It is learned from requests of every kind made from the catalog (`gate_training.py`).
 """
@@ -22,6 +22,8 @@ from antiphon.channels.dictionary import Dictionary, stems_of, telling
 Floats = NDArray[np.float32]
 VOICES = ("text", "passages", "words", "facets", "named", "likes", "liked", "alike", "popularity", "names")
 """What the gate weighs. `text`, `likes` are parts of the joint vector; `liked` is the taste of liked items."""
+SCALES = {"facets": 8.0}
+"""What a weight of 1 is for voices that are not standardised: chances go from 0 to 1, other scores beyond 3."""
 SILENT = -1000.0
 """Before the softplus: no weight."""
 FACTS = (
@@ -58,6 +60,10 @@ def facts_of(
     return rows
 
 
+BY_DICTIONARY = tuple(FACTS.index(fact) for fact in ("covered", "values", "wholly covered"))
+"""Facts that the dictionary tells: none of them where a request says what it wants in other words."""
+
+
 @dataclass(frozen=True)
 class Gate:
     """Weights of the voices as a function of a request's facts.
@@ -76,7 +82,7 @@ class Gate:
         # A request may be longer than any that was trained on: no fact goes further than training did.
         raw = np.clip(scaled, -3, 3) @ np.asarray(self.weights) + np.asarray(self.bias)
         found = np.logaddexp(0, raw).astype(np.float32)
-        return {voice: found[:, place] for place, voice in enumerate(VOICES)}
+        return {voice: found[:, place] * np.float32(SCALES.get(voice, 1)) for place, voice in enumerate(VOICES)}
 
     def without(self, voices: Sequence[str]) -> Gate:
         """The gate with some voices silent."""

@@ -1,7 +1,8 @@
 """Training the gate (torch): which weights of the voices bring what a request asks for to the top.
 
-The loss is the cross entropy of a softmax over the items against equal shares of those that answer the request; the
-scores are the sum of the voices, each times its weight.
+The scores are the sum of the voices, each times its weight. The loss is that of each answer against the items that are
+none, -log(exp(s) / (exp(s) + sum exp(others))), its mean over the answers: where hundreds of items answer, which of
+them comes first does not count.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.base import runtime
-from antiphon.channels.gate import VOICES, Gate
+from antiphon.channels.gate import SCALES, VOICES, Gate
 
 Floats = NDArray[np.float32]
 EPOCHS, BATCH, RATE, DECAY = 60, 64, 0.01, 0.01
-START = {"text": 0.5, "facets": 3.0, "named": 1.0, "names": 1.0, "popularity": -1.0}
+START = {"text": 0.5, "facets": 1.0, "named": 1.0, "names": 1.0, "popularity": -1.0}
 LEAST_SPREAD = 1e-3
 
 
@@ -35,20 +36,22 @@ def fit_gate(facts: Floats, scores: Sequence[Floats], answers: Sequence[NDArray[
     with torch.no_grad():
         layer.bias[:] = torch.tensor([START.get(voice, 0.0) for voice in VOICES])
     optimizer = torch.optim.Adam(layer.parameters(), lr=RATE, weight_decay=DECAY)
-    length = max(len(part) for part in scores)
+    scales = torch.tensor([SCALES.get(voice, 1.0) for voice in VOICES])
     for _ in range(EPOCHS):
         for batch in np.array_split(rng.permutation(len(scores)), max(1, len(scores) // BATCH)):
+            length = max(len(scores[row]) for row in batch)
             given = np.zeros((len(batch), length, len(VOICES)), dtype=np.float32)
-            wanted = np.zeros((len(batch), length), dtype=np.float32)
-            open_ = np.zeros((len(batch), length), dtype=bool)
+            wanted = np.zeros((len(batch), length), dtype=bool)
+            others = np.zeros((len(batch), length), dtype=bool)
             for place, row in enumerate(batch):
                 n = len(scores[row])
-                given[place, :n], open_[place, :n] = scores[row], True
-                wanted[place, :n] = answers[row] / max(1, answers[row].sum())
-            weights = torch.nn.functional.softplus(layer(inputs[batch]))
+                given[place, :n], wanted[place, :n], others[place, :n] = scores[row], answers[row], ~answers[row]
+            weights = torch.nn.functional.softplus(layer(inputs[batch])) * scales
             total = torch.einsum("bnv,bv->bn", torch.from_numpy(given), weights)
-            total = total.masked_fill(~torch.from_numpy(open_), -1e4)
-            loss = -(total.log_softmax(dim=1) * torch.from_numpy(wanted)).sum(dim=1).mean()
+            rest = total.masked_fill(~torch.from_numpy(others), -1e4).logsumexp(dim=1, keepdim=True)
+            right = torch.from_numpy(wanted)
+            lost = torch.nn.functional.softplus(rest - total).masked_fill(~right, 0).sum(dim=1)
+            loss = (lost / right.sum(dim=1).clamp(min=1)).mean()
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()

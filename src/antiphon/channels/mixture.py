@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from antiphon.base import storage
 from antiphon.channels.base import Folded
 from antiphon.channels.gate import Gate
-from antiphon.channels.taste import Taste, TasteChannel
+from antiphon.channels.taste import Taste, TasteChannel, doubt_of, shares_of
 from antiphon.data.held_out import held_out_score
 from antiphon.data.splits import HeldOut
 from antiphon.joint.model import Embedded
@@ -29,6 +29,9 @@ EASE_GRID = (0.0, 0.3, 0.6, 1.0, 1.5, 2.5)
 RERANK_GRID = (0.5, 1.0)
 RERANK_GAIN = 0.001
 """The nDCG@200 of validation users that a second stage must bring to be followed."""
+UNKNOWN_GRID, PASSED_GRID = (0.0, 0.5, 1.0, 2.0), (0.0, 1.0, 2.0, 4.0)
+DOUBT_COST = 0.0002
+"""The nDCG@200 of validation users that doubts about items that nobody liked may cost."""
 JOINT_GRID = (0.0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.2)
 
 
@@ -41,7 +44,8 @@ class Mixture:
     stage, 0 to 1; `reranked`: the weights of its blocks, where it does. `words`: of BM25 beside the joint vector for
     a text. `facets`: what an item gains that surely has what a text asks for; not standardised, so that an unsure
     reading stays quiet. `named`: what it gains for each value that the text names. `alike`: of facets that an item
-    shares with liked ones. `gate`: what weighs the voices of a request with a text, in place of these constants.
+    shares with liked ones. `unknown`, `passed`: what items lose beside a history that nobody liked, and the more people
+    met them (`taste.doubt_of`). `gate`: what weighs the voices of a request with a text, in place of these constants.
     `standardise`: False gives the paper's use, where a query is a weighted sum of unit vectors in the joint space and
     nothing else.
     """
@@ -55,6 +59,8 @@ class Mixture:
     reranked: Mapping[str, float] | None = None
     rerank: float = 0.0
     named: float = 4.0
+    unknown: float = 0.0
+    passed: float = 0.0
     gate: Gate | None = None
 
     def save(self, path: Path) -> None:
@@ -136,6 +142,22 @@ def choose_rerank(
     return best
 
 
+def choose_doubt(scores: Floats, taste: Taste, check: HeldOut) -> tuple[float, float]:
+    """How far to doubt what is predicted for items that nobody liked: the most that costs validation users nothing.
+
+    `scores`: of histories, (n_users, n_items), as they are answered. Where held-out users do like such items, as with
+    cold items that are hidden on purpose, doubts cost, and there are none.
+    """
+    if not (np.asarray(taste.users) == 0).any() or not len(check.users):
+        return 0.0, 0.0
+    values = {
+        doubts: held_out_score(scores - doubt_of(taste, *doubts), check)
+        for doubts in product(UNKNOWN_GRID, PASSED_GRID)
+    }
+    least = max(values.values()) - DOUBT_COST
+    return max((doubts for doubts, value in values.items() if value >= least), key=lambda doubts: (sum(doubts), doubts))
+
+
 def fit_mixture(embedded: Embedded, taste: Taste, vectors: Mapping[str, Floats], check: HeldOut) -> Mixture:
     """The mixture of a space with taste: the weights of a history are chosen on the validation users.
 
@@ -152,8 +174,10 @@ def fit_mixture(embedded: Embedded, taste: Taste, vectors: Mapping[str, Floats],
     history, value = choose_history(scores, check)
     likes = {name: weight for name, weight in LIKES.items() if name in blocks}
     mixture = Mixture(history=history, likes=likes)
-    if taste.reranker is None or not len(check.users):
+    if not len(check.users):
         return mixture
+    if taste.reranker is None:
+        return _doubting(mixture, scores, np.zeros(1, dtype=np.float32), taste, check)
     channel = TasteChannel(vectors, taste, history)
     added = np.zeros((len(check.users), len(embedded.vectors)), dtype=np.float32)
     for row, rows in enumerate(check.profiles):
@@ -163,7 +187,17 @@ def fit_mixture(embedded: Embedded, taste: Taste, vectors: Mapping[str, Floats],
         if (moved := channel.ordered(folded, 1.0)) is not None:
             added[row, moved[0]] = moved[1]
     share, reranked = choose_rerank(scores, added, history, value, check)
-    return replace(mixture, rerank=share, reranked=reranked) if share else mixture
+    mixture = replace(mixture, rerank=share, reranked=reranked) if share else mixture
+    return _doubting(mixture, scores, added, taste, check)
+
+
+def _doubting(mixture: Mixture, scores: Mapping[str, Floats], added: Floats, taste: Taste, check: HeldOut) -> Mixture:
+    """The mixture with its doubts, chosen on histories as it answers them."""
+    weights = mixture.reranked if mixture.rerank else mixture.history
+    total = np.sum([np.float32(weight) * scores[name] for name, weight in shares_of(weights).items()], axis=0)
+    size = np.sqrt(sum(weight**2 for weight in (weights or {}).values())) or 1
+    unknown, passed = choose_doubt(total + np.float32(mixture.rerank / size) * added, taste, check)
+    return replace(mixture, unknown=unknown, passed=passed)
 
 
 def _means(vectors: Floats, profiles: Sequence[NDArray[np.int32]]) -> Floats:

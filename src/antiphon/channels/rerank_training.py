@@ -64,7 +64,7 @@ def _fold(
     # As many users as there are in the end, so that counts mean the same.
     filled = int((np.diff(matrix.indptr) > 0).sum())
     known = counts * np.float32(filled / max(1, filled - len(fold)))
-    without = Taste(np.where(counts[:, None] > 0, items, 0), taste.setting, right, left, known, taste.penalty)
+    without = Taste(np.where(counts[:, None] > 0, items, 0), taste.setting, right, left, known, penalty=taste.penalty)
     halves = [
         np.split(rng.permutation(matrix[user].indices), [matrix[user].nnz // 2]) for user in fold for _ in range(DRAWS)
     ]

@@ -226,6 +226,7 @@ class Resolver:
                 "taste": float(history is not None or shown),
                 "rerank": query.weight("user") * mixture.rerank * query.weight("taste") if alone else 0.0,
                 "popularity": text * counts["popularity"] * query.weight("taste"),
+                "doubt": query.weight("taste") if history is not None and query.only_history else 0.0,
                 "words": text * counts["words"] * query.weight("words"),
                 "passages": text * counts["passages"] * query.weight("passages"),
                 "names": text * counts["names"] * query.weight("names") if len(resolved.asked[place]) else 0.0,
@@ -382,13 +383,14 @@ class Resolver:
     ) -> tuple[Floats | None, Sequence[Floats]]:
         """The texts by the text encoder alone, (n_requests, in) float32, zeros for requests without one; sentences.
 
-        A conversation is the mean of its turns, each of which counts `FADES` times as much as the one after it.
+        A conversation is the mean of its turns, each of which counts `FADES` times as much as the one after it, and of
+        all of them in one text, which counts as much as a turn that would come next.
         """
         rows = [row for row, query in enumerate(queries) if query.has_text]
         nothing: Floats = np.zeros((0, 0), dtype=np.float32)
         if not rows:
             return None, [nothing] * len(queries)
-        parts = [list(turns[row]) or [str(queries[row].text)] for row in rows]
+        parts = [[*turns[row], str(queries[row].text)] for row in rows]
         pieces = [sentences_of(str(queries[row].text)) if "passages" in self.voices else [] for row in rows]
         together = [text for part, more in zip(parts, pieces, strict=True) for text in (*part, *more)]
         encoded: Floats = self._side("text")[1].encode(together)

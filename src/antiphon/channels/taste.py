@@ -15,7 +15,7 @@ Hyperparameters are chosen on the validation users.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -44,7 +44,9 @@ EASE_ITEMS = 8_000
 USUAL = Setting(factors=128, alpha=12.0, regularization=100.0, iterations=15)
 RANGES: Mapping[str, Any] = {"factors": (64, 96, 128), "alpha": (2.0, 30.0), "regularization": (10.0, 200.0)}
 """Scores that keep their norms want a stronger regularization than neighbours by cosine: the search is near it."""
-ARRAYS = ("ials", "ease", "ease_left", "users")
+ARRAYS = ("ials", "ease", "ease_left", "users", "passed")
+NOT_MET = np.float32(-1)
+"""In place of how many passed an item over: it came after training, and nobody can have met it."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,9 @@ class Taste:
 
     `ials`: (n_items, factors) float32. `ease`: (n_items, rank) float32, the right factors; `ease_left`: (n_items,
     rank) float32. Rows of items without interactions are zeros. `users`: (n_items,) float32, the training users of
-    each item. `penalty`: that of EASE. `reranker`: the second stage for histories, where there is one.
+    each item. `passed`: (n_items,) float32, the training users who met it and did not like it; `NOT_MET` for items
+    that came after training, zeros where not given. `penalty`: that of EASE. `reranker`: the second stage for
+    histories, where there is one.
     """
 
     ials: Floats
@@ -61,8 +65,13 @@ class Taste:
     ease: Floats
     ease_left: Floats
     users: Floats
+    passed: Floats = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
     penalty: float = USUAL_PENALTY
     reranker: Reranker | None = None
+
+    def __post_init__(self) -> None:
+        if not len(self.passed):
+            object.__setattr__(self, "passed", np.zeros(len(self.users), dtype=np.float32))
 
     @cached_property
     def gram(self) -> Floats:
@@ -117,6 +126,18 @@ class Taste:
         )
 
 
+def doubt_of(taste: Taste, unknown: float, passed: float) -> Floats:
+    """What items that nobody liked lose beside a history, (n_items,) float32, 0 or more.
+
+    What is predicted for such an item is unsure, and the less likely the more people met it and did not like it:
+    unknown + passed * log(1 + n), n people who passed it over. Items that came after training lose nothing.
+    """
+    doubted = (np.asarray(taste.users) == 0) & (np.asarray(taste.passed) != NOT_MET)
+    lost = unknown + passed * np.log1p(np.maximum(taste.passed, 0))
+    result: Floats = np.where(doubted, lost, 0).astype(np.float32)
+    return result
+
+
 def shares_of(weights: Mapping[str, float] | None) -> dict[str, float]:
     """Weights of blocks as a vector of length 1; the joint block alone where there are none."""
     weights = weights or {"joint": 1.0}
@@ -132,16 +153,22 @@ class TasteChannel:
     """
 
     name = "taste"
-    voices: tuple[str, ...] = ("taste", "rerank", "popularity")
+    voices: tuple[str, ...] = ("taste", "rerank", "popularity", "doubt")
 
-    def __init__(self, items: Mapping[str, Floats], taste: Taste, shares: Mapping[str, float]) -> None:
+    def __init__(
+        self, items: Mapping[str, Floats], taste: Taste, shares: Mapping[str, float], doubt: Floats | None = None
+    ) -> None:
         self.items, self.users, self.reranker, self.shares = items, taste.users, taste.reranker, shares
+        self.doubt = np.zeros(len(taste.users), dtype=np.float32) if doubt is None else doubt
 
     @classmethod
     def of(cls, space: Any) -> Self | None:
         """That of a space with factors of taste."""
         items = {name: block for name, block in space.items.items() if name != "joint"}
-        return cls(items, space.taste, shares_of(space.mixture.reranked)) if items and space.taste else None
+        if not items or space.taste is None:
+            return None
+        doubt = doubt_of(space.taste, space.mixture.unknown, space.mixture.passed)
+        return cls(items, space.taste, shares_of(space.mixture.reranked), doubt)
 
     def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
         """The rows that lead by taste, and those that the second stage orders."""
@@ -156,6 +183,8 @@ class TasteChannel:
                 result += resolved.vectors[name] @ at(items, rows).T
         if resolved.weights["popularity"].any():
             result += self._known_to_many(resolved, rows)
+        if resolved.weights["doubt"].any():
+            result -= resolved.weights["doubt"][:, None] * at(self.doubt, rows)
         for line, moved in zip(result, resolved.kept(self.name, lambda: self._second(resolved)), strict=True):
             if moved is None:
                 continue
@@ -249,7 +278,7 @@ def fit_taste(
     # Exactly zero, not by rounding: that is how an item that nobody has met is told from the others.
     items = np.where(known[:, None], factorize(matrix, best, seed).items, 0).astype(np.float32)
     users = np.asarray(matrix.getnnz(axis=0)).astype(np.float32)
-    return Taste(items, best, right, left, users, penalty)
+    return Taste(items, best, right, left, users, penalty=penalty)
 
 
 def ease_weights(

@@ -206,6 +206,7 @@ class TrainConfig(Section):
     )
     pairs: Sequence[tuple[str, str]] | None = Field(None, description="pairs of modalities; all where not given")
     checkpoint_every: int = Field(10, ge=1, description="epochs between checkpoints")
+    requests: Path | None = Field(None, description="JSONL of real requests and what was chosen of the answers")
 
     @model_validator(mode="after")
     def _patience_has_a_loss_to_watch(self) -> TrainConfig:

@@ -82,6 +82,16 @@ def training_interactions(interactions: Interactions, split: Split) -> Interacti
     return interactions.select(allowed[interactions.user] & interactions.positive & ~cold)
 
 
+def passed_over(interactions: Interactions, split: Split, n_items: int) -> NDArray[np.float32]:
+    """How many training users met each item and did not like it, (n_items,) float32; 0 for cold items."""
+    allowed = np.zeros(interactions.n_users, dtype=bool)
+    allowed[split.train] = True
+    met = interactions.item[allowed[interactions.user] & ~interactions.positive]
+    counts = np.bincount(met, minlength=n_items).astype(np.float32)
+    counts[split.cold_items] = 0
+    return counts
+
+
 def _cold_items(interactions: Interactions, share: float, seed: int) -> NDArray[np.int64]:
     used = np.unique(interactions.item[interactions.positive])
     n_cold = round(share * len(used))

@@ -5,6 +5,7 @@
 - memory: a few words of what is written of an item, out of order; often with its own text hidden from the channels.
 - asked: items asked for by name, "add X and Y".
 - talk: what a user likes by name, and perhaps a facet; something else that the user likes answers.
+- log: what people really asked, where there is a log; what they chose answers.
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ from antiphon.base.language import ENGLISH, Language
 from antiphon.base.wording import fold_title
 from antiphon.config.sections import SyntheticConfig
 from antiphon.data.catalog import Catalog, Interactions
+from antiphon.data.log import Logged
 from antiphon.data.synthetic import SyntheticQueries
 from antiphon.describe.synthetic import YEAR, label_of
 
 LEAST_PER_KIND, PER_KIND = 40, 500
 """Requests of a kind: half as many as there are items, within these."""
+MOST_LOGGED = 2_000
+"""Of a longer log as many are drawn."""
 LEAST_LIKED = 8
 OWN_HIDDEN = 0.5
 """Share of the memories whose own text says nothing: people remember what nobody wrote, and what somebody did."""
@@ -158,6 +162,11 @@ class _Maker:
             else ""
         )
 
+    def logged(self, requests: Sequence[Logged]) -> None:
+        order = self.rng.permutation(len(requests))[:MOST_LOGGED]
+        for place in np.sort(order).tolist():
+            self.add("log", requests[place].text, requests[place].chosen)
+
     def held(self, row: int) -> Ints:
         """Facets of an item."""
         return self.queries.facets[self.queries.bounds[row] : self.queries.bounds[row + 1]]
@@ -174,12 +183,13 @@ def make_practice(
     training: Interactions | None,
     seed: int,
     per_kind: int | None = None,
+    log: Sequence[Logged] = (),
     language: Language = ENGLISH,
 ) -> Practice:
     """Draw requests; the same seed gives the same. `training`: of the users that nothing is measured on.
 
     `texts`: row, what is written of it, and whether a channel reads that text. `per_kind`: by the number of items where
-    not given.
+    not given. `log`: what people really asked.
     """
     maker = _Maker(catalog, config, queries, seed, language)
     lists: list[Ints] = []
@@ -193,5 +203,6 @@ def make_practice(
     maker.memories(per_kind, texts)
     maker.asked(per_kind // 2, liked or [np.arange(catalog.n_items, dtype=np.int32)])
     maker.talk(per_kind, liked)
+    maker.logged(log)
     kinds, said, answers, examples, asked, own = zip(*maker.found, strict=True) if maker.found else ((),) * 6
     return Practice(said, kinds, answers, examples, asked, own)

@@ -12,10 +12,10 @@ from antiphon.base.progress import Progress, silent
 from antiphon.channels.base import Channel, Resolved
 from antiphon.channels.dictionary import Dictionary
 from antiphon.channels.facets import FacetsChannel
-from antiphon.channels.gate import VOICES, Gate
+from antiphon.channels.gate import BY_DICTIONARY, VOICES, Gate
 from antiphon.channels.gate_training import fit_gate
 from antiphon.channels.joint import JointChannel
-from antiphon.channels.mentions import Mention
+from antiphon.channels.mentions import Mention, Names
 from antiphon.channels.mixture import covariance_of
 from antiphon.channels.names import NamesChannel
 from antiphon.channels.passages import Passages, PassagesChannel
@@ -35,11 +35,15 @@ STEP = 64
 
 @dataclass(frozen=True)
 class Known:
-    """What a request's own text is kept from: the passages and the words of descriptions alone."""
+    """What a request's own text is kept from: the passages and the words of descriptions alone.
+
+    `lexical`: of the descriptions without the items' other texts; None where these are the same. `names`: what reads
+    the requests of a log.
+    """
 
     passages: Passages | None
     lexical: Lexical | None
-    """Of the descriptions without the items' other texts; None where these are the same."""
+    names: Names | None = None
 
 
 class Kept:
@@ -59,6 +63,8 @@ def answering(contents: Contents) -> tuple[Resolver, list[Channel]]:
     searchable = contents.embedded.searchable
     columns = field_table(contents.catalog.fields, contents.catalog.field_types)
     dictionary = Dictionary.of(columns, language=contents.language)
+    if contents.facets is not None:
+        dictionary = dictionary.with_degrees(contents.facets.members())
     channels: list[Channel] = [
         JointChannel(contents.embedded.vectors, contents.embedded.parts, contents.embedded.modalities),
         NamesChannel(len(searchable)),
@@ -116,12 +122,29 @@ def gate_of(
             for place, fact, lines in zip(part, *found, strict=True):
                 rows = _candidates(lines, practice, place, resolver.searchable, rng)
                 right = np.isin(rows, practice.answers[place])
-                if right.any():
-                    facts.append(fact)
-                    scores.append(lines[rows])
+                if not right.any():
+                    continue
+                seen = [(fact, lines[rows])]
+                if practice.kinds[place] == "facets":
+                    seen.append(_in_other_words(fact, lines[rows]))
+                for one, line in seen:
+                    facts.append(one)
+                    scores.append(line)
                     answers.append(right)
             advance(len(part))
     return fit_gate(np.stack(facts), scores, answers, seed=seed) if scores else None
+
+
+def _in_other_words(fact: Floats, lines: Floats) -> tuple[Floats, Floats]:
+    """A request as it looks, and its scores, where it says none of the catalog's own words: "frightening", not horror.
+
+    Practice requests are made of the catalog's words; people say others, and then only the reader of facets and the
+    vectors can know what is meant.
+    """
+    fact, lines = fact.copy(), lines.copy()
+    fact[list(BY_DICTIONARY)] = 0
+    lines[:, [VOICES.index("named"), VOICES.index("words")]] = 0
+    return fact, lines
 
 
 def _voices(
@@ -129,11 +152,7 @@ def _voices(
 ) -> tuple[Floats, Floats]:
     """Facts of some requests, and the scores of each voice alone, (n_requests, n_items, n_voices)."""
     queries = [Query(text=practice.texts[place]) for place in part]
-    said = [
-        [Mention(0, 0, int(row), "example") for row in practice.examples[place] if row not in practice.asked[place]]
-        + [Mention(0, 0, int(row), "asked") for row in practice.asked[place]]
-        for place in part
-    ]
+    said = [_named(practice, place, known) for place in part]
     lines = np.zeros((len(part), len(resolver.searchable), len(VOICES)), dtype=np.float32)
     facts: Floats | None = None
     for number, voice in enumerate(VOICES):
@@ -147,6 +166,15 @@ def _voices(
             _silence_own(lines[..., number], practice, part, resolved, voice, known)
     assert facts is not None  # noqa: S101  there are voices
     return facts, lines
+
+
+def _named(practice: Practice, place: int, known: Known) -> Sequence[Mention]:
+    """The items that a request names: known for those that were made, read for those of a log."""
+    if practice.kinds[place] == "log":
+        return () if known.names is None else known.names.said(practice.texts[place])
+    asked = practice.asked[place]
+    examples = [Mention(0, 0, int(row), "example") for row in practice.examples[place] if row not in asked]
+    return [*examples, *(Mention(0, 0, int(row), "asked") for row in asked)]
 
 
 def _silence_own(lines: Floats, practice: Practice, part: range, resolved: Resolved, voice: str, known: Known) -> None:

@@ -26,13 +26,14 @@ from antiphon.base.layout import RunLayout, SpaceLayout
 from antiphon.base.progress import Progress, silent
 from antiphon.channels.facets import Facets, members
 from antiphon.channels.mixture import Mixture
-from antiphon.channels.taste import Taste
+from antiphon.channels.taste import NOT_MET, Taste
 from antiphon.config.load import load_config
-from antiphon.config.sections import Config, SyntheticConfig
+from antiphon.config.sections import Config, DescribeConfig, SyntheticConfig
 from antiphon.data.additions import Merged, Rows, media_of, merge, read_added
 from antiphon.data.catalog import Catalog
 from antiphon.data.descriptions import Descriptions
 from antiphon.data.features import Features
+from antiphon.describe.degrees import degrees_of
 from antiphon.describe.synthetic import label_of, spoken_facets
 from antiphon.encoders.base import ADDED, Encoder, Growth, make_encoder
 from antiphon.encoders.files import read_findings
@@ -226,8 +227,8 @@ def _larger(
 
 
 def _write_facets(basis: Basis, job: Job, folder: Path) -> None:
-    facets = Facets.load(basis.space.facets)
-    grow_facets(facets, basis.merged, job.config.synthetic, spoken_in(job)).save(folder)
+    facets, config = Facets.load(basis.space.facets), job.config
+    grow_facets(facets, basis.merged, config.synthetic, config.describe, spoken_in(job)).save(folder)
 
 
 def _write_taste(basis: Basis, job: Job, folder: Path) -> None:
@@ -244,10 +245,21 @@ def grow_taste(taste: Taste, known: Rows, n_items: int) -> Taste:
         return result
 
     users = grown(taste.users[:, None])[:, 0]
-    return replace(taste, ials=grown(taste.ials), ease=grown(taste.ease), ease_left=grown(taste.ease_left), users=users)
+    passed = np.full(n_items, NOT_MET, dtype=np.float32)
+    passed[known] = taste.passed
+    return replace(
+        taste, ials=grown(taste.ials), ease=grown(taste.ease), ease_left=grown(taste.ease_left), users=users,
+        passed=passed,
+    )  # fmt: skip
 
 
-def grow_facets(facets: Facets, merged: Merged, config: SyntheticConfig, language: Language = ENGLISH) -> Facets:
+def grow_facets(
+    facets: Facets,
+    merged: Merged,
+    config: SyntheticConfig,
+    describe: DescribeConfig,
+    language: Language = ENGLISH,
+) -> Facets:
     """The facets of a larger catalog: the reader and its facets stay, and the fresh items have those that it knows."""
     starts, held = members(facets.bounds, facets.rows, facets.n_items)
     lists = [np.zeros(0, dtype=np.int32)] * merged.catalog.n_items
@@ -261,7 +273,8 @@ def grow_facets(facets: Facets, merged: Merged, config: SyntheticConfig, languag
         lists[row] = np.array(sorted(number[label] for label in labels if label in number), dtype=np.int32)
     bounds = np.concatenate([[0], np.cumsum([len(part) for part in lists])]).astype(np.int64)
     by_facet = members(bounds, np.concatenate(lists).astype(np.int32), len(facets.names))
-    return Facets(facets.reader, facets.names, *by_facet, merged.catalog.n_items)
+    grown = Facets(facets.reader, facets.names, *by_facet, merged.catalog.n_items)
+    return replace(grown, degrees=degrees_of(merged.catalog, describe, config, facets.names, *by_facet))
 
 
 def _check_names(config: Config, addition: Addition) -> None:

@@ -139,7 +139,8 @@ class Space:
     @cached_property
     def dictionary(self) -> Dictionary:
         """The catalog's own values, as texts name them."""
-        return Dictionary.of(self.columns, language=self.language)
+        words = Dictionary.of(self.columns, language=self.language)
+        return words if self.facets is None else words.with_degrees(self.facets.members())
 
     @cached_property
     def names(self) -> Names | None:

@@ -55,7 +55,7 @@ class Conversation:
 
 
 @dataclass(frozen=True)
-class Reply:
+class Turn:
     """What a sentence leads to: answers, what was done, and the conversation after it."""
 
     hits: Sequence[Hit]
@@ -65,7 +65,7 @@ class Reply:
 
 def reply(
     space: Space, conversation: Conversation, sentence: str, *, vocabulary: Vocabulary | None = None, **more: Any
-) -> Reply:
+) -> Turn:
     """Answer the next sentence of a conversation; `more` are parts of `Query` such as k, user, explain.
 
     Raises:
@@ -76,7 +76,7 @@ def reply(
     ids = tuple(hit.item_id for hit in hits)
     seen = tuple(dict.fromkeys((*after.seen, *ids)))[-MAX_ITEMS:]
     read = [] if after.turns == conversation.turns else [one.says for one in space.read(sentence)]
-    return Reply(hits, (*says, *read), replace(after, shown=ids, seen=seen))
+    return Turn(hits, (*says, *read), replace(after, shown=ids, seen=seen))
 
 
 def heard(

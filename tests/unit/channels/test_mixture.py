@@ -9,8 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from antiphon.channels.mixture import Mixture, choose_history, choose_rerank, covariance_of, standardised
+from antiphon.channels.mixture import (
+    UNKNOWN_GRID,
+    Mixture,
+    choose_doubt,
+    choose_history,
+    choose_rerank,
+    covariance_of,
+    standardised,
+)
+from antiphon.channels.taste import NOT_MET, Taste, doubt_of
 from antiphon.data.splits import HeldOut
+from antiphon.numbers.factorization import Setting
 
 
 @given(st.integers(2, 40), st.integers(1, 6), st.floats(0.01, 100), st.integers(0, 1000))
@@ -87,3 +97,30 @@ def test_round_trip(tmp_path: Path) -> None:
     mixture = Mixture(history={"joint": 0.3, "ials": 1.0}, likes={"joint": 1.0}, words=0.8)
     mixture.save(tmp_path / "mixture.json")
     assert Mixture.load(tmp_path / "mixture.json") == mixture
+
+
+def test_doubts_about_what_nobody_liked_are_as_large_as_they_are_free() -> None:
+    """Where held-out users like items that training users did not, doubts cost, and there are none."""
+    check, rng = held_out_rows(), np.random.default_rng(2)
+    scores = rng.normal(size=(40, 50)).astype(np.float32)
+    for row, truth in enumerate(check.truths):
+        scores[row, truth] += 2
+    nothing, setting = np.zeros((50, 0), dtype=np.float32), Setting(1, 1.0, 1.0, 1)
+    asked = np.unique(np.concatenate(check.truths))
+    wanted, unwanted = np.ones(50, dtype=np.float32), np.ones(60, dtype=np.float32)
+    wanted[asked[:10]] = 0
+    assert choose_doubt(scores, Taste(nothing, setting, nothing, nothing, wanted), check)[0] == 0.0
+    # Ten more items that nobody asks for, and that seem to fit everybody.
+    unwanted[50:] = 0
+    wider = np.concatenate([scores, np.full((40, 10), 5, dtype=np.float32)], axis=1)
+    taste = Taste(*([np.zeros((60, 0), np.float32), setting, *[np.zeros((60, 0), np.float32)] * 2]), unwanted)
+    unknown, _ = choose_doubt(wider, taste, check)
+    assert unknown == UNKNOWN_GRID[-1]
+
+
+def test_what_came_after_training_is_not_doubted() -> None:
+    """Nobody can have met it."""
+    nothing = np.zeros((3, 0), dtype=np.float32)
+    users, passed = np.array([4, 0, 0], dtype=np.float32), np.array([0, 7, NOT_MET], dtype=np.float32)
+    found = doubt_of(Taste(nothing, Setting(1, 1.0, 1.0, 1), nothing, nothing, users, passed), 1.0, 2.0)
+    assert_allclose(found, [0, 1 + 2 * np.log(8), 0], rtol=1e-6)

@@ -41,7 +41,7 @@ def test_a_text_speaks_to_whatever_reads_texts(space: Space) -> None:
 def test_items_speak_to_taste_and_their_facets(space: Space) -> None:
     """Likes have facets in common with their answers; a history is a matter of taste."""
     assert set(voices(space, Query(likes=(A,)))) == {"joint", "taste", "alike"}
-    assert set(voices(space, Query(user="user-05"))) <= {"joint", "taste", "rerank"}
+    assert set(voices(space, Query(user="user-05"))) <= {"joint", "taste", "rerank", "doubt"}
     assert "rerank" not in voices(space, Query(user="user-05", text="dark"))
 
 

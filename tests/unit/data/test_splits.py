@@ -12,7 +12,7 @@ from antiphon.config.load import load_config
 from antiphon.config.sections import SplitConfig
 from antiphon.data.catalog import Catalog, Interactions
 from antiphon.data.reading import read_catalog
-from antiphon.data.splits import MIN_POSITIVES, held_out, make_split, training_interactions
+from antiphon.data.splits import MIN_POSITIVES, Split, held_out, make_split, passed_over, training_interactions
 
 
 def catalog_of(pairs, n_items):
@@ -165,3 +165,11 @@ def test_a_single_user_is_trained_on():
     """Ten percent of one is none."""
     split = make_split(catalog_of({(0, 0): True, (0, 1): True}, 2), SplitConfig(), 0)
     assert split.train.tolist() == [0]
+
+
+def test_who_passed_an_item_over_is_counted_among_training_users_alone():
+    """Two users met item 0 and liked neither time; a held-out user's dislike and a cold item's count for nothing."""
+    pairs = {(0, 0): False, (1, 0): False, (1, 1): True, (2, 0): False, (0, 2): False}
+    catalog = catalog_of(pairs, 3)
+    split = Split(np.array([0, 1]), np.array([], dtype=np.int64), np.array([2]), np.array([2]))
+    np.testing.assert_array_equal(passed_over(catalog.interactions, split, 3), [2, 0, 0])

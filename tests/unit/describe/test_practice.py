@@ -8,7 +8,8 @@ import pyarrow as pa
 from antiphon.base.language import language_of
 from antiphon.config.sections import SyntheticConfig
 from antiphon.data.catalog import Catalog, Interactions
-from antiphon.describe.practice import Practice, make_practice
+from antiphon.data.log import Logged
+from antiphon.describe.practice import MOST_LOGGED, Practice, make_practice
 from antiphon.describe.synthetic import make_queries, plain_texts
 
 N_ITEMS, N_USERS = 40, 10
@@ -65,6 +66,17 @@ def test_the_same_seed_gives_the_same_requests() -> None:
     assert made(liked()).texts == made(liked()).texts
     assert made(liked()).texts != made(liked(), seed=1).texts
     assert "talk" not in made(None).kinds
+
+
+def test_a_log_is_practised_as_it_is() -> None:
+    """What was chosen answers; a long log is drawn from."""
+    log = [Logged(f"request {number}", (number % N_ITEMS,)) for number in range(MOST_LOGGED + 50)]
+    config, of = SyntheticConfig(min_items=2), catalog()
+    practice = make_practice(of, config, make_queries(of, config, 0), [], None, 0, per_kind=5, log=log)
+    texts = [text for text, kind in zip(practice.texts, practice.kinds, strict=True) if kind == "log"]
+    assert len(texts) == MOST_LOGGED
+    place = practice.texts.index(texts[3])
+    assert practice.answers[place].tolist() == [int(texts[3].split()[1]) % N_ITEMS]
 
 
 def test_requests_are_phrased_in_the_language_of_the_space() -> None:

@@ -18,6 +18,7 @@ from antiphon.query.reading import Read
     ],
 )
 def test_a_reading_says_what_it_is(read, said):
+    """A reading says what it is."""
     assert read.says == said
     assert read.plain()["says"] == said
     assert ("item_id" in read.plain()) == (read.item_id is not None)

@@ -121,6 +121,7 @@ def test_every_door_says_of_a_part_what_the_request_says():
 
 
 def test_turns_and_text_are_one_text_with_the_text_last():
+    """Turns and text are one text with the text last."""
     assert Query(turns=("first", "second"), text="third").spoken == "first\nsecond\nthird"
     assert Query(likes=("1",)).spoken is None
 
@@ -134,5 +135,6 @@ def test_turns_and_text_are_one_text_with_the_text_last():
     ],
 )
 def test_odd_conversations_are_refused(parts, said):
+    """Odd conversations are refused."""
     with pytest.raises(QueryError, match=said):
         Query(**parts)

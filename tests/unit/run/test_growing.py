@@ -19,7 +19,7 @@ from antiphon.base import storage
 from antiphon.base.progress import silent
 from antiphon.channels.facets import FacetReader, Facets, members
 from antiphon.channels.taste import Taste
-from antiphon.config.sections import ModalityConfig, SplitConfig, SyntheticConfig
+from antiphon.config.sections import DescribeConfig, ModalityConfig, SplitConfig, SyntheticConfig
 from antiphon.data.additions import Merged
 from antiphon.data.catalog import Catalog
 from antiphon.data.descriptions import Descriptions
@@ -75,7 +75,7 @@ def test_facets_of_fresh_items_are_those_that_the_reader_knows(genres: list[list
     fresh = np.sort(np.random.default_rng(n_fresh).permutation(len(genres))[:n_fresh])
     known = np.setdiff1d(np.arange(len(genres)), fresh)
     old = facets(catalog([genres[row] for row in known]))
-    grown = grow_facets(old, Merged(whole, known, fresh, (), ()), CONFIG)
+    grown = grow_facets(old, Merged(whole, known, fresh, (), ()), CONFIG, DescribeConfig())
     assert grown.names is old.names
     expected = [one & set(old.names) for one in held_by(facets(whole))]
     assert held_by(grown) == expected
@@ -86,7 +86,7 @@ def test_the_same_words_are_the_same_facet() -> None:
     """A fresh item whose genre is said in the words of a tag that the reader knows has that facet."""
     old = facets(catalog([["drama"]], [["noir"]]))
     whole = catalog([["drama"], ["noir"]], [["noir"], []])
-    grown = grow_facets(old, Merged(whole, np.array([0]), np.array([1]), ("i1",), ()), CONFIG)
+    grown = grow_facets(old, Merged(whole, np.array([0]), np.array([1]), ("i1",), ()), CONFIG, DescribeConfig())
     assert held_by(grown) == [{("genres", "drama"), ("tags", "noir")}, {("tags", "noir")}]
 
 

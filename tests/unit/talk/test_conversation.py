@@ -24,6 +24,7 @@ def begun(**more):
 
 
 def test_nothing_is_shown_twice(space):
+    """Nothing is shown twice."""
     talk = space.talk(k=8)
     first = [hit.item_id for hit in talk.say("a drama")]
     second = [hit.item_id for hit in talk.say("with some music in it")]
@@ -33,6 +34,7 @@ def test_nothing_is_shown_twice(space):
 
 
 def test_all_turns_reach_the_space(space, words):
+    """All turns reach the space."""
     after, _ = heard(space, begun(), "I would love to see some trains", words)
     query = query_of(space, after, k=5)
     assert query.turns == ("a drama", "I would love to see some trains")
@@ -41,6 +43,7 @@ def test_all_turns_reach_the_space(space, words):
 
 
 def test_a_command_is_no_turn(space, words):
+    """A command is no turn."""
     after, says = heard(space, begun(), "more like the second one, but newer", words)
     assert after.turns == ("a drama",)
     assert after.wish.likes == ("film-008",)
@@ -57,17 +60,20 @@ def test_a_command_is_no_turn(space, words):
     ],
 )
 def test_a_sentence_may_point_at_an_answer(space, words, sentence, part):
+    """A sentence may point at an answer."""
     after, _ = heard(space, begun(), sentence, words)
     assert after.turns[-1] == sentence
     assert getattr(after.wish, part) == ("film-004",)
 
 
 def test_the_first_sentence_is_no_command(space, words):
+    """The first sentence is no command."""
     after, says = heard(space, Conversation(), "newer", words)
     assert (after.turns, says) == (("newer",), ())
 
 
 def test_start_over_forgets_everything(space, words):
+    """Start over forgets everything."""
     after, _ = heard(space, begun(), "start over", words)
     assert after == Conversation()
     with pytest.raises(QueryError, match="empty"):
@@ -75,6 +81,7 @@ def test_start_over_forgets_everything(space, words):
 
 
 def test_what_is_asked_for_by_name_comes_again(space):
+    """What is asked for by name comes again."""
     title = space.titles[4]
     before = begun()
     assert "film-004" in before.seen
@@ -83,6 +90,7 @@ def test_what_is_asked_for_by_name_comes_again(space):
 
 
 def test_a_sentence_can_be_taken_back(space):
+    """A sentence can be taken back."""
     talk = Talk(space, k=3)
     talk.say("a drama")
     before = talk.conversation
@@ -92,6 +100,7 @@ def test_a_sentence_can_be_taken_back(space):
 
 
 def test_later_turns_count_more(space):
+    """Later turns count more."""
     one, other = "a horror film full of ghosts", "a comedy for a wedding"
     text = space.resolve([Query(text=other)]).texts[0]
     last, first = (space.resolve([Query(turns=turns)]).texts[0] for turns in ((one, other), (other, one)))
@@ -99,5 +108,6 @@ def test_later_turns_count_more(space):
 
 
 def test_an_empty_sentence_is_refused(space):
+    """An empty sentence is refused."""
     with pytest.raises(QueryError, match="empty"):
         reply(space, begun(), "  ")

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antiphon.base import storage
 from antiphon.channels.facet_training import fit_facets
 from antiphon.channels.facets import Facets
+from antiphon.describe.degrees import degrees_of
+from antiphon.run.outputs import catalog_of
 from antiphon.run.stage import Job, Stage
 from antiphon.run.stages.synthetic import NAME as SYNTHETIC
 from antiphon.run.stages.synthetic import identity_of, queries_of
@@ -21,7 +30,21 @@ def work(job: Job, fingerprint: str) -> None:
         seed=job.config.seed,
         progress=job.progress,
     )
-    fitted.save(job.layout.facets)
+    replace(fitted, degrees=_degrees(job, fitted)).save(job.layout.facets)
+
+
+def _degrees(job: Job, facets: Facets) -> NDArray[np.float32]:
+    config = job.config
+    return degrees_of(
+        catalog_of(job), config.describe, config.synthetic, facets.names, np.asarray(facets.bounds), facets.rows
+    )
+
+
+def _counts(job: Job) -> list[Any]:
+    """The columns that say how many people are behind each value."""
+    items = catalog_of(job).items
+    names = [category.counts for category in job.config.describe.categories if category.counts is not None]
+    return [[name, storage.digest("counts", items[name].to_pylist())] for name in names if name in items.column_names]
 
 
 STAGE = Stage(
@@ -29,6 +52,6 @@ STAGE = Stage(
     work,
     lambda job: Facets.paths(job.layout.facets),
     inputs=[SYNTHETIC],
-    options=lambda job: [identity_of(job), job.config.seed],
+    options=lambda job: [identity_of(job), job.config.seed, _counts(job)],
     wanted=lambda job: job.config.space.facets and SYNTHETIC in job.records,
 )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from antiphon.base import storage
 from antiphon.channels.passages import sentences_of
+from antiphon.data.log import Logged, read_log
 from antiphon.data.splits import training_interactions
 from antiphon.describe.passages import gen_texts, texts_of
 from antiphon.describe.practice import Practice, make_practice
@@ -30,12 +31,18 @@ def stage(encoders: Sequence[Encoder[Any]]) -> Stage:
         assert reader is not None  # noqa: S101  else it is not wanted
         vectors = reader.encode_requests(_said(practised(job)), job.layout.workspace(reader.modality), job.progress)
         storage.write_array(job.layout.practice / "vectors.npy", vectors)
+        chosen = [[logged.text, logged.chosen] for logged in _log(job)]
+        storage.write_json(job.layout.practice / "log.json", chosen)
 
     return Stage(
         NAME,
         work,
-        lambda job: [job.layout.practice / "vectors.npy"],
-        options=lambda job: [reader.request_identity() if reader else None, _said(practised(job))],
+        lambda job: [job.layout.practice / name for name in ("vectors.npy", "log.json")],
+        options=lambda job: [
+            reader.request_identity() if reader else None,
+            _said(practised(job)),
+            [[logged.text, logged.chosen] for logged in _log(job)],
+        ],
         wanted=lambda job: reader is not None and job.config.space.facets and SYNTHETIC in job.records,
         code=[type(reader)],
     )
@@ -48,11 +55,27 @@ def practised(job: Job) -> Practice:
         config, catalog = job.config, catalog_of(job)
         interactions = catalog.interactions
         training = None if interactions is None else training_interactions(interactions, split_of(job))
+        written, language = _written(job), spoken_in(job)
         return make_practice(
-            catalog, config.synthetic, drawn(job), _written(job), training, config.seed, language=spoken_in(job)
+            catalog, config.synthetic, drawn(job), written, training, config.seed, log=_log(job), language=language
         )
 
     return job.once(NAME, make)
+
+
+def _log(job: Job) -> Sequence[Logged]:
+    """Real requests, where the configuration names a log of them."""
+    path = job.config.train.requests
+    if path is None:
+        return ()
+
+    def read() -> Sequence[Logged]:
+        log = read_log(path, {item_id: row for row, item_id in enumerate(catalog_of(job).item_ids)})
+        if log.without:
+            job.notify(f"practice: {log.without:,} requests of {path} have nothing chosen that is in the catalog")
+        return log.requests
+
+    return job.once("log", read)
 
 
 def vectors_of(job: Job) -> dict[str, NDArray[np.float32]]:

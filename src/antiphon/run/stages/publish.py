@@ -10,6 +10,7 @@ from typing import Any
 from antiphon.base.layout import FORMAT
 from antiphon.channels.cold import taste_vectors
 from antiphon.channels.facets import Facets
+from antiphon.channels.mentions import Names
 from antiphon.channels.mixture import Mixture, fit_mixture
 from antiphon.channels.passages import Passages
 from antiphon.channels.taste import Taste
@@ -17,6 +18,7 @@ from antiphon.channels.words import Lexical, tokens
 from antiphon.describe.passages import lexical_texts, texts_of
 from antiphon.encoders.base import Encoder
 from antiphon.joint.model import Embedded, JointModel, embed_items
+from antiphon.query.columns import field_table, year_column
 from antiphon.run.gating import Known, answering, gate_of
 from antiphon.run.outputs import Change, catalog_of, changed, descriptions_of, features_of, spoken_in, validation_of
 from antiphon.run.publish import Contents, publish
@@ -94,12 +96,21 @@ def _gated(job: Job, contents: Contents) -> Contents:
     if contents.lexical is not None and job.config.describe.texts:
         words = tokens(lexical_texts(contents.catalog, descriptions_of(job)), contents.language)
         bare = Lexical.fit(words, language=contents.language)
-    known = Known(contents.passages, bare)
+    known = Known(contents.passages, bare, _names(contents) if job.config.train.requests else None)
     resolver, channels = answering(contents)
     gate = gate_of(
         practised(job), vectors_of(job), resolver, channels, known, seed=job.config.seed, progress=job.progress
     )
     return replace(contents, mixture=replace(contents.mixture, gate=gate))
+
+
+def _names(contents: Contents) -> Names:
+    """The items' names, as the published space will read them."""
+    columns = field_table(contents.catalog.fields, contents.catalog.field_types)
+    share = (lambda _: 0.0) if contents.lexical is None else contents.lexical.share
+    users = None if contents.taste is None else contents.taste.users
+    years = year_column(columns, contents.language.is_year)
+    return Names.of(contents.catalog.items["title"].to_pylist(), users, years, share, contents.language)
 
 
 def _mixture(job: Job, embedded: Embedded, taste: Taste | None, vectors: Mapping[str, Any]) -> Mixture:

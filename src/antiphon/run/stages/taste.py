@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from antiphon.base import storage
 from antiphon.channels.rerank_training import fit_reranker
 from antiphon.channels.taste import Taste, fit_taste
 from antiphon.data.catalog import Interactions
 from antiphon.data.held_out import user_item_matrix
-from antiphon.data.splits import HeldOut, training_interactions
+from antiphon.data.splits import HeldOut, passed_over, training_interactions
 from antiphon.run.outputs import catalog_of, split_of, validation_of
 from antiphon.run.stage import Job, Stage
 
@@ -24,14 +27,20 @@ def work(job: Job, fingerprint: str) -> None:
     if config.rerank:
         matrix = user_item_matrix(train_on, n_items)
         fitted = replace(fitted, reranker=fit_reranker(matrix, fitted, seed=seed, progress=job.progress))
-    fitted.save(folder)
+    replace(fitted, passed=_passed(job)).save(folder)
 
 
 def _options(job: Job) -> Any:
     config, (train_on, check) = job.config.space, _inputs(job)
-    arrays = [train_on.user, train_on.item, train_on.weight, *check.profiles, *check.truths]
+    arrays = [train_on.user, train_on.item, train_on.weight, *check.profiles, *check.truths, _passed(job)]
     settings = [config.taste_trials, config.ease_rank, config.rerank, job.config.seed, catalog_of(job).n_items]
     return [settings, storage.array_digest(*arrays)]
+
+
+def _passed(job: Job) -> NDArray[np.float32]:
+    interactions = catalog_of(job).interactions
+    assert interactions is not None  # noqa: S101  else it is not wanted
+    return passed_over(interactions, split_of(job), catalog_of(job).n_items)
 
 
 def _inputs(job: Job) -> tuple[Interactions, HeldOut]:

@@ -36,7 +36,7 @@ def stage(config: Config, *, seed: int | None = None, changes: Sequence[tuple[st
         model.save(folder)
         shutil.rmtree(checkpoint, ignore_errors=True)
 
-    settings = [config.joint.model_dump(mode="json"), config.train.model_dump(mode="json"), seed]
+    settings = [config.joint.model_dump(mode="json"), config.train.model_dump(mode="json", exclude={"requests"}), seed]
     return Stage(
         "train",
         work,
