@@ -41,6 +41,8 @@ class SpaceLayout:
     """(n_modalities, n_items) bool."""
     map = Below("map.npy")
     """(n_items, 2) float32 from 0 to 1: where each item is on the page's map; NaN where it has no vector."""
+    language = Below("language.toml")
+    """The language of the requests, where it does not come with antiphon."""
     model = Below("model")
     """Folder of the joint model."""
     taste = Below("taste")

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from antiphon.errors import MissingExtraError
+from antiphon.errors import ConfigError, MissingExtraError, nearest
 
 OPENMP = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "4000"}
 """How threads wait for each other, where the environment does not say it."""
@@ -143,13 +143,18 @@ def bm25s() -> Any:
     return library("bm25s", "serve", "matching words")
 
 
-def stemmer() -> Any:
-    """An English Snowball stemmer.
+def stemmer(name: str = "english") -> Any:
+    """A Snowball stemmer.
 
     Raises:
+        ConfigError: there is none of that name.
         MissingExtraError: PyStemmer is not installed.
     """
-    return library("Stemmer", "serve", "matching words").Stemmer("english")
+    module = library("Stemmer", "serve", "matching words")
+    try:
+        return module.Stemmer(name)
+    except KeyError as error:
+        raise ConfigError(f"there is no stemmer {name!r}; {nearest(name, module.algorithms())}") from error
 
 
 def cache_folder() -> Path:

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.base import runtime
-from antiphon.base.wording import DECADES, DEMONYMS, PLACE_FIELD, REQUEST_WORDS, STOP_WORDS, TIME_FIELD, fold
+from antiphon.base.language import ENGLISH, Language
+from antiphon.base.wording import fold
 from antiphon.query.columns import Column, NumberColumn, WordColumn
 
 Floats = NDArray[np.float32]
@@ -24,7 +25,6 @@ Rows = NDArray[np.int32]
 MAX_WORDS = 6
 """Longer values are sentences, which no request repeats."""
 _WORDS = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
-_SPOKEN = {first: name for name, first in DECADES.items()}
 
 
 @dataclass(frozen=True)
@@ -42,20 +42,26 @@ class Named:
 
 
 class Dictionary:
-    """Values of a catalog by the stems of their words; the items of each are ascending rows, int32."""
+    """Values of a catalog by the stems of their words; the items of each are ascending rows, int32.
+
+    `language`: that of the requests.
+    """
 
     def __init__(
         self,
         entries: Mapping[tuple[str, ...], Rows],
         n_items: int,
         degrees: Mapping[tuple[str, ...], Floats] | None = None,
+        language: Language = ENGLISH,
     ) -> None:
-        self.entries, self.n_items, self.degrees = entries, n_items, degrees or {}
+        self.entries, self.n_items, self.degrees, self.language = entries, n_items, degrees or {}, language
         self.longest = max(map(len, entries), default=0)
         self._joined = {"".join(stems): stems for stems in sorted(entries) if 1 < len(stems) <= 3}
 
     @classmethod
-    def of(cls, columns: Mapping[str, Column], fields: Sequence[str] | None = None) -> Dictionary:
+    def of(
+        cls, columns: Mapping[str, Column], fields: Sequence[str] | None = None, language: Language = ENGLISH
+    ) -> Dictionary:
         """That of a catalog's columns: words of texts and lists, and decades of the column with years.
 
         `fields`: only these; all where not given.
@@ -66,23 +72,23 @@ class Dictionary:
             n_items = len(column.present())
             if fields is not None and name not in fields:
                 continue
-            for forms, rows in _values(name, column):
-                for stems in {stems_of(form) for form in forms if not is_silent(form)}:
+            for forms, rows in _values(name, column, language):
+                for stems in {stems_of(form, language) for form in forms if not is_silent(form, language)}:
                     if len(stems) <= MAX_WORDS:
                         found[stems].append(rows)
         entries = {
             stems: parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts)) for stems, parts in found.items()
         }
-        return cls(entries, n_items)
+        return cls(entries, n_items, language=language)
 
     def named(self, text: str) -> list[Named]:
         """The values that a text names, from the left, the longest first; no two share a word."""
         words = _words(text)
-        stems = [_stem(word) for word in words]
+        stems = [_stem(word, self.language) for word in words]
         result, place = [], 0
         while place < len(stems):
             found = self._at(stems, place)
-            if found is not None and all(map(_says_nothing, words[found.start : found.end])):
+            if found is not None and all(map(self.language.is_empty, words[found.start : found.end])):
                 found = None  # "music" has the stem of "musical"
             if found is not None:
                 result.append(found)
@@ -110,68 +116,69 @@ class Dictionary:
         """The same with degrees: of some values, in words, the items that have it and how much of it each has."""
         degrees: dict[tuple[str, ...], Floats] = {}
         for value, rows, parts in known:
-            stems = stems_of(value)
+            stems = stems_of(value, self.language)
             entry = self.entries.get(stems)
             if entry is None or (parts >= 1).all():
                 continue
             full = np.ones(self.n_items, dtype=np.float32)
             full[rows] = parts
             degrees[stems] = full[entry]
-        return Dictionary(self.entries, self.n_items, degrees)
+        return Dictionary(self.entries, self.n_items, degrees, self.language)
 
 
-def stems_of(text: str) -> tuple[str, ...]:
+def stems_of(text: str, language: Language = ENGLISH) -> tuple[str, ...]:
     """The stems of a text's words in order, folded; signs between words are gone."""
-    return tuple(map(_stem, _words(text)))
+    return tuple(_stem(word, language) for word in _words(text))
 
 
-def telling(text: str) -> list[str]:
+def telling(text: str, language: Language = ENGLISH) -> list[str]:
     """The words of a text that may name something, folded: not those that people put around what they ask for."""
-    return [word for word in _words(text) if not _says_nothing(word)]
+    return [word for word in _words(text) if not language.is_empty(word)]
 
 
-def is_silent(text: str) -> bool:
+def is_silent(text: str, language: Language = ENGLISH) -> bool:
     """Whether no word of a text may name anything."""
-    return not telling(text)
+    return not telling(text, language)
 
 
 def _words(text: str) -> list[str]:
     return _WORDS.findall(fold(text).replace("\u2019", "'"))
 
 
-def _says_nothing(word: str) -> bool:
-    return word in STOP_WORDS or word in REQUEST_WORDS
+def _stem(word: str, language: Language) -> str:
+    return _stemmed(language.irregular.get(word, word), language.stemmer)
 
 
 @lru_cache(maxsize=200_000)
-def _stem(word: str) -> str:
-    stem: str = runtime.stemmer().stemWord(word.removesuffix("'s"))
+def _stemmed(word: str, stemmer: str) -> str:
+    stem: str = runtime.stemmer(stemmer).stemWord(word.removesuffix("'s"))
     return stem
 
 
-def _values(name: str, column: Column) -> Iterable[tuple[Iterable[str], Rows]]:
+def _values(name: str, column: Column, language: Language) -> Iterable[tuple[Iterable[str], Rows]]:
     """Each value of a column: the ways in which it is said, and the items that have it."""
     if isinstance(column, WordColumn):
-        peoples = _peoples() if PLACE_FIELD.search(name) else {}
+        peoples = _peoples(language) if language.is_place(name) else {}
         order = np.argsort(column.codes, kind="stable")
         codes, rows = column.codes[order], column.rows[order].astype(np.int32)
         ends = np.searchsorted(codes, np.arange(len(column.vocabulary) + 1))
         for value, code in column.vocabulary.items():
             yield (value, *peoples.get(fold(value), ())), np.unique(rows[ends[code] : ends[code + 1]])
-    elif isinstance(column, NumberColumn) and column.type == "number" and TIME_FIELD.search(name):
+    elif isinstance(column, NumberColumn) and column.type == "number" and language.is_time(name):
         decades = np.floor(np.nan_to_num(column.values, nan=-1) / 10).astype(np.int64) * 10
         for decade in np.unique(decades[decades > 0]).tolist():
-            forms = (f"{decade}s", f"{decade % 100:02}s", *filter(None, [_SPOKEN.get(decade)]))
-            yield forms, np.flatnonzero(decades == decade).astype(np.int32)
+            written = [form.format(decade=decade, short=f"{decade % 100:02}") for form in language.decades.forms]
+            spoken = [said for said, first in language.decades.names.items() if first == decade]
+            yield (*written, *spoken), np.flatnonzero(decades == decade).astype(np.int32)
 
 
-def _peoples() -> dict[str, list[str]]:
+def _peoples(language: Language) -> dict[str, list[str]]:
     """Names of countries, folded -> what their people and things are called."""
     found: dict[str, list[str]] = defaultdict(list)
-    for people, countries in DEMONYMS.items():
+    for people, countries in language.peoples.items():
         for country in countries:
             found[country].append(people)
-    for countries in {tuple(value) for value in DEMONYMS.values()}:
+    for countries in {tuple(value) for value in language.peoples.values()}:
         for country in countries:
             found[country] += [other for other in countries if other != country]
     return found

@@ -47,8 +47,8 @@ def facts_of(
     rows = np.zeros((len(texts), len(FACTS)), dtype=np.float32)
     chances = np.zeros((len(texts), 1), dtype=np.float32) if chances is None else chances
     for row, text, chance, examples, asked in zip(rows, texts, chances, n_examples, n_asked, strict=True):
-        stems = stems_of(text)
-        n_telling = len(telling(text))
+        stems = stems_of(text, dictionary.language)
+        n_telling = len(telling(text, dictionary.language))
         named = dictionary.named(text)
         covered = min(1.5, sum(value.end - value.start for value in named) / max(1, n_telling))
         first = np.sort(chance)[-3:][::-1]

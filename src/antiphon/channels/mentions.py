@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.base.wording import REQUEST_WORDS, STOP_WORDS, bare, fold, names_of
+from antiphon.base.language import ENGLISH, Language, any_of
+from antiphon.base.wording import bare, fold, names_of
 
 How = Literal["example", "asked", "refused"]
 MAX_NAME_WORDS = 12
@@ -24,23 +26,6 @@ _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 _YEAR = re.compile(r"[\"'\u201d\u2019]?\s*\(?((?:18|19|20)\d\d)\b\)?")
 _NEXT = re.compile(r"\s[A-Z][^\W\d_]+")
 _BEFORE = re.compile(r"(?<![.!?:,;]\s)\b[A-Z][^\W\d_]+\s$")
-_CUE = re.compile(
-    r"(?:likes?|liked|loved?|enjoy(?:ed)?|saw|seen|watch(?:ed)?|similar to|such as|fans? of|"
-    r"favou?rites?(?: \w+)?(?: is| are)?|add|play|called|titled|recommend|suggest)(?: the movie| the film)?$"
-)
-_WEAK_CUE = re.compile(r"(?:as|by|see|include|put|of|about|is|was|heard|with|from|than|and|or|in|,|&)$")
-_EXAMPLE = re.compile(
-    r"\b(?:likes?|liked|loved?|similar to|enjoy(?:ed)?|watched|saw|seen|fans? of|favou?rites?|such as|style of|vein of|"
-    r"reminds? me of|recommend(?:ed)?|into|listen(?:ing)? to)\b",
-    re.IGNORECASE,
-)
-_ASKED = re.compile(r"\b(?:add|play|put|include|queue|by|from|songs?|tracks?)\b", re.IGNORECASE)
-_REFUSED = re.compile(
-    r"(?:\b(?:not|no|never|nothing|without|except|hate[ds]?|dislike[ds]?|avoid|unlike)\b|n['\u2019]?t\b)"
-    r"(?:\W+(?!but\b)\w+){0,3}\W*$",
-    re.IGNORECASE,
-)
-_SEEN = re.compile(r"\b(?:seen|saw|heard|watched)\b[^.!?]*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -51,6 +36,23 @@ class Mention:
     end: int
     row: int
     how: How = "example"
+
+
+class Cues:
+    """What the words around a name say of it, in one language."""
+
+    def __init__(self, language: Language) -> None:
+        words = language.names
+        self.cue = re.compile(rf"(?:{any_of(words.cue)})(?: (?:{any_of(words.between)}))?$")
+        self.weak_cue = re.compile(rf"(?:{any_of(words.weak_cue)})$")
+        self.listed = re.compile(rf"\s*(?:[,;\n/.&]|$|{words.conjunction}\b)")
+        self.example = re.compile(rf"\b(?:{any_of(words.example)})\b", re.IGNORECASE)
+        self.asked = re.compile(rf"\b(?:{any_of(words.asked)})\b", re.IGNORECASE)
+        self.refused = re.compile(
+            rf"\b(?:{any_of(words.refused)})\b(?:\W+(?!(?:{any_of(words.refused_until)})\b)\w+){{0,3}}\W*$",
+            re.IGNORECASE,
+        )
+        self.seen = re.compile(rf"\b(?:{any_of(words.seen)})\b[^.!?]*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,12 @@ class Names:
     rows: Mapping[tuple[str, ...], Sequence[int]]
     years: NDArray[np.float64] | None
     share: Callable[[str], float]
+    language: Language = ENGLISH
+
+    @cached_property
+    def cues(self) -> Cues:
+        """What is read around names."""
+        return Cues(self.language)
 
     @classmethod
     def of(
@@ -72,6 +80,7 @@ class Names:
         users: NDArray[np.int64] | NDArray[np.float32] | None,
         years: NDArray[np.float64] | None,
         share: Callable[[str], float],
+        language: Language = ENGLISH,
     ) -> Names:
         """The names of items, as people write them; `users`: (n_items,), how many know each."""
         order = np.arange(len(titles)) if users is None else np.argsort(users, kind="stable")
@@ -81,7 +90,7 @@ class Names:
                 words = tuple(name.split())
                 if len(words) <= MAX_NAME_WORDS:
                     rows.setdefault(words, []).append(row)
-        return cls(rows, years, share)
+        return cls(rows, years, share, language)
 
     def said(self, text: str, keep: Container[str] = ()) -> list[Mention]:
         """The items that a text names, from the left, each once; the longest name goes first.
@@ -92,7 +101,7 @@ class Names:
         spans = [(mention.start, mention.end) for mention in found]
         once: dict[int, Mention] = {}
         for mention in found:
-            how = _how(text, mention.start, mention.end, spans)
+            how = self._how(text, mention.start, mention.end, spans)
             once.setdefault(mention.row, Mention(mention.start, mention.end, mention.row, how))
         return list(once.values())
 
@@ -129,47 +138,47 @@ class Names:
         self, text: str, start: int, end: int, words: Sequence[str]
     ) -> bool:
         before, after = text[:start], text[end:]
-        content = [word for word in words if word not in STOP_WORDS and word not in REQUEST_WORDS]
+        content = [word for word in words if not self.language.is_empty(word)]
         share = max(map(self.share, content), default=1.0)
-        capital = _is_capital(text[start:end]) and not text.isupper()
+        capital = self._is_capital(text[start:end]) and not text.isupper()
         if not before.strip() and not after.strip(" .!?"):
             return share <= COMMON or capital
         if before[-1:] in tuple('"\u201c') and after[:1] in tuple('"\u201d'):
             return True
-        if capital and words[0] != "the" and (_NEXT.match(text, end) or _BEFORE.search(before)):
+        articled = words[0] in self.language.names.articles
+        if capital and not articled and (_NEXT.match(text, end) or _BEFORE.search(before)):
             return False  # a part of a longer name
         opens = not before.strip() or before.rstrip(" ")[-1] in ".!?:]\n"
-        listed = bool(re.search(r"(?:^|[,;\n/])\s*$", before)) and bool(re.match(r"\s*(?:[,;\n/.&]|$|and\b)", after))
-        cue = bool(_CUE.search(before.rstrip().lower()))
-        led = cue or bool(_WEAK_CUE.search(before.rstrip().lower()))
+        listed = bool(re.search(r"(?:^|[,;\n/])\s*$", before)) and bool(self.cues.listed.match(after))
+        cue = bool(self.cues.cue.search(before.rstrip().lower()))
+        led = cue or bool(self.cues.weak_cue.search(before.rstrip().lower()))
         if len(content) >= 2:
             return capital or listed or cue or len(content) >= 3 or share < RARE
         if len(words) >= 2:
-            firm = capital and not (opens and words[0] != "the")
+            firm = capital and (articled or not opens)
             return bool(content) and (firm or listed or (cue and share < RARE * 4))
         if share > COMMON:
             return capital and not opens and cue and share < COMMON * 3
         return (capital and (not opens or led)) or listed or (cue and share < RARE)
 
+    def _is_capital(self, piece: str) -> bool:
+        """Whether the words of a name have capitals, where that says anything."""
+        spoken = self.language.names
+        words = [word for word in _WORD.findall(piece) if word.casefold() not in spoken.small_words]
+        return spoken.capitals and bool(words) and all(not word[0].islower() for word in words)
 
-def _is_capital(piece: str) -> bool:
-    small = ("the", "a", "an", "of", "and", "in", "to", "for", "on")
-    words = [word for word in _WORD.findall(piece) if word.casefold() not in small]
-    return bool(words) and all(not word[0].islower() for word in words)
-
-
-def _how(text: str, start: int, end: int, spans: Sequence[tuple[int, int]]) -> How:
-    """How a name is meant, by the sentence around it."""
-    first = max(text.rfind(sign, 0, start) for sign in ".!?\n") + 1
-    last = min((place for place in (text.find(sign, end) for sign in ".!?\n") if place >= 0), default=len(text))
-    rest, before = text[first:last], text[first:start]
-    for name_start, name_end in sorted(spans, reverse=True):
-        if name_start >= first and name_end <= last:
-            rest = f"{rest[: name_start - first]} , {rest[name_end - first :]}"
-    if _REFUSED.search(before) and not _SEEN.search(before):
-        return "refused"
-    if _EXAMPLE.search(rest):
-        return "example"
-    words = [word for word in _WORD.findall(rest) if not word.isdigit()]
-    empty = all(word.casefold() in STOP_WORDS or word.casefold() in REQUEST_WORDS for word in words)
-    return "asked" if empty or _ASKED.search(rest) else "example"
+    def _how(self, text: str, start: int, end: int, spans: Sequence[tuple[int, int]]) -> How:
+        """How a name is meant, by the sentence around it."""
+        first = max(text.rfind(sign, 0, start) for sign in ".!?\n") + 1
+        last = min((place for place in (text.find(sign, end) for sign in ".!?\n") if place >= 0), default=len(text))
+        rest, before = text[first:last], text[first:start]
+        for name_start, name_end in sorted(spans, reverse=True):
+            if name_start >= first and name_end <= last:
+                rest = f"{rest[: name_start - first]} , {rest[name_end - first :]}"
+        if self.cues.refused.search(before) and not self.cues.seen.search(before):
+            return "refused"
+        if self.cues.example.search(rest):
+            return "example"
+        words = [word for word in _WORD.findall(rest) if not word.isdigit()]
+        empty = all(self.language.is_empty(word.casefold()) for word in words)
+        return "asked" if empty or self.cues.asked.search(rest) else "example"

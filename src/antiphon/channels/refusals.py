@@ -9,20 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Container
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.base.wording import REFUSING, fold
+from antiphon.base.language import Patterns, any_of
+from antiphon.base.wording import fold
 from antiphon.channels.dictionary import Dictionary
 
 MAX_WORDS = 30
 """Longer requests are stories."""
-CLAUSE = re.compile(
-    rf"(?:^|(?<=[\s,;(-]))(?:(?:but|and|with|that(?:\s+is|\s+are|'s)?|which\s+(?:is|are))\s+)*(?:{REFUSING})\s+"
-    r"(?P<what>[^,;.!?()]+?)(?=\s+(?:but|please|though)\b|[,;.!?()]|$)",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -34,6 +31,16 @@ class Refusal:
     words: tuple[str, ...] = ()
 
 
+@lru_cache
+def _clause(before: Patterns, refusing: Patterns, after: Patterns) -> re.Pattern[str]:
+    """What says that something is not wanted, and `what`."""
+    return re.compile(
+        rf"(?:^|(?<=[\s,;(-]))(?:(?:{any_of(before)})\s+)*(?:{any_of(refusing)})\s+"
+        rf"(?P<what>[^,;.!?()]+?)(?=\s+(?:{any_of(after)})\b|[,;.!?()]|$)",
+        re.IGNORECASE,
+    )
+
+
 def refusal_of(text: str, dictionary: Dictionary, keep: Container[str] = ()) -> Refusal:
     """What a text refuses; the text as it is where that is nothing, or nothing the catalog knows.
 
@@ -42,8 +49,10 @@ def refusal_of(text: str, dictionary: Dictionary, keep: Container[str] = ()) -> 
     nothing = np.zeros(0, dtype=np.int32)
     if len(text.split()) > MAX_WORDS:
         return Refusal(text, nothing)
+    spoken = dictionary.language.refusals
+    clause = _clause(spoken.before, spoken.refusing, spoken.after)
     left, rows, words = text, [nothing], []
-    for match in reversed(list(CLAUSE.finditer(text))):
+    for match in reversed(list(clause.finditer(text))):
         named = [] if fold(match["what"]) in keep else dictionary.named(match["what"])
         if not named:
             continue

@@ -11,7 +11,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from antiphon.base.wording import REQUEST_WORDS, STOP_WORDS, fold
+from antiphon.base.language import ENGLISH, Language
+from antiphon.base.wording import fold
 
 LEAST_LETTERS, MAX_WORDS = 5, 30
 _WORD = re.compile(r"[^\W\d_]+")
@@ -24,9 +25,10 @@ class Speller:
     near: Mapping[str, Sequence[str]]
     counts: Mapping[str, int]
     known: Callable[[str], bool]
+    language: Language = ENGLISH
 
     @classmethod
-    def of(cls, texts: Iterable[str], known: Callable[[str], bool]) -> Speller:
+    def of(cls, texts: Iterable[str], known: Callable[[str], bool], language: Language = ENGLISH) -> Speller:
         """Of titles and values. `known`: whether the catalog's texts have a word, however it ends."""
         counts = Counter(word for text in texts for word in set(_WORD.findall(fold(text))))
         near: dict[str, list[str]] = defaultdict(list)
@@ -34,7 +36,7 @@ class Speller:
             if len(word) >= LEAST_LETTERS:
                 for left in {word, *_without_one(word)}:
                     near[left].append(word)
-        return cls(near, counts, known)
+        return cls(near, counts, known, language)
 
     def mended(self, text: str, keep: Container[str] = ()) -> str:
         """The text with words of the catalog in the place of misspelt ones, but for those of `keep`, folded."""
@@ -49,7 +51,7 @@ class Speller:
 
     def _mend(self, said: str) -> str:
         word = fold(said)
-        usual = word in self.counts or word in STOP_WORDS or word in REQUEST_WORDS
+        usual = word in self.counts or self.language.is_empty(word)
         if len(word) < LEAST_LETTERS or usual or self.known(word):
             return said
         found = {

@@ -1,6 +1,6 @@
 """The words channel: BM25 over the descriptions (bm25s), which knows the exact words that vectors blur.
 
-English stemming (Snowball) and stopwords; k1 = 1.5, b = 0.75 as in Robertson and Zaragoza 2009.
+Stemming (Snowball) and stop words of the language of the space; k1 = 1.5, b = 0.75 as in Robertson and Zaragoza 2009.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.base import runtime
+from antiphon.base.language import ENGLISH, Language
+from antiphon.base.wording import fold
 from antiphon.channels.base import ByLines, Resolved, spread_to_one
 from antiphon.channels.dictionary import telling
 from antiphon.errors import IntegrityError
@@ -20,14 +22,18 @@ from antiphon.errors import IntegrityError
 Floats = NDArray[np.float32]
 
 
-def tokens(texts: Sequence[str]) -> list[list[str]]:
-    """Words of texts: lower-cased, without English stop words, stemmed (Snowball).
+def tokens(texts: Sequence[str], language: Language = ENGLISH) -> list[list[str]]:
+    """Words of texts: lower-cased, without stop words, stemmed (Snowball), with accents where the language keeps them.
 
     Raises:
         MissingExtraError: bm25s or PyStemmer is not installed.
     """
     words: list[list[str]] = runtime.bm25s().tokenize(
-        list(texts), stopwords="en", stemmer=runtime.stemmer(), return_ids=False, show_progress=False
+        list(texts) if language.keeps_accents else list(map(fold, texts)),
+        stopwords=sorted(language.index_stop_words),
+        stemmer=runtime.stemmer(language.stemmer),
+        return_ids=False,
+        show_progress=False,
     )
     return words
 
@@ -35,12 +41,14 @@ def tokens(texts: Sequence[str]) -> list[list[str]]:
 class Lexical:
     """BM25 scores of texts against every item (Robertson and Zaragoza 2009, equation 3.15)."""
 
-    def __init__(self, model: Any, n_items: int) -> None:
-        self._model, self.n_items = model, n_items
+    def __init__(self, model: Any, n_items: int, language: Language = ENGLISH) -> None:
+        self._model, self.n_items, self.language = model, n_items, language
 
     @classmethod
-    def fit(cls, words: Sequence[Sequence[str]], *, k1: float = 1.5, b: float = 0.75) -> Lexical:
-        """Index the `tokens` of the items' texts, in the order of the vectors.
+    def fit(
+        cls, words: Sequence[Sequence[str]], *, k1: float = 1.5, b: float = 0.75, language: Language = ENGLISH
+    ) -> Lexical:
+        """Index the `tokens` of the items' texts in a language, in the order of the vectors.
 
         `k1` says how soon a repeated word stops counting, `b` how much long texts are held back.
         """
@@ -51,13 +59,14 @@ class Lexical:
         number = {word: place for place, word in enumerate(vocabulary)}
         ids = [[number[word] for word in line] for line in words]
         model.index((ids if any(ids) else [[0], *ids[1:]], number), show_progress=False)
-        return cls(model, len(words))
+        return cls(model, len(words), language)
 
     def scores(self, texts: Sequence[str]) -> Floats:
         """Scores of all items for each text, (n_texts, n_items) float32; zeros where no word matches."""
         result = np.zeros((len(texts), self.n_items), dtype=np.float32)
         # "Can you recommend some films about": words around a request are none of its terms.
-        for row, words in enumerate(tokens([" ".join(telling(text)) or text for text in texts])):
+        said = [" ".join(telling(text, self.language)) or text for text in texts]
+        for row, words in enumerate(tokens(said, self.language)):
             known = [word for word in words if word in self._model.vocab_dict]
             if known:
                 result[row] = self._model.get_scores(known)
@@ -65,7 +74,7 @@ class Lexical:
 
     def share(self, word: str) -> float:
         """The share of the items whose texts have a word."""
-        number = self._model.vocab_dict.get(runtime.stemmer().stemWord(word))
+        number = self._model.vocab_dict.get(runtime.stemmer(self.language.stemmer).stemWord(word))
         ends = self._model.scores["indptr"]
         # bm25s adds the empty word behind the others: no item has it.
         return (
@@ -78,7 +87,7 @@ class Lexical:
         self._model.save(str(folder), show_progress=False)
 
     @classmethod
-    def load(cls, folder: Path, n_items: int) -> Lexical:
+    def load(cls, folder: Path, n_items: int, language: Language = ENGLISH) -> Lexical:
         """Read what `save` wrote; its arrays are memory-mapped.
 
         Raises:
@@ -88,7 +97,7 @@ class Lexical:
             model = runtime.bm25s().BM25.load(str(folder), mmap=True, load_corpus=False)
         except (OSError, ValueError, KeyError) as error:
             raise IntegrityError(f"{folder} is not a readable lexical index ({error}); build the run again.") from error
-        return cls(model, n_items)
+        return cls(model, n_items, language)
 
 
 class WordsChannel(ByLines):

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from antiphon.base.language import ENDING, known_languages, unknown
 from antiphon.errors import nearest
 from antiphon.query.columns import FieldType
 
@@ -225,6 +226,16 @@ class SpaceConfig(Section):
     names: bool = Field(True, description="items that a request names are examples, or are asked for")
     lexical: bool = Field(True, description="BM25 over the descriptions, added to the scores of texts")
     facets: bool = Field(True, description="texts are also read as facets of the catalog, added to their scores")
+    language: str | Path = Field("en", description="language of the requests: a name, or a file of its own, 'fr.toml'")
+
+    @field_validator("language")
+    @classmethod
+    def _is_a_language(cls, value: str | Path) -> str | Path:
+        if str(value).endswith(ENDING):
+            return Path(value)
+        if value not in known_languages():
+            raise ValueError(unknown(str(value)))
+        return value
 
 
 PAPER: Mapping[str, Mapping[str, Any]] = {

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from antiphon.base.wording import DEMONYMS, bare, fold, fold_title
+from antiphon.base.language import ENGLISH
+from antiphon.base.wording import bare, fold, fold_title
 
 INSTRUCTIONS = re.compile(
     r"\b(?:ignore|disregard|forget|override|bypass)\b[^.]{0,40}\b(?:above|previous|prior|earlier|instructions?|prompts?|"
@@ -175,7 +176,7 @@ def _is_known(word: str, folded: str, known: set[str]) -> bool:
     forms = {form, bare(word), form.removesuffix("s"), f"{form}s"}
     if any(parts and set(parts) <= known for parts in map(str.split, forms)):
         return True
-    return any(f" {country} " in folded for country in DEMONYMS.get(form, ()))
+    return any(f" {country} " in folded for country in ENGLISH.peoples.get(form, ()))
 
 
 def _echoes(text: str, subject: Subject, rules: Rules) -> bool:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from antiphon.base.language import ENGLISH, Language
 from antiphon.base.wording import fold_title
 from antiphon.config.sections import SyntheticConfig
 from antiphon.data.catalog import Catalog, Interactions
@@ -31,20 +32,7 @@ MOST_LOGGED = 2_000
 LEAST_LIKED = 8
 OWN_HIDDEN = 0.5
 """Share of the memories whose own text says nothing: people remember what nobody wrote, and what somebody did."""
-GREETINGS = ("Hi!", "Hello", "hi there", "Hey, can you help me?", "good evening", "", "", "")
-LIKINGS = (
-    "I like {}", "I loved {}", "My favorites are {}", "I really enjoyed {}", "I know {} and liked it",
-    "something like {}", "Have you seen {}?", "{}",
-)  # fmt: skip
-ASKINGS = ("What would you recommend?", "any suggestions?", "Can you suggest something?", "", "")
-WISHES = (
-    "I'm looking for something {}", "I'd like something {}", "Do you know any {} ones?", "in the mood for {}",
-    "maybe something {}",
-)  # fmt: skip
-CHATS = (", it is so {}", ", a great one, {}", ". That was {}", ". {} is my thing", ", though I am tired of {}")
 CHATTY = 0.5
-NAMED = ("Add {}", "Play {}", "Can you add {} please", "Put in {}", "{}", "{}", "I want something by {}", "more of {}")
-MEMORIES = ("", "Trying to remember: ", "What is this? ", "I remember ", "What is it called, where ")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 
 Ints = NDArray[np.int32]
@@ -71,7 +59,10 @@ class Practice:
 class _Maker:
     """Draws requests for one catalog."""
 
-    def __init__(self, catalog: Catalog, config: SyntheticConfig, queries: SyntheticQueries, seed: int) -> None:
+    def __init__(
+        self, catalog: Catalog, config: SyntheticConfig, queries: SyntheticQueries, seed: int, language: Language
+    ) -> None:
+        self.language, self.words = language, language.practice
         self.config, self.queries, self.rng = config, queries, np.random.default_rng([seed, 18])
         self.titles = [str(title or "") for title in catalog.items["title"].to_pylist()]
         self.n_items = catalog.n_items
@@ -93,7 +84,9 @@ class _Maker:
         title = self.titles[row] if self.rng.random() < 0.4 else YEAR.sub("", self.titles[row])
         lower = self.rng.random() < 0.2
         moved = fold_title(title)
-        return moved if lower or (moved[:4] == "the " and not title.casefold().startswith("the ")) else title
+        articles = tuple(f"{article} " for article in self.language.names.articles)
+        back = moved.startswith(articles) and not title.casefold().startswith(articles)
+        return moved if lower or back else title
 
     def typo(self, text: str) -> str:
         if len(text) < 5:
@@ -123,7 +116,7 @@ class _Maker:
         for _ in range(n if texts else 0):
             row, text, is_read = texts[int(self.rng.integers(len(texts)))]
             name = YEAR.sub("", self.titles[row])
-            pieces = _SENTENCE.split(text.replace(name, "this") if len(name) > 3 else text)
+            pieces = _SENTENCE.split(text.replace(name, self.words.this) if len(name) > 3 else text)
             start = int(self.rng.integers(len(pieces)))
             words = " ".join(pieces[start : start + int(self.rng.integers(1, 5))]).split()
             kept = [word for word in words if self.rng.random() < self.rng.uniform(0.4, 1)]
@@ -134,17 +127,17 @@ class _Maker:
             held = self.held(row)
             wish = f" {self.facet(held)}" if len(held) and self.rng.random() < 0.4 else ""
             own = row if self.rng.random() < OWN_HIDDEN and is_read else -1
-            self.add("memory", self.one_of(MEMORIES) + said + wish, [row], own=own)
+            self.add("memory", self.one_of(self.words.memories) + said + wish, [row], own=own)
 
     def asked(self, n: int, lists: Sequence[Ints]) -> None:
         for _ in range(n if lists else 0):
             liked = lists[int(self.rng.integers(len(lists)))]
             rows = self.rng.permutation(liked)[: int(self.rng.integers(1, 5))].tolist()
             names = [self.name(row) for row in rows]
-            last = " and " if self.rng.random() < 0.5 else ", "
+            last = self.words.joint if self.rng.random() < 0.5 else ", "
             listed = last.join(filter(None, [", ".join(names[:-1]), names[-1]]))
-            said = self.one_of(NAMED).replace("{}", listed)
-            self.add("asked", f"{self.one_of(('', '', 'Hello! ', 'thanks, '))}{said}", rows, asked=rows)
+            said = self.one_of(self.words.named).replace("{}", listed)
+            self.add("asked", f"{self.one_of(self.words.openings)}{said}", rows, asked=rows)
 
     def talk(self, n: int, lists: Sequence[Ints]) -> None:
         for _ in range(n if lists else 0):
@@ -154,16 +147,20 @@ class _Maker:
             held = self.held(answers[0])
             n_facets = int(self.rng.integers(0, 3)) if len(held) else 0
             facets = " ".join(self.facet(held) for _ in range(n_facets))
-            ask = self.one_of(WISHES).replace("{}", facets) if n_facets else self.one_of(ASKINGS)
-            told = [self.one_of(LIKINGS).replace("{}", self.name(row)) + self.chat(row) for row in named]
+            ask = self.one_of(self.words.wishes).replace("{}", facets) if n_facets else self.one_of(self.words.askings)
+            told = [self.one_of(self.words.likings).replace("{}", self.name(row)) + self.chat(row) for row in named]
             parts = [*told, ask] if self.rng.random() < 0.5 else [ask, *told]
-            text = ". ".join(filter(None, [self.one_of(GREETINGS), *parts]))
+            text = ". ".join(filter(None, [self.one_of(self.words.greetings), *parts]))
             self.add("talk", text, answers, examples=named)
 
     def chat(self, row: int) -> str:
         """What is said of an item that is named, which the answer need not have."""
         held = self.held(row)
-        return self.one_of(CHATS).replace("{}", self.facet(held)) if len(held) and self.rng.random() < CHATTY else ""
+        return (
+            self.one_of(self.words.chats).replace("{}", self.facet(held))
+            if len(held) and self.rng.random() < CHATTY
+            else ""
+        )
 
     def logged(self, requests: Sequence[Logged]) -> None:
         order = self.rng.permutation(len(requests))[:MOST_LOGGED]
@@ -175,7 +172,7 @@ class _Maker:
         return self.queries.facets[self.queries.bounds[row] : self.queries.bounds[row + 1]]
 
     def facet(self, held: Ints) -> str:
-        return label_of(self.queries.names[int(held[int(self.rng.integers(len(held)))])], self.config)
+        return label_of(self.queries.names[int(held[int(self.rng.integers(len(held)))])], self.config, self.language)
 
 
 def make_practice(
@@ -187,13 +184,14 @@ def make_practice(
     seed: int,
     per_kind: int | None = None,
     log: Sequence[Logged] = (),
+    language: Language = ENGLISH,
 ) -> Practice:
     """Draw requests; the same seed gives the same. `training`: of the users that nothing is measured on.
 
     `texts`: row, what is written of it, and whether a channel reads that text. `per_kind`: by the number of items where
     not given. `log`: what people really asked.
     """
-    maker = _Maker(catalog, config, queries, seed)
+    maker = _Maker(catalog, config, queries, seed, language)
     lists: list[Ints] = []
     if training is not None:
         bounds = training.bounds()

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.base import wording
+from antiphon.base.language import ENGLISH
 from antiphon.base.progress import Progress, silent
-from antiphon.base.wording import DEMONYMS, bare, fold
+from antiphon.base.wording import bare, fold
 from antiphon.chat.crowd import each
 from antiphon.chat.endpoint import Chat
 from antiphon.chat.ledger import Question
@@ -44,7 +44,7 @@ FORMS = (
     "tagged {}", "described as {}", "that people call {}", "known for {}", "that have to do with {}", "filed under {}",
 )  # fmt: skip
 DECADES = ("from the {}s", "of the {}s", "made in the {}s", "out of the {}s")
-_SPOKEN = {first - 1900: name for name, first in wording.DECADES.items()}
+_SPOKEN = {first - 1900: name for name, first in ENGLISH.decades.names.items()}
 STYLES = (
     "ask a full question", "write a short command of a few words", "write a relaxed sentence in the first person",
     "begin with the last property", "write keywords as typed into a search box", "use a subordinate clause",
@@ -205,7 +205,7 @@ def _names(text: str, facet: Facet, config: SyntheticConfig) -> bool:
     plain = bare(value) or fold(value)
     if f" {plain} " in words or f" {plain}s " in words:
         return True
-    return any(f" {adjective} " in words and plain in names for adjective, names in DEMONYMS.items())
+    return any(f" {adjective} " in words and plain in names for adjective, names in ENGLISH.peoples.items())
 
 
 def _one_line(text: str) -> str:

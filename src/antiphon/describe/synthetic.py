@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from antiphon.base.language import ENGLISH, Language
 from antiphon.config.sections import SyntheticConfig
 from antiphon.data.catalog import Catalog
 from antiphon.data.synthetic import Facet, SyntheticQueries
@@ -20,22 +21,16 @@ from antiphon.query.columns import words_of
 MAX_FACETS = 3
 N_FACETS = (0.4, 0.4, 0.2)
 """Chances of one, two and three facets."""
-PHRASES = (
-    "{facets}", "{facets} {noun}", "something {facets}", "{noun}: {facets}", "Show me {facets} {noun}",
-    "Looking for {facets} {noun}, any suggestions?", "I'm in the mood for {facets}",
-    "Recommend some {facets} {noun} please",
-    "What are some good {facets} {noun}?", "Can you list {noun} that are {facets}?", "{noun} about {facets}",
-)  # fmt: skip
-JOINTS = (", ", " ", " and ")
-PLAIN = ("{}", "{}", "{}", "like {}", "something like {}", "more like {}")
 MAX_PLAIN = 20_000
 YEAR = re.compile(r"\s*\(\d{4}\)$")
 """At the end of a title, as in "Alien (1979)"."""
 
 
-def make_queries(catalog: Catalog, config: SyntheticConfig, seed: int) -> SyntheticQueries:
+def make_queries(
+    catalog: Catalog, config: SyntheticConfig, seed: int, language: Language = ENGLISH
+) -> SyntheticQueries:
     """Draw `per_item` requests for each item with facets; the same seed gives the same requests."""
-    lists = facets_of(catalog, config)
+    lists = facets_of(catalog, config, language)
     names = sorted({facet for facets in lists for facet in facets})
     numbers = {facet: number for number, facet in enumerate(names)}
     rng = np.random.default_rng([seed, 7])
@@ -44,7 +39,7 @@ def make_queries(catalog: Catalog, config: SyntheticConfig, seed: int) -> Synthe
         for _ in range(config.per_item if facets else 0):
             n_facets = min(len(facets), int(rng.choice(MAX_FACETS, p=N_FACETS)) + 1)
             chosen = [facets[place] for place in rng.choice(len(facets), n_facets, replace=False)]
-            texts.append(_phrase(chosen, config, rng))
+            texts.append(_phrase(chosen, config, rng, language))
             owner.append(row)
             wanted.append([numbers[facet] for facet in chosen] + [-1] * (MAX_FACETS - n_facets))
     held = [sorted(numbers[facet] for facet in facets) for facets in lists]
@@ -55,23 +50,24 @@ def make_queries(catalog: Catalog, config: SyntheticConfig, seed: int) -> Synthe
         np.concatenate([[0], np.cumsum([len(facets) for facets in held])]).astype(np.int64),
         np.array([number for facets in held for number in facets], dtype=np.int32),
         tuple(names),
-        tuple(_forms(facet, config)[-1] for facet in names),
+        tuple(_forms(facet, config, language)[-1] for facet in names),
     )
 
 
-def plain_texts(catalog: Catalog, seed: int) -> tuple[str, ...]:
+def plain_texts(catalog: Catalog, seed: int, language: Language = ENGLISH) -> tuple[str, ...]:
     """Texts that name an item and ask for no facet: titles, and what people put before them."""
     rng = np.random.default_rng([seed, 15])
     named = dict.fromkeys(YEAR.sub("", str(title)).strip() for title in catalog.items["title"].to_pylist() if title)
     titles = [title for title in named if title]
     if len(titles) > MAX_PLAIN:
         titles = [titles[place] for place in np.sort(rng.choice(len(titles), MAX_PLAIN, replace=False))]
-    return tuple(PLAIN[rng.integers(len(PLAIN))].replace("{}", title) for title in titles)
+    plain = language.synthetic.plain
+    return tuple(plain[rng.integers(len(plain))].replace("{}", title) for title in titles)
 
 
-def label_of(facet: Facet, config: SyntheticConfig) -> str:
+def label_of(facet: Facet, config: SyntheticConfig, language: Language = ENGLISH) -> str:
     """The words for a facet."""
-    return _forms(facet, config)[-1]
+    return _forms(facet, config, language)[-1]
 
 
 def spoken_facets(catalog: Catalog, config: SyntheticConfig) -> list[list[Facet]]:
@@ -88,7 +84,7 @@ def spoken_facets(catalog: Catalog, config: SyntheticConfig) -> list[list[Facet]
     return lists
 
 
-def facets_of(catalog: Catalog, config: SyntheticConfig) -> list[list[Facet]]:
+def facets_of(catalog: Catalog, config: SyntheticConfig, language: Language = ENGLISH) -> list[list[Facet]]:
     """Facets of each item that at least `min_items` items share."""
     lists = spoken_facets(catalog, config)
     # Facets that are said in the same words, such as a genre and a tag, are one: no text can tell them apart. A decade
@@ -97,21 +93,22 @@ def facets_of(catalog: Catalog, config: SyntheticConfig) -> list[list[Facet]]:
     for facet in sorted(
         {facet for facets in lists for facet in facets}, key=lambda facet: (facet[0] not in config.decades, facet)
     ):
-        first.setdefault(_forms(facet, config)[-1], facet)
-    lists = [list(dict.fromkeys(first[_forms(facet, config)[-1]] for facet in facets)) for facets in lists]
+        first.setdefault(label_of(facet, config, language), facet)
+    lists = [list(dict.fromkeys(first[label_of(facet, config, language)] for facet in facets)) for facets in lists]
     counts = Counter(facet for facets in lists for facet in facets)
     return [[facet for facet in facets if counts[facet] >= config.min_items] for facets in lists]
 
 
-def _phrase(facets: Sequence[Facet], config: SyntheticConfig, rng: np.random.Generator) -> str:
-    words = [forms[rng.integers(len(forms))] for forms in (_forms(facet, config) for facet in facets)]
-    joined = JOINTS[rng.integers(len(JOINTS))].join(words)
-    return PHRASES[rng.integers(len(PHRASES))].format(facets=joined, noun=config.noun).strip()
+def _phrase(facets: Sequence[Facet], config: SyntheticConfig, rng: np.random.Generator, language: Language) -> str:
+    joints, phrases = language.synthetic.joints, language.synthetic.phrases
+    words = [forms[rng.integers(len(forms))] for forms in (_forms(facet, config, language) for facet in facets)]
+    joined = joints[rng.integers(len(joints))].join(words)
+    return phrases[rng.integers(len(phrases))].format(facets=joined, noun=config.noun).strip()
 
 
-def _forms(facet: Facet, config: SyntheticConfig) -> tuple[str, ...]:
+def _forms(facet: Facet, config: SyntheticConfig, language: Language) -> tuple[str, ...]:
     """Ways to say a facet, the shortest last."""
     name, value = facet
     if name in config.decades:
-        return (f"from the {value}s", f"from the {value[2:]}s", f"{value}s")
+        return tuple(form.format(decade=value, short=value[2:]) for form in language.synthetic.decades)
     return (config.phrases.get(name, "{}").replace("{}", value),)

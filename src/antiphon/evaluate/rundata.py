@@ -124,7 +124,7 @@ class RunData:
             if view is not None:
                 described = Descriptions({view: described.views[view]})
             written = list(texts_of(self.catalog, self.config.describe).values())
-            self._words[view] = tokens(lexical_texts(self.catalog, described, written))
+            self._words[view] = tokens(lexical_texts(self.catalog, described, written), self.space.language)
         return self._words[view]
 
     @cached_property

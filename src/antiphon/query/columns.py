@@ -7,7 +7,7 @@ without regard to case. A row without a value equals nothing; NaN, blank text an
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Literal, Protocol
@@ -145,10 +145,13 @@ def make_column(name: str, kind: FieldType, values: pa.ChunkedArray) -> Column:
     return WordColumn(name, kind, len(values), rows[known >= 0], known[known >= 0], vocabulary)
 
 
-def year_column(table: FieldTable) -> NDArray[np.float64] | None:
-    """The years of the items, (n_items,) float64 with NaN for a missing one; None where no number says them."""
+def year_column(table: FieldTable, is_year: Callable[[str], bool]) -> NDArray[np.float64] | None:
+    """The years of the items, (n_items,) float64 with NaN for a missing one; None where no number says them.
+
+    `is_year`: whether a field of that name has years.
+    """
     for name, column in table.items():
-        if "year" in name.casefold() and isinstance(column, NumberColumn) and column.type == "number":
+        if is_year(name) and isinstance(column, NumberColumn) and column.type == "number":
             return column.values
     return None
 

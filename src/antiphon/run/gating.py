@@ -61,7 +61,8 @@ def answering(contents: Contents) -> tuple[Resolver, list[Channel]]:
     """What resolves and answers requests of a space that is not published yet, without a gate."""
     items = {"joint": contents.embedded.vectors, **contents.taste_vectors}
     searchable = contents.embedded.searchable
-    dictionary = Dictionary.of(field_table(contents.catalog.fields, contents.catalog.field_types))
+    columns = field_table(contents.catalog.fields, contents.catalog.field_types)
+    dictionary = Dictionary.of(columns, language=contents.language)
     if contents.facets is not None:
         dictionary = dictionary.with_degrees(contents.facets.members())
     channels: list[Channel] = [

@@ -21,6 +21,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from antiphon.base import storage
+from antiphon.base.language import ENGLISH, Language
 from antiphon.base.layout import RunLayout, SpaceLayout
 from antiphon.base.progress import Progress, silent
 from antiphon.channels.facets import Facets, members
@@ -38,6 +39,7 @@ from antiphon.encoders.base import ADDED, Encoder, Growth, make_encoder
 from antiphon.encoders.files import read_findings
 from antiphon.errors import ConfigError, RunError, nearest
 from antiphon.run.build import run_all, stages_of
+from antiphon.run.outputs import spoken_in
 from antiphon.run.publish import forget_old, place, settle
 from antiphon.run.stage import Job, Notify, Record, Stage, recorded, with_stages
 from antiphon.run.stages import features, publish
@@ -225,7 +227,8 @@ def _larger(
 
 
 def _write_facets(basis: Basis, job: Job, folder: Path) -> None:
-    grow_facets(Facets.load(basis.space.facets), basis.merged, job.config.synthetic, job.config.describe).save(folder)
+    facets, config = Facets.load(basis.space.facets), job.config
+    grow_facets(facets, basis.merged, config.synthetic, config.describe, spoken_in(job)).save(folder)
 
 
 def _write_taste(basis: Basis, job: Job, folder: Path) -> None:
@@ -250,17 +253,23 @@ def grow_taste(taste: Taste, known: Rows, n_items: int) -> Taste:
     )  # fmt: skip
 
 
-def grow_facets(facets: Facets, merged: Merged, config: SyntheticConfig, describe: DescribeConfig) -> Facets:
+def grow_facets(
+    facets: Facets,
+    merged: Merged,
+    config: SyntheticConfig,
+    describe: DescribeConfig,
+    language: Language = ENGLISH,
+) -> Facets:
     """The facets of a larger catalog: the reader and its facets stay, and the fresh items have those that it knows."""
     starts, held = members(facets.bounds, facets.rows, facets.n_items)
     lists = [np.zeros(0, dtype=np.int32)] * merged.catalog.n_items
     for before, row in enumerate(merged.known):
         lists[row] = held[starts[before] : starts[before + 1]]
-    number = {label_of(name, config): facet for facet, name in enumerate(facets.names)}
+    number = {label_of(name, config, language): facet for facet, name in enumerate(facets.names)}
     rows = pa.array(merged.fresh)
     part = Catalog(merged.catalog.items.take(rows), merged.catalog.fields.take(rows), merged.catalog.field_types)
     for row, spoken in zip(merged.fresh, spoken_facets(part, config), strict=True):
-        labels = {label_of(facet, config) for facet in spoken}
+        labels = {label_of(facet, config, language) for facet in spoken}
         lists[row] = np.array(sorted(number[label] for label in labels if label in number), dtype=np.int32)
     bounds = np.concatenate([[0], np.cumsum([len(part) for part in lists])]).astype(np.int64)
     by_facet = members(bounds, np.concatenate(lists).astype(np.int32), len(facets.names))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from antiphon.base.language import Language, language_of
 from antiphon.data.catalog import Catalog
 from antiphon.data.descriptions import Descriptions
 from antiphon.data.features import Features
@@ -20,6 +21,15 @@ Change = Callable[[Features], Features]
 def catalog_of(job: Job) -> Catalog:
     """The checked catalog."""
     return job.once("catalog", lambda: Catalog.load(job.layout.catalog))
+
+
+def spoken_in(job: Job) -> Language:
+    """The language of the requests.
+
+    Raises:
+        ConfigError: its file is missing or wrong.
+    """
+    return job.once("language", lambda: language_of(job.config.space.language))
 
 
 def descriptions_of(job: Job) -> Descriptions:

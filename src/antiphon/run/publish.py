@@ -18,6 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from antiphon.base import storage
+from antiphon.base.language import ENGLISH, Language
 from antiphon.base.layout import FORMAT, RunLayout, SpaceLayout, space_id_of
 from antiphon.channels.facets import Facets
 from antiphon.channels.mixture import Mixture, covariance_of
@@ -56,6 +57,8 @@ class Contents:
     mixture: Mixture
     sides: Mapping[str, Path] = field(default_factory=dict)
     """Folders of query sides that are published as they are."""
+    language: Language = ENGLISH
+    """That of the requests."""
 
 
 def publish(run: RunLayout, contents: Contents) -> str:
@@ -120,6 +123,8 @@ def _write_vectors(layout: SpaceLayout, contents: Contents) -> dict[str, list[in
 def _write_query_sides(run: RunLayout, layout: SpaceLayout, contents: Contents) -> None:
     contents.model.save(layout.model)
     contents.mixture.save(layout.mixture)
+    if not contents.language.key:
+        storage.write_text(layout.language, contents.language.source)
     for modality, encoder in contents.encoders.items():
         if modality in contents.sides:
             storage.copy_tree(contents.sides[modality], layout.query_side(modality))
@@ -160,6 +165,7 @@ def _write_manifest(layout: SpaceLayout, contents: Contents, blocks: Mapping[str
             "name": contents.name,
             "dim": contents.model.dim,
             "names": contents.names,
+            "language": contents.language.key or contents.language.name,
             "blocks": dict(blocks),
             "n_items": len(embedded.vectors),
             "n_searchable": n_searchable,

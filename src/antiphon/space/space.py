@@ -18,6 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from antiphon.base import storage
+from antiphon.base.language import Language, language_of, read_language
 from antiphon.base.layout import FORMAT, RunLayout, SpaceLayout, space_id_of
 from antiphon.base.registry import find, names
 from antiphon.channels.base import Channel, Resolved
@@ -115,9 +116,15 @@ class Space:
         return Users({user_id: row for row, user_id in enumerate(ids)}, *map(storage.read_array, arrays))
 
     @cached_property
+    def language(self) -> Language:
+        """The language of the requests: one that comes with antiphon, or that of the space's own file."""
+        own = self.layout.language
+        return read_language(own) if own.is_file() else language_of(self.manifest.get("language", "en"))
+
+    @cached_property
     def lexical(self) -> Lexical | None:
         """The lexical index; None for a space without one."""
-        return Lexical.load(self.layout.lexical, self.n_items) if self.layout.lexical.is_dir() else None
+        return Lexical.load(self.layout.lexical, self.n_items, self.language) if self.layout.lexical.is_dir() else None
 
     @cached_property
     def facets(self) -> Facets | None:
@@ -132,7 +139,7 @@ class Space:
     @cached_property
     def dictionary(self) -> Dictionary:
         """The catalog's own values, as texts name them."""
-        words = Dictionary.of(self.columns)
+        words = Dictionary.of(self.columns, language=self.language)
         return words if self.facets is None else words.with_degrees(self.facets.members())
 
     @cached_property
@@ -140,9 +147,10 @@ class Space:
         """The items' names, as texts name them; None for a space that does not read them."""
         if not self.manifest["names"]:
             return None
-        years = year_column(self.columns)
+        years = year_column(self.columns, self.language.is_year)
         share = (lambda _: 0.0) if self.lexical is None else self.lexical.share
-        return Names.of(self.titles, None if self.taste is None else self.taste.users, years, share)
+        users = None if self.taste is None else self.taste.users
+        return Names.of(self.titles, users, years, share, self.language)
 
     @cached_property
     def speller(self) -> Speller | None:
@@ -153,7 +161,7 @@ class Space:
         values = (
             value for column in self.columns.values() if isinstance(column, WordColumn) for value in column.vocabulary
         )
-        return Speller.of([*self.titles, *values], lambda word: lexical.share(word) > 0)
+        return Speller.of([*self.titles, *values], lambda word: lexical.share(word) > 0, self.language)
 
     def said(self, text: str) -> list[Mention]:
         """The items that a text names, and how each is meant."""

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from antiphon.base.wording import REFUSING
+from antiphon.base.language import ENGLISH, any_of
 from antiphon.errors import QueryError
 from antiphon.query.hits import Hit
 from antiphon.query.parts import MAX_ITEMS, MAX_TURNS
@@ -32,7 +32,7 @@ _REFERENCE = re.compile(
     rf"\bthe (?P<which>{'|'.join(ORDINALS)}|last)(?: (?:one|film|movie|song|artist|item|book))\b", re.IGNORECASE
 )
 _SEEN = re.compile(r"\b(?:seen|saw|heard|watched|read|know)\b", re.IGNORECASE)
-_NOT = re.compile(rf"\b(?:{REFUSING}|hate[ds]?|dislike[ds]?|don't|didn't)\b", re.IGNORECASE)
+_NOT = re.compile(rf"\b(?:{any_of(ENGLISH.refusals.refusing)}|hate[ds]?|dislike[ds]?|don't|didn't)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

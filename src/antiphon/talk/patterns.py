@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from antiphon.base.wording import REFUSING
+from antiphon.base.language import ENGLISH, any_of
 
 PERSON = re.compile(
     r"direct|star|cast|actor|author|writer|artist|composer|performer|singer|person|people", re.IGNORECASE
@@ -12,7 +12,7 @@ PERSON = re.compile(
 LIKING = r"like|similar\s+to|in\s+the\s+(?:style|vein|spirit|manner)\s+of|reminiscent\s+of"
 """How people say that an item is an example."""
 NOT = re.compile(
-    rf"(?:^|(?<=[\s,;(-]))(?:but\s+)?(?:and\s+)?(?:with\s+)?(?:{REFUSING})\s+"
+    rf"(?:^|(?<=[\s,;(-]))(?:but\s+)?(?:and\s+)?(?:with\s+)?(?:{any_of(ENGLISH.refusals.refusing)})\s+"
     r"(?P<what>[^,;.!?()]+?)(?=\s+(?:but|please|though)\b|[,;.!?()]|$)",
     re.IGNORECASE,
 )

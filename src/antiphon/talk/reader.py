@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.base.wording import DEMONYMS, PLACE_FIELD, bare, fold, names_of
+from antiphon.base.language import ENGLISH
+from antiphon.base.wording import bare, fold, names_of
 from antiphon.errors import QueryError
 from antiphon.query.columns import WordColumn, words_of
 from antiphon.query.filters import conditions, matches, parse_filter
@@ -181,7 +182,7 @@ class Reader:
 
     def _places(self, draft: Draft) -> None:
         """One filter for all countries that are named: "Italian films", "from Italy", "a UK drama"."""
-        named = [match[0] for match in p.PEOPLE_OF.finditer(draft.text) if fold(match[0]) in DEMONYMS]
+        named = [match[0] for match in p.PEOPLE_OF.finditer(draft.text) if fold(match[0]) in ENGLISH.peoples]
         for match in p.FROM.finditer(draft.text):
             words = re.findall(r"[\w.'-]+", draft.text[match.end() :])[:4]
             tries = [" ".join(words[:n]) for n in range(len(words), 0, -1)]
@@ -197,12 +198,12 @@ class Reader:
     def _country(self, words: str) -> str | None:
         """A filter for a country by its name or its people; None where no field has it."""
         folded = bare(words.replace(".", ""))
-        aliases = set(DEMONYMS.get(folded, ()))
-        for group in DEMONYMS.values():
+        aliases = set(ENGLISH.peoples.get(folded, ()))
+        for group in ENGLISH.peoples.values():
             if folded in group:
                 aliases |= set(group) if group[0] == folded or len(folded) <= 3 else {folded}
         for name, column in self.space.columns.items():
-            if isinstance(column, WordColumn) and PLACE_FIELD.search(name):
+            if isinstance(column, WordColumn) and self.space.language.is_place(name):
                 held = [value for value in column.vocabulary if bare(value) in aliases | {folded}]
                 if held:
                     return f"{name} any {','.join(map(p.quoted, sorted(held)))}"

@@ -8,8 +8,8 @@ from functools import cache
 
 import numpy as np
 
+from antiphon.base.language import ENGLISH, any_of
 from antiphon.base.registry import find, names
-from antiphon.base.wording import REFUSING
 from antiphon.errors import QueryError
 from antiphon.talk.patterns import LIKING, quoted
 from antiphon.talk.times import filters_of, test, time_of
@@ -63,16 +63,20 @@ def _as_words(clause: str, has_text: bool) -> Change:
 
 
 @cache
-def all_rules() -> tuple[tuple[str, Rule], ...]:
-    """Rules of other packages (the entry points `antiphon.rules`, a pattern and a function each), then those below."""
-    return (*(find("antiphon.rules", name) for name in names("antiphon.rules")), *RULES)
+def all_rules(language: str) -> tuple[tuple[str, Rule], ...]:
+    """Rules of other packages (the entry points `antiphon.rules`, a pattern and a function each), then those below.
+
+    Those below are English: "aber" is no comparative.
+    """
+    own = tuple(find("antiphon.rules", name) for name in names("antiphon.rules"))
+    return (*own, *(RULES if language == ENGLISH.name else ()))
 
 
 def read_clause(clause: str, words: Vocabulary, shown: tuple[str, ...]) -> Change | None:
     """The change that one clause asks for; None where no rule fits it."""
     text = " ".join(clause.lower().replace("i've", "ive").replace("i'd", "id").split()).strip(" ?:")
     text = re.sub(r"^(?:please|now|ok|and|or|something|make it|show me|give me|i want|id like)\s+", "", text)
-    for pattern, rule in all_rules():
+    for pattern, rule in all_rules(words.language.name):
         match = re.fullmatch(pattern, text)
         change = rule(match, words, shown) if match else None
         if change is not None:
@@ -221,7 +225,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     (r"(?P<when>.+)", _years),
     (r"(?:only|just|nothing but|by|with|from|directed by) (?P<what>.+)", _only),
     (rf"{_FAR}(?:less|fewer|not (?:so|too|as)) (?P<what>.+)", _less),
-    (rf"(?:{REFUSING}|exclude) (?P<what>.+)", _without),
+    (rf"(?:{any_of(ENGLISH.refusals.refusing)}|exclude) (?P<what>.+)", _without),
     (rf"{_FAR}more (?P<what>.+)", _more),
     (rf"{_FAR}(?P<what>[a-z]{{3,}}er)", _comparative),
 )  # fmt: skip

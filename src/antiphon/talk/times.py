@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from antiphon.base.wording import DECADES
+from antiphon.base.language import ENGLISH
 from antiphon.talk.vocabulary import Vocabulary
 
-_NAMED = "|".join(DECADES)
+_NAMED = "|".join(ENGLISH.decades.names)
 _PART = r"(?:(?P<{}>early|mid|late)[\s-]+)?"
 _RANGE = re.compile(r"\b(?:between|from)\s+(?P<low>\d{4})\s+(?:and|to|until|-)\s+(?P<high>\d{4})\b", re.IGNORECASE)
 _YEAR = re.compile(
@@ -130,7 +130,7 @@ def _one_year(match: re.Match[str], *, begun: bool) -> Time:
 
 def _first_year(match: re.Match[str]) -> int:
     if match["named"]:
-        return DECADES[match["named"].lower()]
+        return ENGLISH.decades.names[match["named"].lower()]
     if match["full"]:
         return int(match["full"])
     short = int(match["short"])

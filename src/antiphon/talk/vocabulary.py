@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.base.wording import TIME_FIELD, fold, fold_title
+from antiphon.base.language import ENGLISH, Language
+from antiphon.base.wording import fold, fold_title
 from antiphon.query.columns import NumberColumn, words_of
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Vocabulary:
     numbers: Mapping[str, NDArray[np.float64]]
     dates: frozenset[str]
     popularity: NDArray[np.int64]
+    language: Language = ENGLISH
 
     @classmethod
     def of(cls, space: Space) -> Vocabulary:
@@ -58,13 +60,13 @@ class Vocabulary:
         if users is not None:
             popularity = np.bincount(users.items, minlength=space.n_items)
         titles = [fold_title(title) for title in space.titles]
-        return cls(values, titles, space.item_ids, space.row_of, numbers, dates, popularity)
+        return cls(values, titles, space.item_ids, space.row_of, numbers, dates, popularity, space.language)
 
     @property
     def time_field(self) -> str | None:
         """The field that says how new an item is; None in a catalog without one."""
-        fit = [name for name in self.numbers if TIME_FIELD.search(name) or name in self.dates]
-        return min(fit, key=lambda name: "year" not in name.lower(), default=None)
+        fit = [name for name in self.numbers if self.language.is_time(name) or name in self.dates]
+        return min(fit, key=lambda name: not self.language.is_year(name), default=None)
 
     def value(self, words: str) -> tuple[str, str] | None:
         """Field and value that words name, singular or plural; None where they name none."""

@@ -284,3 +284,15 @@ def test_configurations_are_values():
     config = parse_config(FULL)
     with pytest.raises(Exception, match="frozen"):
         config.seed = 2
+
+
+def test_a_language_is_one_that_is_there_or_a_file(tmp_path):
+    """A name is checked at once; a file stands beside the configuration."""
+    assert load_config(write(tmp_path, FULL)).space.language == "en"
+    assert load_config(write(tmp_path, changed("space", value={"language": "de"}))).space.language == "de"
+    own = load_config(write(tmp_path, changed("space", value={"language": "own/fr.toml"})))
+    assert own.space.language == tmp_path / "own" / "fr.toml"
+    with pytest.raises(ConfigError, match=r"space.language: there is no language 'eng'; did you mean 'en'\?"):
+        load_config(write(tmp_path, changed("space", value={"language": "eng"})))
+    with pytest.raises(ConfigError, match="there is no language 'fr'; known are: de, en"):
+        load_config(write(tmp_path, changed("space", value={"language": "fr"})))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from antiphon.base.language import language_of
 from antiphon.config.sections import SyntheticConfig
 from antiphon.data.catalog import Catalog, Interactions
 from antiphon.data.log import Logged
 from antiphon.describe.practice import MOST_LOGGED, Practice, make_practice
-from antiphon.describe.synthetic import make_queries
+from antiphon.describe.synthetic import make_queries, plain_texts
 
 N_ITEMS, N_USERS = 40, 10
 KINDS = ("facets", "title", "memory", "asked", "talk")
@@ -76,3 +77,13 @@ def test_a_log_is_practised_as_it_is() -> None:
     assert len(texts) == MOST_LOGGED
     place = practice.texts.index(texts[3])
     assert practice.answers[place].tolist() == [int(texts[3].split()[1]) % N_ITEMS]
+
+
+def test_requests_are_phrased_in_the_language_of_the_space() -> None:
+    """Those made of facets, titles with words before them, and practice of every kind."""
+    config, german = SyntheticConfig(min_items=2, noun="Dinge"), language_of("de")
+    queries = make_queries(catalog(), config, 0, german)
+    practice = make_practice(catalog(), config, queries, [], None, 0, per_kind=30, language=german)
+    said = " ".join((*queries.texts, *plain_texts(catalog(), 0, german), *practice.texts))
+    assert {"Zeig", "Lust", "wie", "und"} <= set(said.replace(",", " ").split())
+    assert not {"something", "Show", "like", "and", "some", "Add"} & set(said.replace(",", " ").split())

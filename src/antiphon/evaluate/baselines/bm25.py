@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from antiphon.base.language import ENGLISH, Language
 from antiphon.channels.words import Lexical
 from antiphon.evaluate.baselines.base import Baseline
 from antiphon.evaluate.protocols import Kind, Task
@@ -19,8 +20,16 @@ class BM25(ScoringSystem):
 
     kinds: Sequence[Kind] = ("retrieve",)
 
-    def __init__(self, words: Sequence[Sequence[str]], *, k1: float = 1.5, b: float = 0.75, name: str = "bm25") -> None:
-        self.name, self.lexical = name, Lexical.fit(words, k1=k1, b=b)
+    def __init__(
+        self,
+        words: Sequence[Sequence[str]],
+        *,
+        k1: float = 1.5,
+        b: float = 0.75,
+        name: str = "bm25",
+        language: Language = ENGLISH,
+    ) -> None:
+        self.name, self.lexical = name, Lexical.fit(words, k1=k1, b=b, language=language)
 
     def scores(self, task: Task) -> Floats:
         """BM25 scores, 0 where no word is shared."""
@@ -40,5 +49,9 @@ def _over(data: RunData, view: str | None) -> Baseline:
         return {"k1": log_uniform(rng, 0.3, 4), "b": float(rng.uniform(0, 1))}
 
     return Baseline(
-        name, ("retrieve",), {"k1": 1.5, "b": 0.75}, draw, lambda values: BM25(data.words(view), name=name, **values)
+        name,
+        ("retrieve",),
+        {"k1": 1.5, "b": 0.75},
+        draw,
+        lambda values: BM25(data.words(view), name=name, language=data.space.language, **values),
     )

@@ -15,7 +15,7 @@ from antiphon.data.splits import training_interactions
 from antiphon.describe.passages import gen_texts, texts_of
 from antiphon.describe.practice import Practice, make_practice
 from antiphon.encoders.base import Encoder, RequestEncoder
-from antiphon.run.outputs import catalog_of, descriptions_of, split_of
+from antiphon.run.outputs import catalog_of, descriptions_of, split_of, spoken_in
 from antiphon.run.stage import Job, Stage
 from antiphon.run.stages.synthetic import NAME as SYNTHETIC
 from antiphon.run.stages.synthetic import drawn
@@ -55,7 +55,10 @@ def practised(job: Job) -> Practice:
         config, catalog = job.config, catalog_of(job)
         interactions = catalog.interactions
         training = None if interactions is None else training_interactions(interactions, split_of(job))
-        return make_practice(catalog, config.synthetic, drawn(job), _written(job), training, config.seed, log=_log(job))
+        written, language = _written(job), spoken_in(job)
+        return make_practice(
+            catalog, config.synthetic, drawn(job), written, training, config.seed, log=_log(job), language=language
+        )
 
     return job.once(NAME, make)
 

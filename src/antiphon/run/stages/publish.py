@@ -20,7 +20,7 @@ from antiphon.encoders.base import Encoder
 from antiphon.joint.model import Embedded, JointModel, embed_items
 from antiphon.query.columns import field_table, year_column
 from antiphon.run.gating import Known, answering, gate_of
-from antiphon.run.outputs import Change, catalog_of, changed, descriptions_of, features_of, validation_of
+from antiphon.run.outputs import Change, catalog_of, changed, descriptions_of, features_of, spoken_in, validation_of
 from antiphon.run.publish import Contents, publish
 from antiphon.run.stage import Job, Stage
 from antiphon.run.stages.passages import features_of_passages
@@ -41,7 +41,7 @@ def stage(
     content = [name for name, encoder in by_name.items() if encoder.accepts != "history"]
 
     def work(job: Job, fingerprint: str) -> None:
-        config, layout = job.config, job.layout
+        config, layout, language = job.config, job.layout, spoken_in(job)
         features, texts = changed(features_of(job), changes), descriptions_of(job).best()
         written = list(texts_of(catalog_of(job), config.describe).values())
         words = lexical_texts(catalog_of(job), descriptions_of(job), written)
@@ -60,12 +60,13 @@ def stage(
             taste_vectors=vectors,
             facets=Facets.load(layout.facets) if "facets" in job.records else None,
             sides=sides or {},
-            lexical=Lexical.fit(tokens(words)) if config.space.lexical else None,
+            lexical=Lexical.fit(tokens(words, language), language=language) if config.space.lexical else None,
             passages=Passages.of([*readers[:1], *features_of_passages(job)])
             if config.space.passages and readers
             else None,
             names=config.space.names,
             mixture=mixture or _mixture(job, embedded, taste, vectors),
+            language=language,
         )
         if mixture is None and PRACTICE in job.records:
             contents = _gated(job, contents)
@@ -83,6 +84,7 @@ def stage(
             job.config.space.model_dump(mode="json"),
             job.config.split.model_dump(mode="json"),
             [name for name, _ in changes],
+            spoken_in(job).source,
         ],
         code=[type(encoder) for encoder in encoders],
     )
@@ -92,7 +94,8 @@ def _gated(job: Job, contents: Contents) -> Contents:
     """With weights of the channels that depend on the request."""
     bare = None
     if contents.lexical is not None and job.config.describe.texts:
-        bare = Lexical.fit(tokens(lexical_texts(contents.catalog, descriptions_of(job))))
+        words = tokens(lexical_texts(contents.catalog, descriptions_of(job)), contents.language)
+        bare = Lexical.fit(words, language=contents.language)
     known = Known(contents.passages, bare, _names(contents) if job.config.train.requests else None)
     resolver, channels = answering(contents)
     gate = gate_of(
@@ -106,7 +109,8 @@ def _names(contents: Contents) -> Names:
     columns = field_table(contents.catalog.fields, contents.catalog.field_types)
     share = (lambda _: 0.0) if contents.lexical is None else contents.lexical.share
     users = None if contents.taste is None else contents.taste.users
-    return Names.of(contents.catalog.items["title"].to_pylist(), users, year_column(columns), share)
+    years = year_column(columns, contents.language.is_year)
+    return Names.of(contents.catalog.items["title"].to_pylist(), users, years, share, contents.language)
 
 
 def _mixture(job: Job, embedded: Embedded, taste: Taste | None, vectors: Mapping[str, Any]) -> Mixture:

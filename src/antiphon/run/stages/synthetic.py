@@ -11,7 +11,7 @@ from antiphon.base import storage
 from antiphon.data.synthetic import QueryData, SyntheticQueries
 from antiphon.describe.synthetic import make_queries, plain_texts
 from antiphon.encoders.base import Encoder, RequestEncoder
-from antiphon.run.outputs import catalog_of
+from antiphon.run.outputs import catalog_of, spoken_in
 from antiphon.run.stage import Job, Stage
 
 NAME = "synthetic"
@@ -49,7 +49,7 @@ def stage(encoders: Sequence[Encoder[Any]]) -> Stage:
 
 def drawn(job: Job) -> SyntheticQueries:
     """The requests, drawn from the seed."""
-    return job.once(NAME, lambda: make_queries(catalog_of(job), job.config.synthetic, job.config.seed))
+    return job.once(NAME, lambda: make_queries(catalog_of(job), job.config.synthetic, job.config.seed, spoken_in(job)))
 
 
 def queries_of(job: Job) -> QueryData | None:
@@ -72,4 +72,4 @@ def identity_of(job: Job) -> list[Any] | None:
 
 def _texts(job: Job) -> tuple[str, ...]:
     queries = drawn(job)
-    return (*queries.texts, *queries.labels, *plain_texts(catalog_of(job), job.config.seed))
+    return (*queries.texts, *queries.labels, *plain_texts(catalog_of(job), job.config.seed, spoken_in(job)))
