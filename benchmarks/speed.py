@@ -221,8 +221,8 @@ def channels(folder: Path) -> Iterator[Row]:
         encoded = draw(1, 384) * 20
         nobody = np.zeros(0, dtype=np.int32)
         asked = Resolved(
-            [Query(text=text)], encoded, [encoded[:0]], {}, [nobody], [nobody], [nobody], [nobody.astype(np.int64)], [None],
-            weights,
+            [Query(text=text)], encoded, [encoded[:0]], {}, [nobody], [nobody], [nobody], [nobody.astype(np.int64)],
+            [None], weights,
         )  # fmt: skip
         times.append(_seconds(lambda: [channel.scores(asked, None) for channel in both]) * 1e3)  # noqa: B023  at once
     note = f"{N_LARGE:,} items, {N_FACETS:,} facets, six words a text; beside encoding and the search by vectors"

@@ -34,6 +34,8 @@ def said(text: str) -> list[tuple[str, str]]:
         ("I liked when harry met sally", [("When Harry Met Sally... (1989)", "example")]),
         ("I did not like Pulp Fiction", [("Pulp Fiction (1994)", "refused")]),
         ("nothing like The Matrix please", [("Matrix, The (1999)", "refused")]),
+        ("I want something like Pulp Fiction", [("Pulp Fiction (1994)", "example")]),
+        ("I dont like Pulp Fiction", [("Pulp Fiction (1994)", "refused")]),
         ("I haven't seen Pulp Fiction", [("Pulp Fiction (1994)", "example")]),
     ],
 )

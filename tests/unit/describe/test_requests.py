@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from antiphon.base.language import ENGLISH
 from antiphon.chat.endpoint import Chat, Endpoint
 from antiphon.chat.ledger import Answers
 from antiphon.chat.prompt import load_prompt
@@ -68,7 +69,7 @@ def test_a_seed_fixes_the_requests_and_they_are_not_those_of_the_training(films)
     assert first != draw_requests(catalog, config, 20, seed=4, min_items=5)
     trained = set(synthetic.make_queries(catalog, config.synthetic, seed=3).texts)
     assert not trained & {request.text for request in first}
-    assert not {phrase.casefold() for phrase in PHRASES} & {phrase.casefold() for phrase in synthetic.PHRASES}
+    assert not {phrase.casefold() for phrase in PHRASES} & {phrase.casefold() for phrase in ENGLISH.synthetic.phrases}
 
 
 def test_values_that_descriptions_leave_out_are_not_asked_for(films):

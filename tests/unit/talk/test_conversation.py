@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from antiphon.channels.resolver import _faded
 from antiphon.errors import QueryError
-from antiphon.query.request import Query
 from antiphon.talk.conversation import Conversation, Talk, heard, query_of, reply
 from antiphon.talk.vocabulary import Vocabulary
 
@@ -99,12 +100,13 @@ def test_a_sentence_can_be_taken_back(space):
     assert talk.conversation == before
 
 
-def test_later_turns_count_more(space):
-    """Later turns count more."""
-    one, other = "a horror film full of ghosts", "a comedy for a wedding"
-    text = space.resolve([Query(text=other)]).texts[0]
-    last, first = (space.resolve([Query(turns=turns)]).texts[0] for turns in ((one, other), (other, one)))
-    assert last @ text > first @ text
+def test_later_turns_count_more():
+    """Each turn counts less than the one after it, at the length that vectors have."""
+    turns = np.eye(3, dtype=np.float32) * 2
+    mean = _faded(turns)
+    assert mean[0] < mean[1] < mean[2]
+    assert np.linalg.norm(mean) == pytest.approx(2)
+    np.testing.assert_array_equal(_faded(turns[:1]), turns[0])
 
 
 def test_an_empty_sentence_is_refused(space):
