@@ -64,7 +64,8 @@ def resampled_means(values: Sequence[Floats], n_resamples: int = N_RESAMPLES, se
 
 def intervals(means: Floats, level: float = 0.95) -> Floats:
     """The two ends of the percentile interval of each column, (2, n_columns)."""
-    return np.asarray(np.nanquantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0), dtype=np.float64)
+    ends = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return np.asarray(ends, dtype=np.float64)
 
 
 def shift_p(means: Floats, observed: float) -> float:

@@ -41,7 +41,7 @@ class LensKit(ScoringSystem):
             profile = rows[self.known[rows]].astype(np.int64)  # of others the scorers have never heard
             if not len(profile):
                 continue
-            asked = self.lenskit.RecQuery(user_items=self.lenskit.ItemList(item_ids=profile))
+            asked = self.lenskit.RecQuery(history_items=self.lenskit.ItemList(item_ids=profile))
             scored = self.scorer(asked, self.items)
             values = np.nan_to_num(np.asarray(scored.scores(), dtype=np.float32), nan=0.0)
             found[place, np.asarray(scored.ids(), dtype=np.int64)] = values
