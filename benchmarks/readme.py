@@ -89,8 +89,8 @@ def _seeds(reports: Reports) -> str:
     n = min(row["n_seeds"] for report in reports.values() for row in report["rows"])
     return (
         f"Means of {n} seeds, each of which draws the split and everything random anew; ± is half of a 95% interval "
-        "over seeds and queries. Tuned rows are tuned on the same splits that they are measured on; the reports say how "
-        "many settings each row tried."
+        "over seeds and queries. Tuned rows are tuned on the same splits that they are measured on; the reports say "
+        "how many settings each row tried."
     )
 
 

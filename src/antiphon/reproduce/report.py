@@ -86,7 +86,7 @@ def _table_blocks(document: Document) -> list[Block]:
             for row in rows
         ]
         blocks += [
-            Block("h2", f"{KINDS[kind].capitalize()} ({rows[0]['n_queries']:,} test queries)"),
+            Block("h2", f"{KINDS[kind].capitalize()} ({rows[0]['n_queries']:,} test queries for each seed)"),
             Block("table", rows=[head, *lines]),
             _beyond(rows),
         ]
