@@ -17,6 +17,8 @@ from antiphon._version import __version__
 from antiphon.base import runtime, storage
 from antiphon.base.code import code_of
 from antiphon.base.progress import Progress, silent
+from antiphon.base.registry import find, names
+from antiphon.evaluate.baselines.fitted import GROUP
 from antiphon.evaluate.outcomes import Outcome
 from antiphon.evaluate.results import METRICS, Result, save_results
 from antiphon.reproduce.comparisons import compare, row_values
@@ -28,6 +30,7 @@ from antiphon.reproduce.rows import Row, absent, table
 from antiphon.reproduce.studies import Studies
 
 MAIN = METRICS[0]
+ENCODERS = ("als", "precomputed", "sentence-transformers")
 
 
 def reproduce(options: Options, progress: Progress = silent, notify: Notify = lambda _: None) -> dict[str, Any]:
@@ -68,7 +71,7 @@ def table_document(reproduction: Reproduction) -> dict[str, Any]:
         "tests": found["tests"],
         "config_hash": reproduction.config_hash,
         "data_hash": reproduction.data_hash,
-        "code": code_of(reproduce),
+        "code": code(),
         "studies": {},
     }
 
@@ -108,6 +111,13 @@ def row_document(row: Row, reproduction: Reproduction) -> dict[str, Any]:
         "ignored_ids": reproduction.tasks[row.kind].ignored_ids,
         "paper": paper_value(row.label, reproduction.options.dataset, row.kind),
     }
+
+
+def code() -> str:
+    """The hash of all the code that a report depends on, also of what is found by name."""
+    found = [find("antiphon.encoders", name) for name in ENCODERS]
+    found += [find(group, name) for group in (GROUP, "antiphon.channels") for name in names(group)]
+    return code_of(reproduce, *(one for one in found if one.__module__.startswith("antiphon.")))
 
 
 def machine() -> str:
