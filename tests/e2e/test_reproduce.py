@@ -82,7 +82,10 @@ def test_movies_with_all_studies(call: Call, data_dir: Path, tmp_path: Path) -> 
     parts = [row["part"] for row in document["studies"]["personalised"]]
     assert parts == ["text and history", "text alone", "history alone"]
     assert {row["change"] for row in document["studies"]["ingredients"]} >= {"without facets", "equal weights"}
-    assert {row["change"] for row in document["studies"]["noise"]} >= {"random modality added", "image shuffled"}
+    assert {row["change"] for row in document["studies"]["noise"]} >= {
+        "random modality added",
+        "image shuffled, 1 draws",
+    }
     report = (tmp_path / "report.md").read_text(encoding="utf-8")
     for heading in ("Cold items", "Missing modalities", "What noise costs", "Ablations", "Popularity and other bias",
                     "What each ingredient is worth", "Personalised search"):  # fmt: skip

@@ -153,30 +153,46 @@ class Studies:
         return rows
 
     def noise(self) -> Document:
-        """A modality of random vectors added, and the content modality shuffled across the items."""
+        """A modality of random vectors added, and the content modality shuffled across the items, anew by each seed."""
         item_ids = self.all.data.item_ids
         entry = write_noise(self.all.options.out / "noise", item_ids)
         added = {"modalities": [*self.all.settings["modalities"], entry]}
         content = self.all.joined[1]
         rows: Document = []
         for label, preset in PRESETS.items():
+            rows += self._shuffled(label, preset)
             trials = {
                 "random modality added": Trial(
                     f"noise-{label}", {**DESCRIBED[label], **added}, [*self.all.joined, "noise"]
                 ),
-                f"{content} shuffled": Trial(
-                    f"shuffled-{label}", DESCRIBED[label], self.all.joined, training=shuffle(content)
-                ),
                 f"without {content}": self._without(content, label),
             }
-            if preset != "paper":
-                del trials[f"{content} shuffled"]  # a shuffled modality is noise: the first trial says it
             for change, trial in trials.items():
                 found = self._measure(trial, preset=preset)
                 rows += [
                     {**_against(result, self._reference(label)), "row": label, "change": change} for result in found
                 ]
         return rows
+
+    def _shuffled(self, label: str, preset: str) -> Document:
+        """The content modality shuffled across the items: another draw for each seed, against the row of that seed."""
+        content, draws = self.all.joined[1], self.all.draws[: self.all.options.study_seeds]
+        found = [
+            self._measure(
+                Trial(
+                    f"shuffled-{label}-seed{draw.seed}", DESCRIBED[label], self.all.joined, draw.seed,
+                    training=shuffle(content, draw.seed),
+                ),
+                preset=preset,
+            )
+            for draw in draws
+        ]  # fmt: skip
+        wholes = [of_row(self.all, label, draw).results for draw in draws]
+        return [
+            {"row": label, "change": f"{content} shuffled, {len(draws)} draws", "task": kind,
+             **against([one[at] for one in found], [one[at] for one in wholes])}
+            for at, kind in enumerate(self.all.tasks)
+        ]  # fmt: skip
 
     def ablations(self) -> Document:
         """The paper's choices changed one at a time, against the row with the same seeds."""
