@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from kept import origin
 
 from antiphon.base import runtime
 from antiphon.base.progress import silent
@@ -36,7 +37,6 @@ from antiphon.data.splits import Split
 from antiphon.encoders.base import Source, make_encoder
 from antiphon.encoders.sounds.encoder import AudioEncoder
 from antiphon.encoders.sounds.files import Hearing, listen
-from antiphon.reproduce.summary import commit, machine
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "audio.json"
@@ -148,7 +148,7 @@ def main() -> None:
             model = asked.model or makers[name](Path(folder) / name)
             found[name] = measure(name, model, source, asked.seconds, asked.windows, Path(folder) / f"work-{name}")
     about = {
-        "commit": commit(), "machine": machine(), "kind": asked.kind, "seconds_a_file": asked.seconds,
+        **origin("audio.json"), "kind": asked.kind, "seconds_a_file": asked.seconds,
         "cores": runtime.n_cores(), "load": os.getloadavg()[0],
         "python": platform.python_version(),
         **{package: version(package) for package in ("soundfile", "soxr", "onnxruntime", "torch", "transformers")},

@@ -37,6 +37,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from kept import origin
 
 from antiphon.base import runtime
 from antiphon.base.progress import silent
@@ -52,7 +53,6 @@ from antiphon.encoders.text import precision as bits
 from antiphon.encoders.text.encoder import TextEncoder, TextOptions
 from antiphon.encoders.text.models import EMBEDDED, model_path
 from antiphon.encoders.text.precision import has_vnni
-from antiphon.reproduce.summary import commit, machine
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "encoding.json"
@@ -209,7 +209,7 @@ def where() -> dict[str, Any]:
     """The machine and the versions."""
     packages = ("torch", "sentence-transformers", "onnxruntime", "tokenizers", "numpy")
     return {
-        "commit": commit(), "machine": machine(), "cores": runtime.n_cores(),
+        **origin("encoding.json"), "cores": runtime.n_cores(),
         "vnni": has_vnni(), "load": os.getloadavg()[0], "python": platform.python_version(),
         **{name: version(name) for name in packages},
     }  # fmt: skip

@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from antiphon.reproduce.summary import commit, machine
+from kept import origin
 
 N_ASKS, N_FRAMES = 15, 60
 TEXTS = ("a quiet drama", "dark and tense", "comedy", "war", "space", "love", "family", "crime")
@@ -135,8 +134,8 @@ def main() -> None:
     print("| what | median |\n|---|---:|")
     for name, value in rows.items():
         print(f"| {name} | {value:.0f} |")
-    where = f"{machine()}, commit {commit()}"
-    print(f"\n{where}, load {os.getloadavg()[0]:.1f}")
+    where = origin("page.json")
+    print(f"\n{where['machine']}, commit {where['commit']}, load {os.getloadavg()[0]:.1f}")
     out = Path(__file__).parent / "results" / "page.json"
     out.write_text(json.dumps({"where": where, "rows": rows}, indent=2) + "\n", encoding="utf-8")
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from kept import origin
 
 from antiphon.config.load import load_config
 from antiphon.data.catalog import Catalog
@@ -32,7 +33,6 @@ from antiphon.numbers.vectors import unit
 from antiphon.playlist import PlaylistRequest, Tradeoff, make_playlist
 from antiphon.playlist.flow import flow_order
 from antiphon.query.request import Query
-from antiphon.reproduce.summary import commit, machine
 from antiphon.space.space import Space, load
 
 Maker = Callable[[str, int], list[int]]
@@ -150,7 +150,7 @@ def main() -> None:
     space = load(given.run)
     judge = Judge(given.run, space)
     queries = [json.loads(line) for line in given.queries.read_text(encoding="utf-8").splitlines() if line.strip()]
-    where = {"commit": commit(), "machine": machine()}
+    where = origin("playlists.json")
     print(
         f"{space.manifest['name']}, {len(queries)} requests, length {given.length}, "
         f"CF of {judge.n_users} held-out users, {where['machine']}, commit {where['commit']}\n"
@@ -173,7 +173,9 @@ def main() -> None:
         print(f"| {name} | {cells} |", flush=True)
     out = Path(__file__).parent / "results" / "playlists.json"
     out.parent.mkdir(exist_ok=True)
-    out.write_text(json.dumps({**where, "length": given.length, "rows": rows}, indent=2) + "\n")
+    counts = {"length": given.length, "requests": len(queries), "users": judge.n_users}
+    counts = {"length": given.length, "requests": len(queries), "users": judge.n_users}
+    out.write_text(json.dumps({**where, **counts, "rows": rows}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -24,9 +24,17 @@ ROWS: dict[str, tuple[str, ...]] = {
     "**antiphon**": (OURS,),
     "MULTI, TEMPLATE+GEN": ("MULTI_TEMPLATE+GEN",),
     "MULTI, TEMPLATE": ("MULTI_TEMPLATE",),
+    "MULTI, TEMPLATE, tuned": ("MULTI_TEMPLATE, tuned",),
+    "MULTI, TEMPLATE, without pictures or sound": ("MULTI_TEMPLATE without image", "MULTI_TEMPLATE without audio"),
+    "antiphon's EASE alone": ("ANTIPHON's EASE alone",),
     "iALS, fold-in, tuned": ("iALS, fold-in",),
+    "iALS, fold-in, 256 factors, tuned": ("iALS, 256 factors",),
+    "iALS by LensKit, tuned": ("iALS by LensKit",),
     "EASE, tuned": ("EASE",),
+    "EASE by Cornac, tuned": ("EASE by Cornac",),
     "item kNN, tuned": ("item kNN",),
+    "item kNN, users by length, tuned": ("item kNN, users by length",),
+    "item kNN by LensKit, tuned": ("item kNN by LensKit",),
     "CF, nearest neighbours, tuned": ("CF",),
     "concatenation of all modalities, untrained": ("concatenation, untrained",),
     "TEXT, MiniLM, best description": tuple(f"TEXT MiniLM, {name}" for name in DESCRIBED),
@@ -51,17 +59,39 @@ def results(reports: Reports) -> str:
     """The table and what it was measured with."""
     lines = ["| nDCG@200 | " + " | ".join(title for _, _, title in COLUMNS) + " |", "|---|" + "---:|" * len(COLUMNS)]
     for shown, systems in ROWS.items():
-        cells = [max(_cell(reports[name], system, task) for system in systems) for name, task, _ in COLUMNS]
-        lines.append(f"| {shown} | " + " | ".join(cells) + " |")
+        found = [_best(reports[name], systems, task) for name, task, _ in COLUMNS]
+        if any(row is not None for row in found):
+            lines.append(f"| {shown} | " + " | ".join(_cell(row) for row in found) + " |")
     return "\n".join([*lines, "", _said(reports)])
 
 
-def _cell(report: dict[str, Any], system: str, task: str) -> str:
-    row = next((row for row in report["rows"] if (row["system"], row["task"]) == (system, task)), None)
+def _best(report: dict[str, Any], systems: tuple[str, ...], task: str) -> dict[str, Any] | None:
+    """The row of some systems with the highest mean on a task; None where the report has none."""
+    rows = [row for row in report["rows"] if row["system"] in systems and row["task"] == task]
+    return max(rows, key=lambda row: row["metrics"]["ndcg@200"]["mean"], default=None)
+
+
+def _cell(row: dict[str, Any] | None) -> str:
+    """A mean, and half of its 95% interval where that is over seeds and queries."""
     if row is None:
         return ""
-    value = f"{row['metrics']['ndcg@200']['mean']:.3f}".removeprefix("0")
-    return f"**{value}**" if system == OURS else value
+    value = row["metrics"]["ndcg@200"]
+    text = f"{value['mean']:.3f}".removeprefix("0")
+    shown = f"**{text}**" if row["system"] == OURS else text
+    half = f"{(value['high'] - value['low']) / 2:.3f}".removeprefix("0")
+    return f"{shown} ± {half}" if "by_seed" in row else shown
+
+
+def _seeds(reports: Reports) -> str:
+    """What the means are of."""
+    if not all("by_seed" in row for report in reports.values() for row in report["rows"]):
+        return f"Trained rows are means of {max(row['n_seeds'] for row in reports['movies']['rows'])} training seeds."
+    n = min(row["n_seeds"] for report in reports.values() for row in report["rows"])
+    return (
+        f"Means of {n} seeds, each of which draws the split and everything random anew; ± is half of a 95% interval "
+        "over seeds and queries. Tuned rows are tuned on the same splits that they are measured on; the reports say "
+        "how many settings each row tried."
+    )
 
 
 def _said(reports: Reports) -> str:
@@ -71,22 +101,29 @@ def _said(reports: Reports) -> str:
     ]
     where = "; ".join(f"{name} at commit {report['commit']} on {report['machine']}" for name, report in reports.items())
     return (
-        f"Test queries: {', '.join(counts)}. Printed by `antiphon reproduce`: {where}. Trained rows are means of "
-        f"{max(row['n_seeds'] for row in reports['movies']['rows'])} training seeds. {_leads(reports)}"
+        f"Test queries: {', '.join(counts)}. Printed by `antiphon reproduce`: {where}. {_seeds(reports)} "
+        f"{_leads(reports)}"
     )
 
 
 def _leads(reports: Reports) -> str:
-    """In which columns the lead over every floor is real."""
-    doubtful = []
+    """In which columns antiphon leads every other row, and in which no test says so."""
+    behind, open_ = [], []
     for name, task, title in COLUMNS:
         for test in reports[name]["tests"]:
-            pair = {test["a"], test["b"]}
-            if test["task"] == task and OURS in pair and test["p_holm"] >= LEVEL:
-                doubtful.append(f"{(pair - {OURS}).pop()} ({title})")
-    if not doubtful:
+            if test["task"] != task or OURS not in (test["a"], test["b"]):
+                continue
+            lead = test["difference"] if test["a"] == OURS else -test["difference"]
+            other = test["b"] if test["a"] == OURS else test["a"]
+            if test["p_holm"] >= LEVEL:
+                open_.append(f"{other} ({title})")
+            elif lead <= 0:
+                behind.append(f"{other} ({title})")
+    if not behind and not open_:
         return f"Every lead of antiphon is significant (p < {LEVEL}, paired randomisation tests, Holm-corrected)."
-    return f"Every lead of antiphon is significant (p < {LEVEL}, Holm-corrected) but that over {', '.join(doubtful)}."
+    said = [f"is behind {', '.join(behind)}"] if behind else []
+    said += [f"is not told apart from {', '.join(open_)}"] if open_ else []
+    return f"antiphon {' and '.join(said)}; every other lead is significant (p < {LEVEL}, Holm-corrected)."
 
 
 def ingredients(reports: Reports) -> str:
@@ -95,7 +132,7 @@ def ingredients(reports: Reports) -> str:
         (name, row["task"], row["change"]): row for name in reports for row in reports[name]["studies"]["ingredients"]
     }
     changes = dict.fromkeys(change for _, _, change in found)
-    whole = {(name, task): _cell(reports[name], OURS, task).strip("*") for name, task, _ in COLUMNS}
+    whole = {(name, task): _cell(_best(reports[name], (OURS,), task)).replace("*", "") for name, task, _ in COLUMNS}
     lines = ["| | " + " | ".join(title for _, _, title in COLUMNS) + " |", "|---|" + "---:|" * len(COLUMNS)]
     lines.append("| the whole, nDCG@200 | " + " | ".join(whole[name, task] for name, task, _ in COLUMNS) + " |")
     for change in changes:
@@ -107,8 +144,9 @@ def ingredients(reports: Reports) -> str:
 def personalised(reports: Reports) -> str:
     """Requests of users by text, history and both."""
     lines = ["| asked by | movies | music |", "|---|---:|---:|"]
-    for place, part in enumerate(("text and history", "text alone", "history alone")):
-        rows = [reports[name]["studies"]["personalised"][place] for name in ("movies", "music")]
+    for part in ("text and history", "text alone", "history alone"):
+        studies = [reports[name]["studies"]["personalised"] for name in ("movies", "music")]
+        rows = [next(row for row in study if row["part"] == part) for study in studies]
         cells = [f"{row.get('value', row['mean']):.3f}".removeprefix("0") for row in rows]
         lines.append(f"| {part} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -157,6 +195,40 @@ def tuned(_: Reports) -> str:
     return "\n".join([*lines, "", f"nDCG@200. Printed by `python benchmarks/tuning.py`: {where}."])
 
 
+def playlists(_: Reports) -> str:
+    """Playlists against top-k lists."""
+    found = json.loads((RESULTS / "playlists.json").read_text("utf-8"))
+    lines = ["| system | satisfaction | coherence (CF) | diversity |", "|---|---|---|---|"]
+    for row in found["rows"]:
+        cells = ["{:.3f} [{:.3f}, {:.3f}]".format(*row[key]) for key in ("satisfaction", "coherence", "diversity")]
+        lines.append(f"| {row['system']} | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, "", f"Printed by `python benchmarks/playlists.py` at commit {found['commit']}."])
+
+
+def served(_: Reports) -> str:
+    """The service against a plain one."""
+    found = json.loads((RESULTS / "service.json").read_text("utf-8"))
+    lines = ["| service | query | requests/s | p50, ms | p99, ms |", "|---|---|---:|---:|---:|"]
+    for row in found["rows"]:
+        cells = f"{row['rps']:.0f} | {row['p50_ms']:.0f} | {row['p99_ms']:.0f}"
+        lines.append(f"| {row['service']} | {row['query']} | {cells} |")
+    where = f"{found['items']:,} items, at commit {found['commit']} on {found['machine']}"
+    return "\n".join([*lines, "", f"Printed by `python benchmarks/service.py`: {where}."])
+
+
+def understood(_: Reports) -> str:
+    """What the rules gain or lose."""
+    found = json.loads((RESULTS / "understanding.json").read_text("utf-8"))
+    lines = ["| requests | changed | plain | understood | difference |", "|---|---:|---:|---:|---|"]
+    for row in found["rows"]:
+        low, high = row["ci"]
+        values = f"{row['plain']:.3f} | {row['understood']:.3f} | {row['difference']:+.3f} [{low:+.3f}, {high:+.3f}]"
+        lines.append(f"| {row['requests']} ({row['n']}) | {row['changed']} | {values} |")
+    return "\n".join(
+        [*lines, "", f"nDCG@200. Printed by `python benchmarks/understanding.py` at commit {found['commit']}."]
+    )
+
+
 def _difference(row: dict[str, Any] | None) -> str:
     if row is None:
         return ""
@@ -168,7 +240,12 @@ PAGES = {
     "README.md": {"results": results},
     "docs/beyond.md": {"ingredients": ingredients, "personalised": personalised, "asks": asks, "cold": cold},
     "docs/tuning.md": {"tuned": tuned},
+    "docs/playlists.md": {"playlists": playlists},
+    "docs/service.md": {"served": served},
+    "docs/describe.md": {"understood": understood},
 }
+KEPT = {"understood": "understanding.json"}
+"""Blocks of files that are not there before they are measured: until then the page has no such table."""
 
 
 def main() -> int:
@@ -178,6 +255,8 @@ def main() -> int:
     for page, blocks in PAGES.items():
         text = new = (ROOT / page).read_text(encoding="utf-8")
         for name, block in blocks.items():
+            if name in KEPT and not (RESULTS / KEPT[name]).is_file():
+                continue
             begin, end = f"<!-- {name}: made by benchmarks/readme.py -->", f"<!-- end of {name} -->"
             before, _, rest = new.partition(begin)
             new = f"{before}{begin}\n\n{block(reports)}\n\n{end}{rest.partition(end)[2]}"

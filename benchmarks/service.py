@@ -25,8 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from antiphon.reproduce.summary import commit, machine
+from kept import origin
 
 DIM, K = 200, 20
 PLAIN = """
@@ -247,7 +246,8 @@ def main() -> None:
 
 def show(rows: list[dict[str, Any]], given: argparse.Namespace) -> None:
     """The table, with the machine and the commit."""
-    where = {"machine": f"{machine()}, load {os.getloadavg()[0]:.1f}", "commit": commit()}
+    where = origin("service.json")
+    where["machine"] += f", load {os.getloadavg()[0]:.1f}"
     print(f"{given.items:,} items x {DIM}, k = {K}, {given.clients} clients, {where['machine']}, ", end="")
     print(f"commit {where['commit']}\n")
     print("| service | query | requests/s | p50 ms | p99 ms | p99/p50 |\n|---|---|---|---|---|---|")

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from kept import code_for
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "speed.md"
@@ -286,7 +287,7 @@ def _where() -> list[str]:
         f"Measured {dt.datetime.now(dt.UTC):%Y-%m-%d} at commit {_commit()}, {_cpu()}, "
         f"{len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}; "
         + ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
-        + ".",
+        + f"; code `{code_for('speed.md')}`.",
     ]
 
 

@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kept import origin
+
 from antiphon.evaluate.protocols import Task
 from antiphon.evaluate.results import evaluate
 from antiphon.evaluate.rundata import RunData
@@ -26,7 +28,6 @@ from antiphon.evaluate.trials import Trial, run_trial, trial_config
 from antiphon.evaluate.tune import FOLDER, PLOT, nested, search_config
 from antiphon.numbers.metrics import mean_over_queries
 from antiphon.reproduce.reproduce import MULTI, OURS_FROM, Options, Reproduction
-from antiphon.reproduce.summary import commit, machine
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -37,7 +38,7 @@ def tuned(dataset: str, source: Path, trials: int) -> tuple[dict[str, Any], Path
     """What a search found on a catalog, and its plot."""
     everything = Reproduction(Options(dataset, source, Path("runs") / f"reproduce-{dataset}"), notify=tell)
     everything.prepare()
-    base, settings = everything.base_of("default"), everything.trial_settings("default")
+    base, settings = everything.base_of("default", 0), everything.trial_settings("default")
     default = Trial("tuned", MULTI[OURS_FROM], everything.joined)
     run = everything.options.out / default.name
     data = run_trial(base, settings, default, run)
@@ -86,7 +87,7 @@ def main() -> None:
     results = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     for dataset in given.dataset or ["movies", "music"]:
         found, plot = tuned(dataset, given.source, given.trials)
-        results[dataset] = {**found, "commit": commit(), "machine": machine()}
+        results[dataset] = {**found, **origin("tuning.json")}
         print(json.dumps({dataset: results[dataset]}, indent=2))
         if given.write:
             file.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")

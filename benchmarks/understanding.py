@@ -10,10 +10,14 @@ with a 95% bootstrap interval, over all requests and over those that the rules c
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from kept import RESULTS, origin
+from numpy.typing import NDArray
 
 from antiphon.evaluate.protocols import retrieve_task
 from antiphon.evaluate.rundata import RunData
@@ -23,6 +27,7 @@ from antiphon.talk.reader import Reader
 from antiphon.talk.refine import to_query
 
 METRIC = "ndcg@200"
+Floats = NDArray[Any]
 
 
 def main() -> None:
@@ -31,6 +36,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--queries", type=Path, required=True)
     parser.add_argument("--part", choices=("validation", "test", "all"), default="all")
+    parser.add_argument("--write", action="store_true", help="add the row to benchmarks/results/understanding.json")
     parser.add_argument("--show", action="store_true", help="print what was understood")
     given = parser.parse_args()
     data = RunData(given.run)
@@ -63,6 +69,22 @@ def main() -> None:
                 f"| {name} ({which.sum()}) | {plain.mean():.4f} | {understood.mean():.4f} | "
                 f"{test.mean_difference:+.4f} [{test.low:+.4f}, {test.high:+.4f}] | {more} | {fewer} |"
             )
+    if given.write:
+        keep(f"{data.config.name}, {given.part}", changed, *values)
+
+
+def keep(name: str, changed: Floats, plain: Floats, understood: Floats) -> None:
+    """Put the row of these requests into the kept file; those of others stay where they are of the same code."""
+    test = paired_bootstrap_test(understood, plain)
+    row = {
+        "requests": name, "n": len(plain), "changed": int(changed.sum()), "plain": float(plain.mean()),
+        "understood": float(understood.mean()), "difference": test.mean_difference, "ci": [test.low, test.high],
+    }  # fmt: skip
+    file, about = RESULTS / "understanding.json", origin("understanding.json")
+    before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    rows = before["rows"] if before.get("code") == about["code"] else []
+    rows = [*(one for one in rows if one["requests"] != name), row]
+    file.write_text(json.dumps({**about, "rows": rows}, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

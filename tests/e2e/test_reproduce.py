@@ -14,8 +14,12 @@ from antiphon.reproduce.blocks import Block
 from antiphon.reproduce.report import as_html, as_markdown
 
 Call = Callable[..., tuple[int, str, str]]
-SMALL = ("--items", "150", "--users", "300", "--queries", "100", "--epochs", "2", "--seeds", "1", "--trials", "2")
-ROWS = {"MULTI_TEMPLATE", "MULTI_GEN", "MULTI_TEMPLATE+GEN", "ANTIPHON", "CF", "popularity", "random", "EASE"}
+SMALL = ("--items", "150", "--users", "300", "--queries", "100", "--epochs", "2", "--seeds", "2", "--trials", "2",
+         "--study-seeds", "1")  # fmt: skip
+ROWS = {
+    "MULTI_TEMPLATE", "MULTI_GEN", "MULTI_TEMPLATE+GEN", "MULTI_TEMPLATE, tuned", "ANTIPHON", "ANTIPHON's EASE alone",
+    "CF", "popularity", "random", "EASE", "iALS, 256 factors", "item kNN, users by length",
+}  # fmt: skip
 
 
 def reproduce(call: Call, dataset: str, source: Path, out: Path, *words: str) -> dict[str, Any]:
@@ -42,6 +46,19 @@ def test_music_from_raw_files_to_a_report(call: Call, data_dir: Path, tmp_path: 
         value = row["metrics"]["ndcg@200"]
         assert 0 <= value["low"] <= value["mean"] <= value["high"] <= 1
     assert all(test["p_holm"] >= test["p"] for test in found["tests"])
+    assert all(test["difference"] > 0 for test in found["tests"] if test["win"])
+    document = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
+    assert all(len(row["by_seed"]) == row["n_seeds"] == 2 for row in document["rows"])
+    assert all(row["beyond"].keys() == {"novelty@20", "diversity@20", "popularity@20"} for row in document["rows"])
+    budgets = {row["system"]: row["budget"] for row in document["rows"]}
+    assert budgets["EASE"] == {"own": 2}
+    assert budgets["MULTI_TEMPLATE, tuned"]["own"] == 5
+    queries = {}
+    for result in load_results(tmp_path / "per_query.parquet"):
+        if result.system == "EASE" and result.task.startswith("recommend"):
+            queries[result.seed] = set(result.ids)
+    assert queries.keys() == {0, 1}
+    assert queries[0] != queries[1]
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<svg" in page
     assert "src=" not in page
@@ -65,7 +82,10 @@ def test_movies_with_all_studies(call: Call, data_dir: Path, tmp_path: Path) -> 
     parts = [row["part"] for row in document["studies"]["personalised"]]
     assert parts == ["text and history", "text alone", "history alone"]
     assert {row["change"] for row in document["studies"]["ingredients"]} >= {"without facets", "equal weights"}
-    assert {row["change"] for row in document["studies"]["noise"]} >= {"random modality added", "image shuffled"}
+    assert {row["change"] for row in document["studies"]["noise"]} >= {
+        "random modality added",
+        "image shuffled, 1 draws",
+    }
     report = (tmp_path / "report.md").read_text(encoding="utf-8")
     for heading in ("Cold items", "Missing modalities", "What noise costs", "Ablations", "Popularity and other bias",
                     "What each ingredient is worth", "Personalised search"):  # fmt: skip

@@ -17,10 +17,11 @@ from antiphon.cli.output import document, note, progress
     "--from", "source", type=click.Path(path_type=Path), help="Folder of data sets; ANTIPHON_DATA where not given."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the results; runs/reproduce-DATASET.")
-@click.option("--seeds", type=int, default=3, show_default=True, help="Training seeds of each trained row.")
+@click.option("--seeds", type=int, default=3, show_default=True, help="Draws of the split and of all that is random.")
 @click.option("--trials", type=int, default=12, show_default=True, help="Settings tried for each tuned system.")
 @click.option("--encoders", default="minilm,lsa", show_default=True, help="Text encoders: minilm, lsa, uae, e5.")
 @click.option("--studies/--no-studies", default=True, help="Cold items, missing modalities, noise, ablations, bias.")
+@click.option("--study-seeds", type=int, help="Seeds of the studies that train anew; all where not given.")
 @click.option("--items", type=int, help="Keep so many items: a small slice, to see that it runs.")
 @click.option("--users", type=int, help="Keep so many users.")
 @click.option("--queries", type=int, help="Keep so many requests.")

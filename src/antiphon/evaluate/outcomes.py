@@ -34,12 +34,16 @@ class Outcomes:
         self.folder, self.common, self.notify = folder, common, notify
         self.seconds: dict[str, float] = {}
 
+    def fingerprint(self, name: str, depends: Any, *code: Any) -> str:
+        """A hash of what a measurement depends on, and of the code that finds it."""
+        return storage.digest("outcome", name, self.common, depends, code_of(*code))
+
     def run(self, name: str, depends: Any, work: Callable[[], Outcome], code: Sequence[Any] = ()) -> Outcome:
         """The outcome of a measurement: the one that was kept, or that of `work`.
 
         `code`: the functions that `work` calls, where these import less than its own module.
         """
-        fingerprint = storage.digest("outcome", name, self.common, depends, code_of(*(code or [work])))
+        fingerprint = self.fingerprint(name, depends, *(code or [work]))
         facts_file, results_file = self.folder / f"{name}.json", self.folder / f"{name}.parquet"
         kept = _read(facts_file)
         if (

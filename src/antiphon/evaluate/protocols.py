@@ -145,7 +145,7 @@ def similar_task(data: RunData, path: Path, part: Part = "all") -> Task:
         else:
             unknown += 1
             unanswered |= {source} & row_of.keys()
-    names = [name for name in sorted(truths) if _is_in(part, "similar", name)]
+    names = [name for name in sorted(truths) if _is_in(part, "similar", name, data.config.seed)]
     ignored = {
         "pairs of an item with itself": itself,
         "items whose similar items are all outside the catalog": len(unanswered - truths.keys()),
@@ -178,7 +178,7 @@ def retrieve_task(data: RunData, path: Path, part: Part = "all") -> Task:
         known = [data.row_of[item] for item in positives if item in data.row_of]
         unknown += len(positives) - len(known)
         empty += not known
-        if known and _is_in(part, "retrieve", query_id):
+        if known and _is_in(part, "retrieve", query_id, data.config.seed):
             ids.append(query_id)
             asked.append(query)
             truths.append(known)
@@ -219,11 +219,12 @@ def _users(data: RunData, part: Part) -> NDArray[np.int64]:
     return users
 
 
-def _is_in(part: Part, kind: str, name: str) -> bool:
-    """Whether a query belongs to a part: a function of its id alone, so that it never changes sides."""
+def _is_in(part: Part, kind: str, name: str, seed: int) -> bool:
+    """Whether a query belongs to a part: a function of its id and the run's seed, so that it never changes sides."""
     if part == "all":
         return True
-    draw = int.from_bytes(hashlib.sha256(f"antiphon:{kind}:{name}".encode()).digest()[:8]) / 2**64
+    drawn = f"antiphon:{kind}:{name}" + (f":{seed}" if seed else "")
+    draw = int.from_bytes(hashlib.sha256(drawn.encode()).digest()[:8]) / 2**64
     return (draw < VALIDATION_SHARE[kind]) == (part == "validation")
 
 

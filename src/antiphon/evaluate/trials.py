@@ -1,4 +1,4 @@
-"""Trials: runs that differ from a base run in their settings, their training seed, or their features.
+"""Trials: runs that differ from a base run in their settings, their seed, or their features.
 
 A trial starts as a copy of the base run's folder (hard links), so the build does again only what differs. It goes
 through the same stages as `antiphon build`, and is evaluated by the space that it publishes.
@@ -35,8 +35,9 @@ class Trial:
     """What differs from the base run.
 
     `settings` is merged into the base's configuration. `modalities` names those that take part; all where None.
-    `seed` is the training's: who is held out stays the same. `training` changes features before the training,
-    `publishing` only those that are embedded afterwards: what is missing when the space is used.
+    `seed` is that of everything that is drawn: who is held out, requests to train on, and all that learns. `training`
+    changes features before the training, `publishing` only those that are embedded afterwards: what is missing when
+    the space is used.
     """
 
     name: str
@@ -65,15 +66,14 @@ def run_trial(
 
 
 def trial_stages(config: Config, trial: Trial) -> list[Stage]:
-    """The stages of a build, with a training seed of its own, and features that are changed on their way."""
+    """The stages of a build, with features that are changed on their way."""
     usual = stages_of(config)
     encoders = [make_encoder(item) for item in config.modalities]
     training = [(f"{trial.name}: training", trial.training)] if trial.training is not None else []
     publishing = [(f"{trial.name}: use", trial.publishing)] if trial.publishing is not None else []
     return with_stages(
         usual,
-        # The seed is that of the training alone: the seed of the run also decides who is held out.
-        train.stage(config, seed=trial.seed, changes=training),
+        train.stage(config, changes=training),
         publish.stage(encoders, [stage.name for stage in usual[:-1]], changes=[*training, *publishing]),
     )
 
@@ -84,7 +84,7 @@ def trial_config(settings: Mapping[str, Any], trial: Trial) -> Config:
     Raises:
         ConfigError: the settings name something that does not exist.
     """
-    changed = merged(settings, trial.settings)
+    changed = {**merged(settings, trial.settings), "seed": trial.seed}
     if trial.modalities is not None:
         changed["modalities"] = [item for item in changed["modalities"] if item["name"] in trial.modalities]
     return parse_config(changed, source=f"the trial {trial.name}")

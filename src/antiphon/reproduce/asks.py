@@ -73,7 +73,7 @@ def as_people_ask(everything: Reproduction) -> Document:
 
 
 def _measure(everything: Reproduction, path: Path) -> Outcome:
-    data = RunData(everything.options.out / "rows" / f"{OURS}-seed0")
+    data = everything.row(OURS, 0)
     task = retrieve_task(data, path, "all")
     named = _named(path, data, task)
     text, words = BestPassage(data), BM25(data.words())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from antiphon.evaluate import plots
@@ -12,26 +12,27 @@ REFERENCE = "MULTI_TEMPLATE"
 
 
 def study_blocks(document: Mapping[str, Any]) -> list[Block]:
-    """Cold items, missing modalities, noise, ablations and bias."""
+    """Every study that is done, in the order of a report."""
     studies = document["studies"]
-    return [
-        *_cold(studies),
-        *_missing(document),
-        *_noise(studies["noise"]),
-        *_ablations(studies["ablations"]),
-        *_ingredients(studies["ingredients"]),
-        *_personalised(studies["personalised"]),
-        *_asks(studies.get("asks", [])),
-        *_bias(studies["bias"]),
-    ]
+    shown: Mapping[str, Callable[[], list[Block]]] = {
+        "cold": lambda: _cold(studies["cold"]),
+        "curve": lambda: _curve(studies["curve"]),
+        "missing": lambda: _missing(document),
+        "noise": lambda: _noise(studies["noise"]),
+        "ablations": lambda: _ablations(studies["ablations"]),
+        "ingredients": lambda: _ingredients(studies["ingredients"]),
+        "personalised": lambda: _personalised(studies["personalised"]),
+        "asks": lambda: _asks(studies["asks"]),
+        "bias": lambda: _bias(studies["bias"]),
+    }
+    return [block for name, blocks in shown.items() if studies.get(name) for block in blocks()]
 
 
-def _cold(studies: Mapping[str, Any]) -> list[Block]:
+def _cold(rows: Sequence[Mapping[str, Any]]) -> list[Block]:
     heads = ["system", "among cold items only", "95% interval", "nDCG@50", "among all items", "95% interval"]
     lines = [heads]
-    names = dict.fromkeys(row["system"] for row in studies["cold"])
-    for name in names:
-        found = {row["among"]: row for row in studies["cold"] if row["system"] == name}
+    for name in dict.fromkeys(row["system"] for row in rows):
+        found = {row["among"]: row for row in rows if row["system"] == name}
         near = f"{found['cold']['ndcg@50']:.3f}" if "cold" in found else ""
         lines.append([name, *_value(found.get("cold")), near, *_value(found.get("all"))])
     lines[1:] = sorted(lines[1:], key=lambda line: line[1], reverse=True)
@@ -39,17 +40,15 @@ def _cold(studies: Mapping[str, Any]) -> list[Block]:
         "A fifth of the items is hidden from collaborative filtering, and from every profile. nDCG@200 of what test "
         "users like of these items, ranked among themselves (and nDCG@50), and among all items."
     )
-    curve = (
+    return [Block("h2", "Cold items"), Block("p", text), Block("table", rows=lines)]
+
+
+def _curve(rows: Sequence[Mapping[str, Any]]) -> list[Block]:
+    text = (
         "Items with 20 training interactions or more are dealt into groups, and each group keeps as many interactions "
         "as its place on the axis says; everything is fitted again, and each group is ranked among itself."
     )
-    return [
-        Block("h2", "Cold items"),
-        Block("p", text),
-        Block("table", rows=lines),
-        Block("p", curve),
-        Block("plot", plots.curve_plot(studies["curve"])),
-    ]
+    return [Block("h2", "Items that few have met"), Block("p", text), Block("plot", plots.curve_plot(rows))]
 
 
 def _missing(document: Mapping[str, Any]) -> list[Block]:
@@ -58,7 +57,7 @@ def _missing(document: Mapping[str, Any]) -> list[Block]:
         row["task"]: row["seed0"] for row in rows if row["system"] == REFERENCE and row.get("seed0") is not None
     }
     text = (
-        f"A modality is taken from a growing share of the items of {REFERENCE} (training seed 0): before the training "
+        f"A modality is taken from a growing share of the items of {REFERENCE} (seed 0): before the training "
         "(whole lines), or only from the item vectors of the trained space (dashed)."
     )
     return [
@@ -73,7 +72,7 @@ def _noise(rows: list[dict[str, Any]]) -> list[Block]:
     lines += [[row["row"], row["change"], KINDS[row["task"]], *_difference(row)] for row in rows]
     text = (
         "Before the training, a modality of random vectors is added, or the content modality's vectors are shuffled "
-        "across the items. The difference is to the row with the same training seed; it should be 0."
+        "across the items. The difference is to the row with the same seed; it should be 0."
     )
     return [Block("h2", "What noise costs"), Block("p", text), Block("table", rows=lines)]
 
@@ -82,8 +81,8 @@ def _ablations(rows: list[dict[str, Any]]) -> list[Block]:
     lines = [["change", "task", "nDCG@200", "difference", "95% interval", "p"]]
     lines += [[row["change"], KINDS[row["task"]], *_difference(row)] for row in rows]
     text = (
-        f"One choice at a time, against {REFERENCE} with training seed 0; p values are of single tests. TEMPLATE, GEN "
-        "and both are rows of the table above."
+        f"One choice at a time, against {REFERENCE} with the same seeds; p values are of single tests over seeds and "
+        "queries. TEMPLATE, GEN and both are rows of the table above."
     )
     return [Block("h2", "Ablations"), Block("p", text), Block("table", rows=lines)]
 
@@ -92,8 +91,8 @@ def _ingredients(rows: list[dict[str, Any]]) -> list[Block]:
     lines = [["ANTIPHON", "task", "nDCG@200", "difference", "95% interval", "p"]]
     lines += [[row["change"], KINDS[row["task"]], *_difference(row)] for row in rows]
     text = (
-        "Each ingredient of the default space left out in turn, against the whole (training seed 0); p values are of "
-        "single tests. A negative difference is what the ingredient is worth."
+        "Each ingredient of the default space left out in turn, against the whole with the same seeds; p values are of "
+        "single tests over seeds and queries. A negative difference is what the ingredient is worth."
     )
     return [Block("h2", "What each ingredient is worth"), Block("p", text), Block("table", rows=lines)]
 

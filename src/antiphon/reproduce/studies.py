@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -28,7 +28,9 @@ from antiphon.numbers.factorization import Setting, factorize
 from antiphon.numbers.vectors import unit
 from antiphon.reproduce.asks import as_people_ask
 from antiphon.reproduce.bias import DEPTH, bias_document
+from antiphon.reproduce.comparisons import against
 from antiphon.reproduce.reproduce import LABELS, MULTI, OURS, OURS_FROM, Reproduction
+from antiphon.reproduce.rows import floor_system, of_row
 from antiphon.reproduce.studies_own import ingredients, personalised
 
 METRIC, NEAR = "ndcg@200", "ndcg@50"
@@ -50,19 +52,17 @@ class Studies:
     def __init__(self, reproduction: Reproduction) -> None:
         self.all = reproduction
 
-    def document(self) -> dict[str, Any]:
-        """Everything that the studies found, for JSON."""
-        return {
-            "cold": self.cold(),
-            "curve": self.curve(),
-            "missing": self.missing(),
-            "noise": self.noise(),
-            "ablations": self.ablations(),
-            "bias": self.bias(),
-            "ingredients": ingredients(self.all),
-            "personalised": personalised(self.all),
-            "asks": as_people_ask(self.all),
-        }
+    def every(self) -> Iterator[tuple[str, Callable[[], Any]]]:
+        """Names of the studies and what finds them, those that train least first."""
+        yield "personalised", lambda: personalised(self.all)
+        yield "asks", lambda: as_people_ask(self.all)
+        yield "bias", self.bias
+        yield "ingredients", lambda: ingredients(self.all)
+        yield "cold", self.cold
+        yield "noise", self.noise
+        yield "ablations", self.ablations
+        yield "missing", self.missing
+        yield "curve", self.curve
 
     def cold(self) -> Document:
         """A fifth of the items is hidden from collaborative filtering; rank them among themselves, and among all."""
@@ -84,14 +84,15 @@ class Studies:
             **DESCRIBED[label], "split": {"cold": 0.2}, "modalities": self._fixed_cf(), "space": {"taste_trials": 1}
         }  # fmt: skip
         trial = Trial(f"cold-{label}", settings, self.all.joined)
-        data = self.all.trial(trial, preset=preset, folder="studies")
+        data = self.all.trial(trial, preset=preset)
         raw = raw_systems(data)
         systems = {label: raw["joint"]()}
         if preset == "paper":
             content = self.all.joined[1]
             names = ("text", "text-lsa", content, "text-projected", f"{content}-projected", "popularity", "random")
             systems |= {named(name, TRIAL_LABELS): raw[name]() for name in names}
-            table = self.all.options.out / "tuning" / "concat-content-cold.jsonl"
+            mark = self.all.outcomes.fingerprint("concat-content", self.all.draws[0].identity, make_system)
+            table = self.all.options.out / "tuning" / f"concat-content-cold-{mark[:12]}.jsonl"
             systems[named("concat-content")] = make_system(
                 data, "concat-content", cold_task(data, "validation"), table=table, trials=self.all.options.trials
             )
@@ -115,7 +116,7 @@ class Studies:
         trial = Trial(
             "curve", MULTI[REFERENCE], self.all.joined, training=replace_features(_factors(base, capped, setting))
         )
-        data = self.all.trial(trial, folder="studies")
+        data = self.all.trial(trial)
         less = CappedData(data, capped)
         raw = raw_systems(data)
         systems: dict[str, System] = {REFERENCE: raw["joint"]()}
@@ -152,42 +153,64 @@ class Studies:
         return rows
 
     def noise(self) -> Document:
-        """A modality of random vectors added, and the content modality shuffled across the items."""
+        """A modality of random vectors added, and the content modality shuffled across the items, anew by each seed."""
         item_ids = self.all.data.item_ids
         entry = write_noise(self.all.options.out / "noise", item_ids)
         added = {"modalities": [*self.all.settings["modalities"], entry]}
         content = self.all.joined[1]
         rows: Document = []
         for label, preset in PRESETS.items():
+            rows += self._shuffled(label, preset)
             trials = {
                 "random modality added": Trial(
                     f"noise-{label}", {**DESCRIBED[label], **added}, [*self.all.joined, "noise"]
                 ),
-                f"{content} shuffled": Trial(
-                    f"shuffled-{label}", DESCRIBED[label], self.all.joined, training=shuffle(content)
-                ),
                 f"without {content}": self._without(content, label),
             }
-            if preset != "paper":
-                del trials[f"{content} shuffled"]  # a shuffled modality is noise: the first trial says it
             for change, trial in trials.items():
                 found = self._measure(trial, preset=preset)
                 rows += [
-                    {**_against(result, self._reference(label, preset)), "row": label, "change": change}
-                    for result in found
+                    {**_against(result, self._reference(label)), "row": label, "change": change} for result in found
                 ]
         return rows
 
+    def _shuffled(self, label: str, preset: str) -> Document:
+        """The content modality shuffled across the items: another draw for each seed, against the row of that seed."""
+        content, draws = self.all.joined[1], self.all.draws[: self.all.options.study_seeds]
+        found = [
+            self._measure(
+                Trial(
+                    f"shuffled-{label}-seed{draw.seed}", DESCRIBED[label], self.all.joined, draw.seed,
+                    training=shuffle(content, draw.seed),
+                ),
+                preset=preset,
+            )
+            for draw in draws
+        ]  # fmt: skip
+        wholes = [of_row(self.all, label, draw).results for draw in draws]
+        return [
+            {"row": label, "change": f"{content} shuffled, {len(draws)} draws", "task": kind,
+             **against([one[at] for one in found], [one[at] for one in wholes])}
+            for at, kind in enumerate(self.all.tasks)
+        ]  # fmt: skip
+
     def ablations(self) -> Document:
-        """The paper's choices changed one at a time, against the row with training seed 0."""
+        """The paper's choices changed one at a time, against the row with the same seeds."""
         rows: Document = []
         for name, train, joint in ablation_settings(self.all.joined):
-            trial = Trial(
-                f"ablation-{name}".replace(" ", "-"), {**MULTI[REFERENCE], "train": train, "joint": joint},
-                self.all.joined,
-            )  # fmt: skip
-            reference = self._reference(REFERENCE, "paper")
-            rows += [{**_against(result, reference), "change": name} for result in self._measure(trial)]
+            settings = {**MULTI[REFERENCE], "train": train, "joint": joint}
+            draws = self.all.draws[: self.all.options.study_seeds]
+            found = [
+                self._measure(
+                    Trial(f"ablation-{name}-seed{draw.seed}".replace(" ", "-"), settings, self.all.joined, draw.seed)
+                )
+                for draw in draws
+            ]
+            references = [of_row(self.all, REFERENCE, draw).results for draw in draws]
+            rows += [
+                {"change": name, "task": kind, **against([one[at] for one in found], [one[at] for one in references])}
+                for at, kind in enumerate(self.all.tasks)
+            ]
         return rows
 
     def bias(self) -> dict[str, Any]:
@@ -195,24 +218,17 @@ class Studies:
         documents: dict[str, Any] = {}
         task = self.all.tasks["recommend"]
         for label in PRESETS:
-            folder = self.all.options.out / "rows" / f"{label}-seed0"
 
-            def work(folder: Any = folder) -> Outcome:
-                return self._bias(raw_systems(RunData(folder))["joint"](), task)
+            def work(label: str = label) -> Outcome:
+                return self._bias(raw_systems(self.all.row(label, 0))["joint"](), task)
 
             documents[label] = self.all.outcomes.run(f"study.bias.{label}", None, work).facts
         for name in ("text", self.all.joined[1], "cf", "ease", "ials", "popularity", "random"):
 
             def floor(name: str = name) -> Outcome:
-                table = self.all.options.out / "tuning" / f"{name}-recommend.jsonl"
-                system = make_system(
-                    self.all.data, name, self.all.validation["recommend"], table=table, trials=self.all.options.trials
-                )
-                return self._bias(system, task)
+                return self._bias(floor_system(self.all, name, "recommend", self.all.draws[0]), task)
 
-            documents[named(name)] = self.all.outcomes.run(
-                f"study.bias.{name}", None, floor, [make_system, bias_document]
-            ).facts
+            documents[named(name)] = self.all.outcomes.run(f"study.bias.{name}", None, floor).facts
         return documents
 
     def _without(self, modality: str, label: str = REFERENCE) -> Trial:
@@ -226,11 +242,11 @@ class Studies:
         """A trial's results on every task that it can answer."""
 
         def work() -> Outcome:
-            base = self.all.options.out / "rows" / f"{REFERENCE}-seed0" if from_row else None
-            data = self.all.trial(trial, preset=preset, base=base, folder="studies")
+            base = self.all.row(REFERENCE, trial.seed).layout.root if from_row else None
+            data = self.all.trial(trial, preset=preset, base=base)
             system = raw_systems(data)["joint"]()
             results = []
-            for task in self.all.tasks.values():
+            for task in self.all.draws[trial.seed].tasks.values():
                 try:
                     results.append(replace(evaluate(system, task), system=trial.name))
                 except QueryError:  # nothing to compare a text with where there is no text modality
@@ -241,9 +257,8 @@ class Studies:
         depends = [trial.settings, trial.modalities, trial.seed, preset]
         return self.all.outcomes.run(f"study.{trial.name}", depends, work).results
 
-    def _reference(self, label: str, preset: str) -> Mapping[str, Result]:
-        rows = self.all.trained(label, DESCRIBED[label], preset)
-        return {row.results[0].task: row.results[0] for row in rows}
+    def _reference(self, label: str) -> Mapping[str, Result]:
+        return {result.task: result for result in of_row(self.all, label, self.all.draws[0]).results}
 
     def _setting(self) -> Setting:
         """The factorization that the base run's search chose."""

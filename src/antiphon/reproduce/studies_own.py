@@ -7,18 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from antiphon.evaluate.outcomes import Outcome
-from antiphon.evaluate.results import Result, evaluate, measured
-from antiphon.evaluate.rundata import RunData
+from antiphon.evaluate.results import Result, evaluate
 from antiphon.evaluate.systems import SpaceSystem
 from antiphon.evaluate.trials import Trial
+from antiphon.reproduce.comparisons import against
+from antiphon.reproduce.draws import Draw
 from antiphon.reproduce.personal import PARTS, personal_tasks
 from antiphon.reproduce.reproduce import MULTI, OURS, OURS_FROM, Reproduction
+from antiphon.reproduce.rows import of_row
 from antiphon.space.space import load
 
-METRIC = "ndcg@200"
 JOINT_ONLY: Mapping[str, Any] = {
     **{name: {"joint": 1.0, "ials": 0.0, "ease": 0.0} for name in ("history", "likes")}, "rerank": 0.0
 }  # fmt: skip
@@ -47,48 +46,61 @@ Document = list[dict[str, Any]]
 
 
 def ingredients(everything: Reproduction) -> Document:
-    """The default space without one ingredient at a time, against itself (training seed 0)."""
-    found: dict[str, Sequence[Result]] = {}
+    """The default space without one ingredient at a time, against itself, with every seed."""
+    found: dict[str, list[Sequence[Result]]] = {}
     for name, changes in USED.items():
-        found[name] = everything.outcomes.run(
-            f"own.{name}",
-            dict(changes),
-            lambda changes=changes: _used(everything, changes),  # type: ignore[misc]
-        ).results
+        found[name] = [_without(everything, name, changes, draw) for draw in everything.draws]
     for name, settings in TRAINED.items():
-        trial = Trial(f"own-{name}".replace(" ", "-"), {**MULTI[OURS_FROM], **settings}, everything.joined)
-        found[name] = everything.outcomes.run(
-            f"own.{name}",
-            dict(settings),
-            lambda trial=trial: _trained(everything, trial),  # type: ignore[misc]
-        ).results
-    reference = {row.kind: row.results[0] for row in everything.trained(OURS, MULTI[OURS_FROM], "default")}
+        draws = everything.draws[: everything.options.study_seeds]
+        found[name] = [_trained_without(everything, name, settings, draw) for draw in draws]
+    wholes = [of_row(everything, OURS, draw).results for draw in everything.draws]
     return [
-        {**measured(result, reference[kind], METRIC), "change": name, "task": kind}
+        {**against([one[at] for one in results], [one[at] for one in wholes[: len(results)]]), "change": name,
+         "task": kind}
         for name, results in found.items()
-        for kind, result in zip(everything.tasks, results, strict=True)
-    ]
+        for at, kind in enumerate(everything.tasks)
+    ]  # fmt: skip
+
+
+def _without(everything: Reproduction, name: str, changes: Mapping[str, Any], draw: Draw) -> Sequence[Result]:
+    """The published space of a seed, used without one of its parts."""
+    depends = [dict(changes), draw.identity]
+    return everything.outcomes.run(
+        f"own.{name}.seed{draw.seed}", depends, lambda: _used(everything, changes, draw)
+    ).results
+
+
+def _trained_without(everything: Reproduction, name: str, settings: Mapping[str, Any], draw: Draw) -> Sequence[Result]:
+    """The space of a seed, built without one of its parts."""
+    trial = Trial(
+        f"own-{name}-seed{draw.seed}".replace(" ", "-"), {**MULTI[OURS_FROM], **settings}, everything.joined, draw.seed
+    )
+    depends = [dict(settings), draw.identity]
+    return everything.outcomes.run(
+        f"own.{name}.seed{draw.seed}", depends, lambda: _trained(everything, trial, draw)
+    ).results
 
 
 def personalised(everything: Reproduction) -> Document:
     """Requests of test users: what they like among what they ask for, by the text, the history, and both."""
 
-    def work() -> Outcome:
-        data = RunData(everything.options.out / "rows" / f"{OURS}-seed0")
+    def work(draw: Draw) -> Outcome:
+        data = everything.row(OURS, draw.seed)
         tasks = personal_tasks(data, everything.material.queries, "test")
         system = SpaceSystem(data)
         return Outcome([replace(evaluate(system, task), system=part) for part, task in tasks.items()])
 
-    results = {result.system: result for result in everything.outcomes.run("own.personalised", None, work).results}
-    both = results[PARTS[0]]
-    rows = [{**measured(both, metric=METRIC), "part": PARTS[0]}]
-    return rows + [
-        {**measured(both, results[part], METRIC), "part": part, "value": _mean(results[part])} for part in PARTS[1:]
-    ]
+    found: dict[str, list[Result]] = {}
+    for draw in everything.draws:
+        name = f"own.personalised.seed{draw.seed}"
+        for result in everything.outcomes.run(name, draw.identity, lambda draw=draw: work(draw)).results:  # type: ignore[misc]
+            found.setdefault(result.system, []).append(result)
+    both = found[PARTS[0]]
+    return [{**against(both, found[part]), "part": part, "value": against(found[part], both)["mean"]} for part in PARTS]
 
 
-def _used(everything: Reproduction, changes: Mapping[str, Any]) -> Outcome:
-    data = RunData(everything.options.out / "rows" / f"{OURS}-seed0")
+def _used(everything: Reproduction, changes: Mapping[str, Any], draw: Draw) -> Outcome:
+    data = everything.row(OURS, draw.seed)
     space = load(data.layout.root)
     for name, change in changes.items():
         if name == "silent":
@@ -100,15 +112,11 @@ def _used(everything: Reproduction, changes: Mapping[str, Any]) -> Outcome:
         space.mixture = replace(space.mixture, **{name: after})
     system = SpaceSystem(data)
     system.space = space
-    return Outcome([evaluate(system, task) for task in everything.tasks.values()])
+    return Outcome([evaluate(system, task) for task in draw.tasks.values()])
 
 
-def _trained(everything: Reproduction, trial: Trial) -> Outcome:
-    data = everything.trial(trial, preset="default", folder="studies")
-    results = [evaluate(SpaceSystem(data), task) for task in everything.tasks.values()]
+def _trained(everything: Reproduction, trial: Trial, draw: Draw) -> Outcome:
+    data = everything.trial(trial, preset="default")
+    results = [evaluate(SpaceSystem(data), task) for task in draw.tasks.values()]
     shutil.rmtree(data.layout.root, ignore_errors=True)
     return Outcome(results)
-
-
-def _mean(result: Result) -> float:
-    return float(np.nanmean(result.values[METRIC]))

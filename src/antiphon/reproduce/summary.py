@@ -10,21 +10,27 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tomli_w
 
 from antiphon._version import __version__
 from antiphon.base import runtime, storage
+from antiphon.base.code import code_of
 from antiphon.base.progress import Progress, silent
+from antiphon.base.registry import find, names
+from antiphon.evaluate.baselines.fitted import GROUP
 from antiphon.evaluate.outcomes import Outcome
-from antiphon.evaluate.results import METRICS, Result, mean_over_seeds, save_results
-from antiphon.numbers.metrics import mean_over_queries
-from antiphon.reproduce.comparisons import RESAMPLES, compare, spread_document
+from antiphon.evaluate.results import METRICS, Result, save_results
+from antiphon.reproduce.comparisons import compare, row_values
+from antiphon.reproduce.measure import truth_popularity
 from antiphon.reproduce.paper import paper_value
 from antiphon.reproduce.report import write_report
-from antiphon.reproduce.reproduce import Notify, Options, Reproduction, Row, strip_paths
+from antiphon.reproduce.reproduce import Notify, Options, Reproduction, strip_paths
+from antiphon.reproduce.rows import Row, absent, table
 from antiphon.reproduce.studies import Studies
 
 MAIN = METRICS[0]
+ENCODERS = ("als", "precomputed", "sentence-transformers")
 
 
 def reproduce(options: Options, progress: Progress = silent, notify: Notify = lambda _: None) -> dict[str, Any]:
@@ -36,27 +42,55 @@ def reproduce(options: Options, progress: Progress = silent, notify: Notify = la
     """
     reproduction = Reproduction(options, progress, notify)
     reproduction.prepare()
-    rows = reproduction.table()
+    document = table_document(reproduction)
+    _write(reproduction, document)
+    # A report is written after every study: what is done counts, also where a later one is not waited for.
+    for name, study in Studies(reproduction).every() if options.studies else ():
+        document["studies"] = {**document["studies"], name: study()}
+        _write(reproduction, document)
+    return document
+
+
+def table_document(reproduction: Reproduction) -> dict[str, Any]:
+    """The table and its tests, without studies, for JSON."""
+    out, rows = reproduction.options.out, table(reproduction)
     every = [
-        Result(row.label, result.task, result.ids, result.values, result.seed) for row in rows for result in row.results
+        Result(row.label, f"{result.task}-seed{draw.seed}", result.ids, result.values, draw.seed)
+        for row in rows
+        for draw, result in zip(reproduction.draws, row.results, strict=True)
     ]
-    save_results(options.out / "per_query.parquet", every)
-    depends = [storage.sha256(options.out / "per_query.parquet"), RESAMPLES]
-    tests = reproduction.outcomes.run("tests", depends, lambda: Outcome(facts={"tests": compare(rows)})).facts["tests"]
-    document = {
-        "dataset": options.dataset,
-        "rows": [row_document(row, reproduction) for row in rows],
-        "tests": tests,
+    save_results(out / "per_query.parquet", every)
+    depends = [storage.sha256(out / "per_query.parquet")]
+    found = reproduction.outcomes.run("tests", depends, lambda: _tests(rows, reproduction), [compare, row_values]).facts
+    return {
+        "dataset": reproduction.options.dataset,
+        "rows": [
+            {**row_document(row, reproduction), **values} for row, values in zip(rows, found["values"], strict=True)
+        ],
+        "absent": absent(reproduction),
+        "tests": found["tests"],
         "config_hash": reproduction.config_hash,
         "data_hash": reproduction.data_hash,
-        "studies": Studies(reproduction).document() if options.studies else {},
-        **_provenance(reproduction),
-        **_records(reproduction),
+        "code": code(),
+        "studies": {},
     }
-    document["summary"] = _summary(document, options)
-    storage.write_json(options.out / "metrics.json", document)
-    write_report(options.out, document)
-    return document
+
+
+def _write(reproduction: Reproduction, document: dict[str, Any]) -> None:
+    """Write metrics.json and the report."""
+    document |= {**_provenance(reproduction), **_records(reproduction)}
+    document["summary"] = _summary(document, reproduction.options)
+    storage.write_json(reproduction.options.out / "metrics.json", document)
+    write_report(reproduction.options.out, document)
+
+
+def _tests(rows: Sequence[Row], reproduction: Reproduction) -> Outcome:
+    right = {
+        kind: float(np.mean([truth_popularity(draw.tasks[kind], draw.data) for draw in reproduction.draws]))
+        for kind in reproduction.tasks
+    }
+    values = [row_values(row, right[row.kind]) for row in rows]
+    return Outcome(facts={"tests": compare(rows), "values": values})
 
 
 def short_document(document: dict[str, Any]) -> dict[str, Any]:
@@ -66,20 +100,24 @@ def short_document(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def row_document(row: Row, reproduction: Reproduction) -> dict[str, Any]:
-    """A row of the table for JSON: means over queries (and training seeds) with intervals, and the paper's number."""
-    merged = mean_over_seeds(row.results)
+    """What a row is, for JSON: its counts, its budget, and the paper's number."""
     return {
         "system": row.label,
         "task": row.kind,
         "trained": not row.floor,
-        "n_queries": len(merged.ids),
+        "n_queries": len(row.results[0].ids),
         "n_seeds": len(row.results),
+        "budget": dict(row.budget),
         "ignored_ids": reproduction.tasks[row.kind].ignored_ids,
-        "metrics": merged.document(),
-        "seed0": mean_over_queries(row.results[0].values[MAIN]),
         "paper": paper_value(row.label, reproduction.options.dataset, row.kind),
-        **spread_document(row),
     }
+
+
+def code() -> str:
+    """The hash of all the code that a report depends on, also of what is found by name."""
+    found = [find("antiphon.encoders", name) for name in ENCODERS]
+    found += [find(group, name) for group in (GROUP, "antiphon.channels") for name in names(group)]
+    return code_of(reproduce, *(one for one in found if one.__module__.startswith("antiphon.")))
 
 
 def machine() -> str:
@@ -146,13 +184,17 @@ def _records(reproduction: Reproduction) -> dict[str, Any]:
     """Costs, and the trials of every search."""
     cost, tuning = {}, {}
     for path in sorted((reproduction.options.out / "stages").glob("*.json")):
-        facts = storage.read_json(path)["facts"]
         kind, _, name = path.stem.partition(".")
+        if path.stem not in reproduction.outcomes.seconds or kind not in ("row", "floor"):
+            continue  # other rows, of an earlier run in this folder
+        facts = storage.read_json(path)["facts"]
         if kind == "row" and "seconds" in facts:
             cost[name] = facts
-        if kind == "floor" and facts.get("trials"):
-            system, _, task = name.rpartition(".")
-            tuning[name] = {"task": task, "system": system, "trials": [json.loads(line) for line in facts["trials"]]}
+        if kind == "floor" and facts["trials"]:
+            tuning[name] = {
+                **{key: facts[key] for key in ("task", "system", "seed")},
+                "trials": [json.loads(line) for line in facts["trials"]],
+            }
     manifest = storage.read_json(reproduction.data.layout.manifest)
     return {
         "cost": cost,

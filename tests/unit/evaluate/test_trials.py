@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from antiphon.base import storage
 from antiphon.data.features import Features
 from antiphon.evaluate.rundata import RunData
 from antiphon.evaluate.trials import Trial, drop, run_trial, shuffle, write_noise
@@ -50,8 +51,8 @@ def test_shuffle_moves_vectors_with_their_masks() -> None:
     assert_array_equal(after.mask, np.abs(after.matrix).sum(axis=2) > 0)
 
 
-def test_a_training_seed_moves_the_model_and_nobody_else(data: RunData, tmp_path: Path) -> None:
-    """Another seed gives another model; users, factors and texts stay, and seed for seed it is the same."""
+def test_a_seed_draws_everything_anew_but_the_texts(data: RunData, tmp_path: Path) -> None:
+    """Another seed gives another model, other users and factors; texts stay, and seed for seed it is the same."""
     runs = [
         run_trial(data.layout.root, settings_of(data), Trial(f"t{n}", seed=seed), tmp_path / f"t{n}")
         for n, seed in enumerate((1, 2, 2))
@@ -60,15 +61,30 @@ def test_a_training_seed_moves_the_model_and_nobody_else(data: RunData, tmp_path
     assert_array_equal(vectors[0], np.asarray(data.space.vectors))
     assert np.abs(vectors[1] - vectors[0]).max() > 1e-3
     assert_array_equal(vectors[1], vectors[2])
-    assert_array_equal(runs[1].split.test, data.split.test)
-    assert_array_equal(np.asarray(runs[1].features("cf").matrix), np.asarray(data.features("cf").matrix))
-    assert runs[1].config.seed == data.config.seed
+    assert runs[1].split.test.tolist() == runs[2].split.test.tolist() != data.split.test.tolist()
+    assert (np.asarray(runs[1].features("cf").matrix) != np.asarray(data.features("cf").matrix)).any()
+    assert_array_equal(np.asarray(runs[1].features("text").matrix), np.asarray(data.features("text").matrix))
+    assert runs[1].config.seed == 2
+
+
+def test_no_stage_keeps_the_seed_of_the_base(data: RunData, tmp_path: Path) -> None:
+    """All that learns or draws is done again for another seed: what did not change is encoded texts and pictures."""
+    settings = {**settings_of(data), "preset": "default", "space": {}, "train": {"epochs": 1}, "joint": {},
+                "synthetic": {"per_item": 2}}  # fmt: skip
+    first = run_trial(data.layout.root, settings, Trial("a", seed=0), tmp_path / "a")
+    second = run_trial(first.layout.root, settings, Trial("b", seed=1), tmp_path / "b")
+    marks = [{stage["name"]: stage["fingerprint"] for stage in stages_of(run)} for run in (first, second)]
+    same = {name for name in marks[0] if marks[0][name] == marks[1][name]}
+    assert same == {"catalog", "describe", "features.text", "features.image"}
+
+
+def stages_of(run: RunData) -> list[dict]:
+    """What a run's manifest says of its stages."""
+    return storage.read_json(run.layout.manifest)["stages"]
 
 
 def test_the_base_run_is_not_touched(data: RunData, tmp_path: Path) -> None:
     """Files are shared by hard links and only ever replaced: the base stays as it was."""
-    from antiphon.base import storage
-
     before = {path: storage.sha256(path) for path in data.layout.root.rglob("*") if path.is_file()}
     run_trial(data.layout.root, settings_of(data), Trial("t", {"describe": {"mode": "gen"}}, seed=5), tmp_path / "t")
     assert {path: storage.sha256(path) for path in before} == before
@@ -76,8 +92,6 @@ def test_the_base_run_is_not_touched(data: RunData, tmp_path: Path) -> None:
 
 def test_what_is_missing_in_use_only_does_not_change_the_model(data: RunData, tmp_path: Path) -> None:
     """Dropped before publishing: the same model, items without the part. Dropped before training: another model."""
-    from antiphon.base import storage
-
     used = Trial("used", seed=1, publishing=drop("image", 1.0))
     trained = Trial("trained", seed=1, training=drop("image", 0.5))
     one = run_trial(data.layout.root, settings_of(data), used, tmp_path / "used")

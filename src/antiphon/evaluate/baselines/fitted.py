@@ -7,6 +7,7 @@ points `antiphon.baselines`, functions that give those that a run's data allow.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,11 @@ TRIALS = 12
 def baselines_of(data: RunData) -> dict[str, Baseline]:
     """Every baseline with hyperparameters that the run's data allow, by name."""
     return {baseline.name: baseline for name in names(GROUP) for baseline in find(GROUP, name)(data)}
+
+
+def makers_of(data: RunData) -> dict[str, Any]:
+    """The function of the entry point that gives each baseline, by the baseline's name: the code that it is."""
+    return {baseline.name: find(GROUP, name) for name in names(GROUP) for baseline in find(GROUP, name)(data)}
 
 
 def system_names(data: RunData) -> list[str]:
@@ -51,7 +57,7 @@ def make_system(
     if name not in baselines:
         raise ConfigError(f"there is no system {name!r}; {nearest(name, [*raw, *baselines])}")
     chosen = baselines[name]
-    if validation is None or not len(validation):
+    if validation is None or not len(validation) or not chosen.tunable:
         return chosen.make(chosen.usual)
     return chosen.make(fit(chosen, validation, table, trials=trials, seed=data.config.seed, progress=progress))
 
@@ -73,5 +79,5 @@ def fit(
         values = evaluate_ranking(ranked, validation.relevance, [METRIC], validation.n_items)[METRIC]
         return mean_over_queries(values)
 
-    settings = [baseline.usual, *(baseline.draw(rng) for _ in range(trials - 1))]
+    settings = [baseline.usual, *(baseline.draw(rng) for _ in range(baseline.trials(trials) - 1))]
     return best_of(settings, score, table, name=f"fitting {baseline.name}", progress=progress)

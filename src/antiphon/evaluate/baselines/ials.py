@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 
@@ -19,8 +19,8 @@ from antiphon.numbers.random_search import log_uniform
 class IALS(ScoringSystem):
     """Weighted matrix factorization (Hu, Koren, Volinsky 2008): a profile is folded in, and scored by inner product."""
 
-    def __init__(self, data: RunData, setting: Setting) -> None:
-        self.name = "ials"
+    def __init__(self, data: RunData, setting: Setting, name: str = "ials") -> None:
+        self.name = name
         self.factors = factorize(data.matrix, setting, data.config.seed)
         self.known = data.popularity > 0
 
@@ -31,14 +31,18 @@ class IALS(ScoringSystem):
 
 
 def baselines(data: RunData) -> Sequence[Baseline]:
-    """The factorization, where the run has interactions."""
+    """The factorization with few factors and with many, where the run has interactions."""
     if data.catalog.interactions is None:
         return []
 
+    return [_of(data, "ials", USUAL, (32, 64, 96, 128)), _of(data, "ials-256", replace(USUAL, factors=256), (256,), 4)]
+
+
+def _of(data: RunData, name: str, usual: Setting, factors: Sequence[int], most: int | None = None) -> Baseline:
     def draw(rng: np.random.Generator) -> dict[str, float]:
         return {
-            "factors": int(rng.choice([32, 64, 96, 128])), "alpha": log_uniform(rng, 0.1, 40),
+            "factors": int(rng.choice(np.asarray(factors))), "alpha": log_uniform(rng, 0.1, 40),
             "regularization": log_uniform(rng, 0.1, 300), "iterations": int(rng.integers(8, 21)),
         }  # fmt: skip
 
-    return [Baseline("ials", BY_PROFILE, asdict(USUAL), draw, lambda values: IALS(data, Setting(**values)))]
+    return Baseline(name, BY_PROFILE, asdict(usual), draw, lambda values: IALS(data, Setting(**values), name), most)

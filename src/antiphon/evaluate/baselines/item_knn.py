@@ -17,19 +17,23 @@ from antiphon.numbers.random_search import log_uniform
 class ItemNeighbours(ScoringSystem):
     """Cosine between the users of items, shrunk where few are shared (Sarwar et al. 2001; Bell and Koren 2007).
 
-    s_ij = n_ij / (sqrt(n_i n_j) + shrinkage); each item keeps its `neighbours` nearest. A profile's score is the sum.
+    s_ij = n_ij / (sqrt(n_i n_j) + shrinkage); each item keeps its `neighbours` nearest. A profile's score is the sum. A
+    user with n items counts n ** -`histories`, in n_ij and in n_i.
 
     Raises:
         ConfigError: the catalog is too large for a dense matrix.
     """
 
-    def __init__(self, data: RunData, shrinkage: float, neighbours: int) -> None:
+    def __init__(
+        self, data: RunData, shrinkage: float, neighbours: int, histories: float = 0.0, name: str = "item-knn"
+    ) -> None:
         refuse_large(data)
-        self.name = "item-knn"
+        self.name = name
         self.known = data.popularity > 0
         binary = data.matrix.copy()
         binary.data = np.ones_like(binary.data)
-        counts = np.asarray((binary.T @ binary).toarray(), dtype=np.float32)
+        lengths = np.maximum(np.asarray(binary.sum(axis=1)), 1)
+        counts = np.asarray((binary.T @ binary.multiply(lengths**-histories).tocsr()).toarray(), dtype=np.float32)
         users = np.sqrt(np.diag(counts))
         similar = counts / (np.outer(users, users) + shrinkage + 1e-9)
         np.fill_diagonal(similar, 0)
