@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,7 @@ def evaluate(
     validation = _task(data, kind, queries, truth, among, "validation") if tuned else None
     table = data.layout.evaluation / "tuning" / f"{system}-{asked.name}.jsonl"
     made = make_system(data, system, validation, table=table, trials=trials, progress=progress())
-    result = measure(made, asked, specs)
+    result = measure(made, asked, specs, beside=lambda ranked: _beside(ranked, data, kind))
     _keep(data, result)
     _show(result, asked, system, kind, as_json=as_json)
 
@@ -91,6 +92,13 @@ def _task(data: RunData, kind: str, queries: Path | None, truth: Path | None, am
     return protocols.recommend_task(data, users)
 
 
+def _beside(ranked: Any, data: RunData, kind: str) -> Mapping[str, Any]:
+    """What recommendations are made of; other tasks ask for what they ask for."""
+    from antiphon.evaluate.answers import answer_shares
+
+    return answer_shares(ranked, data) if kind == "recommend" else {}
+
+
 def _keep(data: RunData, result: Result) -> None:
     from antiphon.errors import RunError
     from antiphon.evaluate.results import save_results
@@ -102,10 +110,14 @@ def _keep(data: RunData, result: Result) -> None:
 
 
 def _show(result: Result, task: Task, system: str, kind: str, *, as_json: bool) -> None:
+    from antiphon.evaluate.answers import NAMES
+
     metrics = result.document()
+    answers = {name: metrics.pop(name) for name in NAMES if name in metrics}
     if as_json:
         shown = {"task": kind, "system": system, "n_queries": len(task), "ignored_ids": task.ignored_ids}
-        document({**shown, "ignored": dict(task.ignored), "metrics": metrics})
+        shown |= {"ignored": dict(task.ignored), "metrics": metrics}
+        document({**shown, "answers": answers} if answers else shown)
         return
     if task.ignored_ids:
         note(f"left out: {task.ignored_ids:,} ids or pairs outside the catalog")
@@ -118,3 +130,6 @@ def _show(result: Result, task: Task, system: str, kind: str, *, as_json: bool) 
             click.echo(f"  {name:<12} no query has a relevant item")
         else:
             click.echo(f"  {name:<12} {value['mean']:.4f}  [{value['low']:.4f}, {value['high']:.4f}]")
+    for name, value in answers.items():
+        if value["mean"] is not None:
+            click.echo(f"  {NAMES[name]}: {value['mean']:.1%}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,16 +41,22 @@ class Result:
         return {metric: interval_document(values) for metric, values in self.values.items()}
 
 
-def evaluate(system: System, task: Task, metrics: Sequence[str] = METRICS, *, seed: int | None = None) -> Result:
-    """Rank, compare with the truth, and keep one value per query.
+def evaluate(
+    system: System,
+    task: Task,
+    metrics: Sequence[str] = METRICS,
+    *,
+    seed: int | None = None,
+    beside: Callable[[NDArray[np.int64]], Mapping[str, Floats]] = lambda _: {},
+) -> Result:
+    """Rank, compare with the truth, and keep one value per query; `beside` gives more values of the ranked rows.
 
     Raises:
         ConfigError: the system does not answer such tasks, or a metric is unknown.
     """
     ranked = rank(system, task, min(K, task.n_items))
-    return Result(
-        system.name, task.name, task.ids, evaluate_ranking(ranked, task.relevance, metrics, task.n_items), seed
-    )
+    values = evaluate_ranking(ranked, task.relevance, metrics, task.n_items)
+    return Result(system.name, task.name, task.ids, {**values, **beside(ranked)}, seed)
 
 
 def interval_document(values: Floats) -> dict[str, float | None]:
