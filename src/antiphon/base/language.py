@@ -58,6 +58,26 @@ class Refusals:
 
 
 @dataclass(frozen=True)
+class Times:
+    """How years are said, four digits after most of them, and how items are compared with examples.
+
+    `between`, `joint`: "between 1980 and 1985". `compared`: what may stand after "older" and "newer", beside the end of
+    a clause. `refused`: what stands before a time and turns it round.
+    """
+
+    before: Patterns
+    until: Patterns
+    since: Patterns
+    after: Patterns
+    between: Patterns
+    joint: Patterns
+    older: Patterns
+    newer: Patterns
+    compared: Patterns
+    refused: Patterns
+
+
+@dataclass(frozen=True)
 class Naming:
     """How names of items stand in sentences. `capitals`: whether a capital says that a word is a name."""
 
@@ -121,6 +141,7 @@ class Language:
     peoples: Mapping[str, Words]
     fields: Fields
     refusals: Refusals
+    times: Times
     names: Naming
     synthetic: Synthetic
     practice: PracticeWords
@@ -235,7 +256,7 @@ def _folded_too(words: frozenset[str]) -> frozenset[str]:
 
 
 def _check_patterns(language: Language, path: Path) -> None:
-    for table in ("fields", "refusals", "names"):
+    for table in ("fields", "refusals", "times", "names"):
         part = getattr(language, table)
         hints = get_type_hints(type(part), include_extras=True)
         for key in (name for name, kind in hints.items() if kind == Patterns):

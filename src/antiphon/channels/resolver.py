@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from antiphon.base.wording import fold
 from antiphon.channels.base import Folded, Resolved
 from antiphon.channels.dictionary import Dictionary
+from antiphon.channels.eras import Era, eras_of
 from antiphon.channels.facets import Facets, chances_of
 from antiphon.channels.gate import facts_of
 from antiphon.channels.mentions import How, Mention, Names
@@ -127,7 +128,10 @@ class Resolver:
         heard = [self._heard(query) for query in queries]
         said = [self.said(one.query) for one in heard] if said is None else said
         queries = [one.wanted for one in heard]
-        refused = [one.refused for one in heard]
+        refused = [
+            np.union1d(one.refused, self._of_other_years(one.query, mentions)).astype(np.int32)
+            for one, mentions in zip(heard, said, strict=True)
+        ]
         texts, sentences = self._encode_texts(queries, [one.turns for one in heard])
         asked = [_meant(mentions, "asked") for mentions in said]
         likes = [
@@ -169,6 +173,23 @@ class Resolver:
             return Refusal(text, _nothing())
         return refusal_of(text, self.dictionary, _kept_words(query))
 
+    def _eras(self, query: Query, mentions: Sequence[Mention]) -> list[Era]:
+        """The years that a request asks for; none for a space that reads no names, or has no years."""
+        years = None if self.names is None else self.names.years
+        if years is None or self.dictionary is None or not query.has_text or not query.weight("facets"):
+            return []
+        examples = [float(years[mention.row]) for mention in mentions if mention.how == "example"]
+        return eras_of(str(query.spoken), examples, self.dictionary.language.times, _kept_words(query))
+
+    def _of_other_years(self, query: Query, mentions: Sequence[Mention]) -> Rows:
+        """Rows of the items of other years than a request asks for."""
+        eras = self._eras(query, mentions)
+        if not eras or self.names is None or self.names.years is None:
+            return _nothing()
+        missed = np.any([era.misses(self.names.years) for era in eras], axis=0)
+        # Years that no item has were misread.
+        return _nothing() if missed.all() else np.flatnonzero(missed).astype(np.int32)
+
     def read(self, query: Query) -> list[tuple[Kind, str, str, int]]:
         """What is read out of a request's words: its kind, the words, what they mean, and a row, -1 for none."""
         pieces, keep = [*query.turns, *([] if query.text is None else [query.text])], _kept_words(query)
@@ -177,12 +198,22 @@ class Resolver:
             changes = [change for piece in pieces for change in self.speller.changes(piece, keep)]
             found += [("spelling", said, meant, -1) for said, meant in changes]
             pieces = [self.speller.mended(piece, keep) for piece in pieces]
-        whole = "\n".join(pieces)
-        for mention in self.said(replace(query, turns=(), text=whole)) if whole else ():
-            words = whole[mention.start : mention.end]
+        if not pieces:
+            return found
+        whole = replace(query, turns=(), text="\n".join(pieces))
+        said = self.said(whole)
+        for mention in said:
+            words = str(whole.text)[mention.start : mention.end]
             found.append((_KINDS[mention.how], words, words, mention.row))
         refused = [word for piece in pieces for word in self._refusal(piece, query).words]
-        return [*found, *(("without", word, word, -1) for word in refused)]
+        found += [("without", word, self._telling(word), -1) for word in refused]
+        return [*found, *(("years", era.words, era.says, -1) for era in self._eras(whole, said))]
+
+    def _telling(self, words: str) -> str:
+        """Words without those around them that name nothing: "any romance" is romance."""
+        language = None if self.dictionary is None else self.dictionary.language
+        kept = words.split() if language is None else [w for w in words.split() if not language.is_empty(fold(w))]
+        return " ".join(kept) or words
 
     def said(self, query: Query) -> Sequence[Mention]:
         """The items that a request's text names."""

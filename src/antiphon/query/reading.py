@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["like", "unlike", "asked", "without", "spelling"]
-VERBS: dict[Kind, str] = {"like": "like", "unlike": "not like", "asked": "", "without": "without", "spelling": ""}
+Kind = Literal["like", "unlike", "asked", "without", "years", "spelling"]
+VERBS: dict[Kind, str] = {
+    "like": "like", "unlike": "not like", "asked": "", "without": "without", "years": "", "spelling": "",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -14,7 +16,8 @@ class Read:
     """Words of a request, and what they were taken for.
 
     `kind`: an item that answers should be like, or unlike; an item that is asked for by name; something that answers
-    should be without; a misspelt word that was put right. `means`: the title, the words, or the word put right.
+    should be without; years that they should be of; a misspelt word that was put right. `means`: the title, the words,
+    the years, or the word put right.
     Naming `words` among the `literal` ones of a query takes the reading back.
     """
 
