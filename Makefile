@@ -7,6 +7,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Processes of `make test`; a folder of tests stays in one of them.
+WORKERS ?= 2
 EXTRAS := build,serve,audio,image-lite,llm,mcp,tune,bench,dev
 
 # The folder of data sets beside a checkout, where there is one.
@@ -22,7 +24,7 @@ demo: $(STAMP)
 	$(BIN)/antiphon demo $(DEMO)
 
 test: lint $(STAMP)
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow" $(PYTEST)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow $(PYTEST)

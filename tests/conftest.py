@@ -44,6 +44,14 @@ COUNTRIES = ("France", "Italy", "Japan", "USA", None)
 NOUNS = ("Harbour", "Orchard", "Signal", "Garden", "Engine", "Letter", "Été", "東京", "Waltz 🎬", 'The "Mirror"')
 
 MakeCatalog = Callable[..., Path]
+TESTS = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one folder run in one process, so that what they share is built once (`make test` runs several)."""
+    for item in items:
+        folder = item.path.relative_to(TESTS).parent
+        item.add_marker(pytest.mark.xdist_group(folder.as_posix()))
 
 
 @pytest.fixture(scope="session", autouse=True)

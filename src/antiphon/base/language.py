@@ -125,7 +125,8 @@ class PracticeWords:
 class Language:
     """The words of one language.
 
-    `stemmer`: its Snowball stemmer. `irregular`: word -> the word whose stem it has, folded. `peoples`: adjective ->
+    `stemmer`: its Snowball stemmer. `irregular`: word -> the word whose stem it has, folded. `synonyms`:
+    groups of names of one thing, in the catalog's values and in requests. `peoples`: adjective ->
     names of the country, folded. `stop_words` and `request_words` name nothing; `index_stop_words` are left out of the
     index of words, and `keeps_accents` says whether words with and without accents are different ones there.
     """
@@ -137,6 +138,7 @@ class Language:
     request_words: frozenset[str]
     index_stop_words: frozenset[str]
     irregular: Mapping[str, str]
+    synonyms: tuple[Words, ...]
     decades: Decades
     peoples: Mapping[str, Words]
     fields: Fields

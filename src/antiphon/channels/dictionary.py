@@ -76,6 +76,10 @@ class Dictionary:
                 for stems in {stems_of(form, language) for form in forms if not is_silent(form, language)}:
                     if len(stems) <= MAX_WORDS:
                         found[stems].append(rows)
+        for group in language.synonyms:
+            same = {stems_of(word, language) for word in group}
+            together = [part for stems in sorted(same) for part in found.get(stems, ())]
+            found.update({stems: together for stems in same if together})
         entries = {
             stems: parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts)) for stems, parts in found.items()
         }
@@ -114,15 +118,19 @@ class Dictionary:
 
     def with_degrees(self, known: Iterable[tuple[str, Rows, Floats]]) -> Dictionary:
         """The same with degrees: of some values, in words, the items that have it and how much of it each has."""
-        degrees: dict[tuple[str, ...], Floats] = {}
+        groups = [frozenset(stems_of(word, self.language) for word in group) for group in self.language.synonyms]
+        of = {stems: group for group in groups for stems in group}
+        had: dict[frozenset[tuple[str, ...]], Floats] = {}
         for value, rows, parts in known:
             stems = stems_of(value, self.language)
-            entry = self.entries.get(stems)
-            if entry is None or (parts >= 1).all():
-                continue
-            full = np.ones(self.n_items, dtype=np.float32)
-            full[rows] = parts
-            degrees[stems] = full[entry]
+            group = of.get(stems, frozenset([stems]))
+            if stems in self.entries and (stems in of or (parts < 1).any()):
+                full = had.setdefault(group, np.zeros(self.n_items, dtype=np.float32))
+                full[rows] = np.maximum(full[rows], parts)
+        degrees: dict[tuple[str, ...], Floats] = {}
+        for group, full in had.items():
+            whole = np.where(full > 0, full, np.float32(1))
+            degrees |= {stems: whole[self.entries[stems]] for stems in group if stems in self.entries}
         return Dictionary(self.entries, self.n_items, degrees, self.language)
 
 

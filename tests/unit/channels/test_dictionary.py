@@ -67,3 +67,16 @@ def test_no_text_is_too_odd(text: str) -> None:
     assert all(value.start >= end for value, end in zip(found, ends, strict=False))
     assert ends[-1] <= len(stems_of(text))
     assert np.isfinite(WORDS.scores(text)).all()
+
+
+def test_names_of_one_thing_are_one_value() -> None:
+    """ "Science fiction" finds what the catalog calls sci-fi, and a genre is whole beside one person's tag."""
+    fields = pa.table({"genres": [["sci-fi"], ["sci-fi"], ["drama"]], "tags": [["science fiction"], [], []]})
+    columns = field_table(fields, {"genres": "list", "tags": "list"})
+    words = Dictionary.of(columns)
+    for text in ("science fiction", "a scifi film", "Sci-Fi"):
+        np.testing.assert_array_equal(words.scores(text), [1, 1, 0])
+    tagged = [("science fiction", np.array([0], dtype=np.int32), np.array([0.7], dtype=np.float32))]
+    whole = [("sci-fi", np.array([0, 1], dtype=np.int32), np.ones(2, dtype=np.float32))]
+    np.testing.assert_allclose(words.with_degrees([*tagged, *whole]).scores("science fiction"), [1, 1, 0])
+    np.testing.assert_allclose(words.with_degrees([*whole, *tagged]).scores("science fiction"), [1, 1, 0])
