@@ -60,6 +60,11 @@ def report_blocks(document: Document) -> list[Block]:
         *_test_blocks(document),
         *_paper_blocks(document),
         *(study_blocks(document) if document.get("studies") else []),
+        *(
+            [Block("list", rows=[[f"{name}: {why}"] for name, why in document["failed"].items()])]
+            if document["failed"]
+            else []
+        ),
         *_cost_blocks(document),
         *_tuning_blocks(document),
         *_provenance_blocks(document),

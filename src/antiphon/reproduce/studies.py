@@ -32,6 +32,8 @@ from antiphon.reproduce.comparisons import against
 from antiphon.reproduce.reproduce import LABELS, MULTI, OURS, OURS_FROM, Reproduction
 from antiphon.reproduce.rows import floor_system, of_row
 from antiphon.reproduce.studies_own import ingredients, personalised
+from antiphon.reproduce.temporal import temporal
+from antiphon.reproduce.untagged import untagged
 
 METRIC, NEAR = "ndcg@200", "ndcg@50"
 REFERENCE = "MULTI_TEMPLATE"
@@ -63,6 +65,8 @@ class Studies:
         yield "ablations", self.ablations
         yield "missing", self.missing
         yield "curve", self.curve
+        yield "temporal", lambda: temporal(self.all)
+        yield "untagged", lambda: untagged(self.all)
 
     def cold(self) -> Document:
         """A fifth of the items is hidden from collaborative filtering; rank them among themselves, and among all."""

@@ -46,7 +46,11 @@ def reproduce(options: Options, progress: Progress = silent, notify: Notify = la
     _write(reproduction, document)
     # A report is written after every study: what is done counts, also where a later one is not waited for.
     for name, study in Studies(reproduction).every() if options.studies else ():
-        document["studies"] = {**document["studies"], name: study()}
+        try:
+            document["studies"] = {**document["studies"], name: study()}
+        except Exception as error:  # noqa: BLE001  hours of others are not lost for one; the report says which
+            document["failed"] = {**document["failed"], name: f"{type(error).__name__}: {error}"}
+            notify(f"left out: the study {name}, {document['failed'][name]}")
         _write(reproduction, document)
     return document
 
@@ -73,6 +77,7 @@ def table_document(reproduction: Reproduction) -> dict[str, Any]:
         "data_hash": reproduction.data_hash,
         "code": code(),
         "studies": {},
+        "failed": {},
     }
 
 
