@@ -70,7 +70,7 @@ def test_no_text_is_too_odd(text: str) -> None:
 
 
 def test_names_of_one_thing_are_one_value() -> None:
-    """A request for "science fiction" finds what the catalog calls sci-fi, and a genre is whole beside one person's tag."""
+    """Who asks for science fiction finds what is called sci-fi, and a genre is whole beside one person's tag."""
     fields = pa.table({"genres": [["sci-fi"], ["sci-fi"], ["drama"]], "tags": [["science fiction"], [], []]})
     columns = field_table(fields, {"genres": "list", "tags": "list"})
     words = Dictionary.of(columns)
