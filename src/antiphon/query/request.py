@@ -84,6 +84,8 @@ class Query:
             raise QueryError("the text of the request is empty; say what you are after, or leave the text out.")
         if self.text is not None and len(self.text) > MAX_TEXT:
             raise QueryError(f"the text has {len(self.text):,} characters; at most {MAX_TEXT:,} are taken.")
+        if self.text is not None:
+            _check_unicode(self.text)
         said = self.text or self.image or self.audio or self.likes or self.dislikes or self.history
         if not said and self.user is None:
             raise QueryError("the request is empty; give a text, a picture, a sound, likes, dislikes or a history.")
@@ -128,3 +130,12 @@ class Query:
     def weight(self, part: str) -> float:
         """The weight of a part in this query."""
         return float(self.weights.get(part, PARTS.get(part, 1.0)))
+
+
+def _check_unicode(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise QueryError(
+            f"the text is not valid Unicode: it has half a surrogate pair at character {error.start}; take it out."
+        ) from error

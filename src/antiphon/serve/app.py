@@ -15,6 +15,7 @@ from starlette.responses import FileResponse, Response
 from antiphon._version import __version__
 from antiphon.query.parts import MAX_MEDIA
 from antiphon.serve import problems, routes
+from antiphon.serve.bodies import Bodies
 from antiphon.serve.guard import UPLOAD, Guard
 from antiphon.serve.live import Live
 from antiphon.serve.metrics import Metrics
@@ -80,6 +81,7 @@ def make_app(
         app.router.routes.extend(tool_app.router.routes)
     if settings.page:
         _serve_page(app)
+    app.add_middleware(Bodies)
     if settings.origins:
         app.add_middleware(
             CORSMiddleware,

@@ -73,7 +73,11 @@ class Live:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self.settings.poll)
-            await self.refresh()
+            try:
+                await self.refresh()
+            except Exception:  # whatever is wrong with a version, the next one must be seen
+                self.metrics.reloads.labels("failed").inc()
+                LOG.exception("a new version cannot be taken up, the old one stays")
 
     async def _leave(self, batcher: Batcher[Ask, Answer]) -> None:
         # Requests that took the old version may still be on their way to its batcher.
@@ -100,13 +104,13 @@ class Live:
         self.metrics.batch.observe(n_items)
         self.metrics.stages.labels("queue").observe(waited)
 
-    def _current_mark(self) -> tuple[str, int] | None:
+    def _current_mark(self) -> tuple[bytes, int] | None:
         """What CURRENT says and when it was written; None without a published space."""
         if self.root is None:
             return None
         file = RunLayout(self.root).current
         try:
-            return file.read_text(encoding="utf-8").strip(), file.stat().st_mtime_ns
+            return file.read_bytes(), file.stat().st_mtime_ns
         except OSError:
             return None
 
