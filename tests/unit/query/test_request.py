@@ -118,3 +118,9 @@ def test_every_door_says_of_a_part_what_the_request_says():
     assert {"likes", "dislikes", "user", "weights", "where", "k", "explain", "image", "audio"} <= set(options)
     for name in set(options) & set(ABOUT) - {"text"}:
         assert options[name].help.startswith(ABOUT[name]), name
+
+
+def test_half_a_surrogate_pair_is_no_text():
+    """What no encoder can read is refused where the request is made."""
+    with pytest.raises(QueryError, match="half a surrogate pair at character 2"):
+        Query(text="a \ud800")

@@ -1,10 +1,15 @@
-"""The API against requests that nobody thought of: schemathesis finds no 5xx."""
+"""The API against requests that nobody thought of: schemathesis finds no answer that the API does not describe.
+
+Two of its checks are left out. A request that fits the schema may be refused (an unknown field in a filter), and it
+counts lists as too long that its generator could not make that long.
+"""
 
 from __future__ import annotations
 
 import hypothesis
 import pytest
 import schemathesis
+from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from antiphon.serve import Settings, create_app
 
@@ -49,7 +54,7 @@ def test_no_request_breaks_the_service(schema, method, path):
         max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck)
     )
     def ask(case):
-        response = case.call()
+        response = case.call_and_validate(excluded_checks=[positive_data_acceptance, negative_data_rejection])
         assert response.status_code < 500, response.text
         if response.status_code >= 400:
             assert response.headers["content-type"][0] == "application/problem+json"
