@@ -113,6 +113,14 @@ def in_use(path: Path) -> bool:
     return False
 
 
+def is_inside(file: Path, folder: Path) -> bool:
+    """Whether a path leads to a file of a folder, also through symbolic links; one that leads elsewhere does not."""
+    try:
+        return file.is_file() and file.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError):
+        return False
+
+
 def sync(path: Path) -> None:
     """Flush a file's contents, or a folder's entries, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from antiphon.cli.options import json_option, request_options
-from antiphon.cli.output import document, hit_document, hit_lines, note
+from antiphon.cli.output import document, hit_document, hit_lines, note, show
 from antiphon.errors import ConfigError, QueryError
 from antiphon.query.parts import ABOUT
 
@@ -82,7 +82,7 @@ def _answer(
     else:
         if understand is not None:
             note(f"understood: {'; '.join(said) or 'only the words'}")
-        click.echo("\n".join(hit_lines(hits)))
+        show("\n".join(hit_lines(hits)))
 
 
 def _weight(text: str) -> tuple[str, float]:

@@ -91,7 +91,7 @@ class Live:
         return served, batcher
 
     def _version(self, space: Space) -> Version:
-        served = Served(space, self.root, lambda stage, seconds: self.metrics.stages.labels(stage).observe(seconds))
+        served = Served(space, self.root, self.metrics.stage)
         batcher: Batcher[Ask, Answer] = Batcher(
             served.answer,
             max_batch=self.settings.max_batch,
@@ -102,7 +102,7 @@ class Live:
 
     def _observe(self, n_items: int, waited: float) -> None:
         self.metrics.batch.observe(n_items)
-        self.metrics.stages.labels("queue").observe(waited)
+        self.metrics.stage("queue", waited)
 
     def _current_mark(self) -> tuple[bytes, int] | None:
         """What CURRENT says and when it was written; None without a published space."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from antiphon.base.layout import RunLayout
-from antiphon.base.storage import read_json
+from antiphon.base.storage import is_inside, read_json
 from antiphon.errors import QueryError, RunError, UnknownIdError
 
 WIDTHS = (80, 160, 240, 320, 480)
@@ -29,7 +29,7 @@ class Pictures:
         self._cache: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._size = 0
         self._zip = None if path.is_dir() else zipfile.ZipFile(path)
-        names = self._zip.namelist() if self._zip else [file.name for file in path.iterdir() if file.is_file()]
+        names = self._zip.namelist() if self._zip else [file.name for file in path.iterdir() if is_inside(file, path)]
         self._names = frozenset(names)
 
     @classmethod
@@ -80,6 +80,8 @@ class Pictures:
         try:
             if self._zip is None:
                 file = self.path / name
+                if not is_inside(file, self.path):  # a link that was put there meanwhile
+                    raise QueryError(f"the picture {name!r} is not a file of its folder.")
                 if file.stat().st_size > MAX_FILE:
                     raise QueryError(f"the picture {name!r} is larger than {MAX_FILE:,} bytes.")
                 return file.read_bytes()
