@@ -108,7 +108,8 @@ def _key(words: list[str], where: str) -> Key:
         raise ConfigError(
             f"{where}: expected a key, or a name, {MARK} with 64 hex digits, and scopes; got {name!r} first."
         )
-    scopes, rate = SCOPES, None
+    scopes: tuple[str, ...] = SCOPES
+    rate = None
     for word in rest:
         if word.startswith("rate="):
             rate = _rate(word.removeprefix("rate="), where)
