@@ -20,7 +20,7 @@ class Quantiles:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._seen: dict[str, deque[float]] = {}
         self._lock = threading.Lock()
-        registry.register(self)  # type: ignore[arg-type]
+        registry.register(self)
 
     def observe(self, stage: str, seconds: float) -> None:
         """Note one duration."""
