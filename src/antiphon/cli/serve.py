@@ -82,6 +82,8 @@ def run_service(
         import uvicorn
     except ModuleNotFoundError as error:
         raise MissingExtraError("uvicorn", "serve", "the HTTP service") from error
+    from antiphon.serve.slow import impatient
+
     app = create_app(run, settings, tools=tools)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
@@ -102,8 +104,8 @@ def run_service(
                 ready(address)
 
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=DRAIN_SECONDS,
-        backlog=BACKLOG, limit_concurrency=2048,
+        app, http=impatient(), log_config=None, access_log=False, server_header=False,
+        timeout_graceful_shutdown=DRAIN_SECONDS, backlog=BACKLOG, limit_concurrency=2048,
     )  # fmt: skip
     # uvicorn gives the signal that stopped it back when all is answered: that is the end, not a failure.
     for number in (signal.SIGTERM, signal.SIGINT):

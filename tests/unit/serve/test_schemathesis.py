@@ -6,6 +6,8 @@ counts lists as too long that its generator could not make that long.
 
 from __future__ import annotations
 
+import os
+
 import hypothesis
 import pytest
 import schemathesis
@@ -13,6 +15,8 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 
 from antiphon.serve import Settings, create_app
 
+EXAMPLES = 1_000 if os.environ.get("ANTIPHON_FUZZ") else 60
+"""For each route; many in `make fuzz`."""
 ROUTES = (
     ("POST", "/v1/search"), ("POST", "/v1/search/media"), ("POST", "/v1/recommend"), ("POST", "/v1/why"),
     ("GET", "/v1/items"),
@@ -52,7 +56,7 @@ def test_no_request_breaks_the_service(schema, method, path):
 
     @hypothesis.given(case=schema[path][method].as_strategy())
     @hypothesis.settings(
-        max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck)
+        max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(hypothesis.HealthCheck)
     )
     def ask(case):
         response = case.call_and_validate(excluded_checks=[positive_data_acceptance, negative_data_rejection])

@@ -136,7 +136,8 @@ def listen_apart(process: Isolated, data: bytes, hearing: Hearing) -> Sound:
     except EndedError:
         return Sound(None, flaw="heavy")
     if "missing" in said:
-        raise MissingExtraError(*said["missing"], "reading sounds")
+        package, extra = said["missing"]
+        raise MissingExtraError(package, extra, "reading sounds")
     windows = np.frombuffer(samples, np.float32).reshape(said["shape"]) if "shape" in said else None
     return Sound(windows, tuple(said["lengths"]), said["flaw"], tuple(said["remarks"]))
 
