@@ -60,11 +60,11 @@ def whole(small_run: Path, tiny_run: Any, tmp_path_factory: pytest.TempPathFacto
     build(load_config(folder / "antiphon.toml"), run)
     for name in ("model.safetensors", "model.json"):
         shutil.copy(small_run / "model" / name, run / "model" / name)
-    manifest = storage.read_json(run / "manifest.json")
+    manifest = storage.read_sealed(run / "manifest.json")
     for stage in manifest["stages"]:
         if stage["name"] == "train":
             stage["files"] = {name: storage.sha256(run / name) for name in stage["files"]}
-    storage.write_json(run / "manifest.json", manifest)
+    storage.write_sealed(run / "manifest.json", manifest)
     build(load_config(folder / "antiphon.toml"), run)
     return antiphon.load(run)
 

@@ -14,7 +14,7 @@ from filelock import FileLock
 from numpy.testing import assert_array_equal
 
 import antiphon
-from antiphon.base import code
+from antiphon.base import code, storage
 from antiphon.config.load import load_config
 from antiphon.errors import IntegrityError, MismatchError, RunError
 from antiphon.run.build import build
@@ -280,11 +280,11 @@ def test_a_query_side_of_another_space_is_refused(own_run: Any) -> None:
     shutil.copytree(first / "model", second / "model")
     with pytest.raises(IntegrityError, match="SHA-256"):
         antiphon.load(own_run.run)
-    manifest = json.loads((second / "manifest.json").read_text(encoding="utf-8"))
-    other = json.loads((first / "manifest.json").read_text(encoding="utf-8"))
+    manifest = storage.read_sealed(second / "manifest.json")
+    other = storage.read_sealed(first / "manifest.json")
     manifest["files"] |= {name: value for name, value in other["files"].items() if name.startswith("model/")}
     (second / "manifest.json").unlink()
-    (second / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    storage.write_sealed(second / "manifest.json", manifest)
     with pytest.raises(MismatchError, match="space id"):
         antiphon.load(own_run.run)
 

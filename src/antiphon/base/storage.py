@@ -113,6 +113,14 @@ def in_use(path: Path) -> bool:
     return False
 
 
+def is_inside(file: Path, folder: Path) -> bool:
+    """Whether a path leads to a file of a folder, also through symbolic links; one that leads elsewhere does not."""
+    try:
+        return file.is_file() and file.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError):
+        return False
+
+
 def sync(path: Path) -> None:
     """Flush a file's contents, or a folder's entries, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -143,8 +151,43 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise IntegrityError(f"{path} is missing; build the run again.") from error
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise IntegrityError(f"{path} is not readable as JSON ({error}); build the run again.") from error
+
+
+SEAL = "sha256"
+"""Key of a sealed document that holds the digest of the others."""
+
+
+def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON object with a checksum of its own, atomically; `read_sealed` checks it."""
+    write_json(path, {**value, SEAL: _seal(value)})
+
+
+def read_sealed(path: Path, unsealed: Iterable[str] = ()) -> dict[str, Any]:
+    """Read what `write_sealed` wrote, without its checksum.
+
+    `unsealed`: the keys of a document from before there were checksums, which is taken if it has these and no other.
+
+    Raises:
+        IntegrityError: the file is missing, is no JSON object, or is not the one that was written.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise IntegrityError(f"{path} holds no JSON object; build the run again.")
+    seal = value.pop(SEAL, None)
+    if seal is None and value and set(value) == set(unsealed):
+        return value
+    if seal is None or seal != _seal(value):
+        raise IntegrityError(f"{path} is not the file that was written (its checksum differs); build the run again.")
+    return value
+
+
+def _seal(value: Mapping[str, Any]) -> str | None:
+    try:
+        return digest("sealed", value)
+    except UnicodeEncodeError:  # half a surrogate pair, which nobody wrote
+        return None
 
 
 def write_array(path: Path, array: np.ndarray[Any, Any]) -> None:

@@ -18,7 +18,9 @@ from antiphon.cli.demo import demo
 from antiphon.cli.describe import describe
 from antiphon.cli.evaluate import evaluate
 from antiphon.cli.inspect import inspect
+from antiphon.cli.keys import keys
 from antiphon.cli.mcp import mcp
+from antiphon.cli.output import note
 from antiphon.cli.playlist import playlist
 from antiphon.cli.queries import queries
 from antiphon.cli.reproduce import reproduce
@@ -43,8 +45,8 @@ def cli() -> None:
 
 
 for command in (
-    add, build, data, demo, describe, evaluate, inspect, mcp, playlist, queries, recommend, reproduce, search, serve,
-    similar, talk, tune,
+    add, build, data, demo, describe, evaluate, inspect, keys, mcp, playlist, queries, recommend, reproduce, search,
+    serve, similar, talk, tune,
 ):  # fmt: skip
     cli.add_command(command)
 
@@ -54,5 +56,5 @@ def main() -> None:
     try:
         cli()
     except AntiphonError as error:
-        click.echo(f"antiphon: {error}", err=True)
+        note(f"antiphon: {error}")
         sys.exit(2)

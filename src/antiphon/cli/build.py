@@ -16,11 +16,12 @@ from antiphon.cli.output import note, progress
 @click.option("--quiet", is_flag=True, help="Say nothing unless something is wrong.")
 def build(configuration: Path, run: Path | None, overrides: tuple[str, ...], quiet: bool) -> None:
     """Build a space from CONFIGURATION (an antiphon.toml); what is up to date is not done again."""
+    from antiphon.base.versions import current
     from antiphon.config.load import load_config
     from antiphon.run.build import build as build_run
 
     config = load_config(configuration, overrides)
     say = (lambda _: None) if quiet else note
     layout = build_run(config, run or Path("runs") / config.name, progress=progress(), notify=say)
-    space_id = layout.current.read_text(encoding="utf-8").strip()
+    space_id = current(layout).root.name
     say(f"published space {space_id} in {layout.root}")

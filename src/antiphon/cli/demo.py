@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from antiphon.cli.output import hit_lines, note, progress
+from antiphon.cli.output import hit_lines, note, progress, show
 from antiphon.errors import DataError
 
 PREFERRED = ("movies", "ml-latest-small")
@@ -53,8 +53,8 @@ def _talk(run: Path) -> None:
             wish = refine(space, wish, said, shown, vocabulary=words).wish
             hits = answer(space, wish, k=SHOWN, explain=True)
             shown = [hit.item_id for hit in hits]
-            click.echo(f"\n> {said}")
-            click.echo("\n".join(hit_lines(hits)))
+            show(f"\n> {said}")
+            show("\n".join(hit_lines(hits)))
         click.echo("\n" + "-" * 72)
     click.echo(f'\nAsk it yourself: antiphon search {run} "something slow and beautiful" --where "year<1980"')
     click.echo(f"With the page:   antiphon serve {run}")
@@ -64,7 +64,8 @@ def _serve(run: Path, port: int) -> None:
     import webbrowser
 
     from antiphon.cli.serve import LOOPBACK, run_service
-    from antiphon.serve.settings import Settings, read_keys
+    from antiphon.serve.keys import read_keys
+    from antiphon.serve.settings import Settings
 
     def ready(address: str) -> None:
         click.echo(f"\nThe page is at {address}  (Ctrl-C ends it). It has three conversations to click.")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from antiphon.cli.options import json_option
-from antiphon.cli.output import document
+from antiphon.cli.output import document, show
 
 
 @click.command(epilog="Example: antiphon inspect runs/films")
@@ -21,15 +21,15 @@ def inspect(run: Path, as_json: bool) -> None:
     if as_json:
         document(found)
         return
-    click.echo(
+    show(
         f"{found['name']}: {found['n_items']:,} items, {found['n_searchable']:,} searchable, space {found['space_id']}"
     )
-    click.echo("\nmodality           dim  coverage")
+    show("\nmodality           dim  coverage")
     for name, item in found["modalities"].items():
-        click.echo(f"  {name:<14} {item['dim']:>5}   {item['coverage']:7.1%}")
-    click.echo("\nstage                   seconds  status")
+        show(f"  {name:<14} {item['dim']:>5}   {item['coverage']:7.1%}")
+    show("\nstage                   seconds  status")
     for stage in found["stages"]:
-        click.echo(f"  {stage['name']:<20} {stage['seconds']:8.1f}  {stage['status']}")
-    click.echo("\ndropped or merged")
+        show(f"  {stage['name']:<20} {stage['seconds']:8.1f}  {stage['status']}")
+    show("\ndropped or merged")
     for line in found["findings"] or ["  nothing"]:
-        click.echo(f"  {line.strip()}")
+        show(f"  {line.strip()}")

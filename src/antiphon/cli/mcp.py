@@ -19,7 +19,8 @@ def mcp(run: Path, http: bool, host: str, port: int) -> None:
     """Offer RUN to language models over the Model Context Protocol: search, recommend, playlist, item, facets."""
     if http:
         from antiphon.cli.serve import LOOPBACK, run_service
-        from antiphon.serve.settings import Settings, read_keys
+        from antiphon.serve.keys import read_keys
+        from antiphon.serve.settings import Settings
 
         settings = Settings(keys=read_keys(None), hosts=LOOPBACK if host in LOOPBACK else (), page=False)
         run_service(run, settings, host, port, tools=True, quiet=False, ready=lambda at: note(f"tools at {at}mcp"))

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from antiphon.cli.options import json_option, request_options
-from antiphon.cli.output import document, hit_document, note
+from antiphon.cli.output import document, hit_document, line_of, note, show
 from antiphon.errors import ConfigError, QueryError, nearest
 
 
@@ -77,7 +77,8 @@ def playlist(
         document({"space_id": made.space_id, "took_ms": round(took_ms, 2), "items": items})
     elif out is None:
         for entry, link in zip(made.entries, made.links, strict=True):
-            click.echo(f"{entry.rank:>3}  {'     ' if link is None else f'{link:.3f}'}  {entry.title}  {entry.item_id}")
+            shown = "     " if link is None else f"{link:.3f}"
+            show(line_of(f"{entry.rank:>3}  {shown}  {entry.title}  {entry.item_id}"))
     if made.short:
         note(made.short)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from antiphon.cli.options import json_option, request_options
-from antiphon.cli.output import document, hit_document, hit_lines, note
+from antiphon.cli.output import document, hit_document, hit_lines, note, show
 from antiphon.errors import ConfigError, QueryError
 from antiphon.query.parts import ABOUT
 
@@ -91,7 +91,7 @@ def _answer(
         says = [*said, *(one.says for one in read)]
         if says or understand is not None:
             note(f"understood: {'; '.join(says) or 'only the words'}")
-        click.echo("\n".join(hit_lines(hits)))
+        show("\n".join(hit_lines(hits)))
 
 
 def _read(space: Space, request: Mapping[str, Any]) -> list[Read]:

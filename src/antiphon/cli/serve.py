@@ -24,6 +24,14 @@ BACKLOG = 2048
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0 takes a free one.")
 @click.option("--keys", type=click.Path(path_type=Path), help="File of API keys, one a line; also ANTIPHON_API_KEYS.")
+@click.option(
+    "--rate", type=click.IntRange(0), default=0, show_default=True, help="Requests a minute of a key; 0: any."
+)
+@click.option("--audit", type=click.Path(path_type=Path), metavar="FILE", help="Append who did what to FILE.")
+@click.option(
+    "--slow", type=float, default=1.0, show_default=True, help="Seconds from which a request is logged as slow."
+)
+@click.option("--otel", "traces", is_flag=True, help="Send traces as OTEL_EXPORTER_OTLP_ENDPOINT says.")
 @click.option("--cors", multiple=True, metavar="ORIGIN", help="A site whose pages may ask; repeat for more.")
 @click.option("--allow-host", multiple=True, metavar="NAME", help="A name under which the service may be called.")
 @click.option("--max-k", type=click.IntRange(1, 10_000), default=200, show_default=True, help="Most results.")
@@ -33,20 +41,23 @@ BACKLOG = 2048
 @click.option("--log-queries", is_flag=True, help="Log what is asked, not only that something was.")
 @click.option("--quiet", is_flag=True, help="Log warnings only.")
 def serve(
-    run: Path, host: str, port: int, keys: Path | None, cors: tuple[str, ...], allow_host: tuple[str, ...], max_k: int,
-    timeout: float, tools: bool, no_page: bool, log_queries: bool, quiet: bool,
+    run: Path, host: str, port: int, keys: Path | None, rate: int, audit: Path | None, slow: float, traces: bool,
+    cors: tuple[str, ...], allow_host: tuple[str, ...], max_k: int, timeout: float, tools: bool, no_page: bool,
+    log_queries: bool, quiet: bool,
 ) -> None:  # fmt: skip
     """Serve the space of RUN over HTTP, with the page at /; a new version is taken up when it is published."""
-    from antiphon.serve.settings import Settings, read_keys
+    from antiphon.serve.keys import read_keys
+    from antiphon.serve.settings import Settings
 
     if timeout <= 0:
         raise ConfigError(f"--timeout is {timeout:g}; it is a number of seconds above 0.")
     local = host in LOOPBACK
     settings = Settings(
-        keys=read_keys(keys), origins=cors, hosts=(*LOOPBACK, *allow_host) if local else allow_host, max_k=max_k,
+        keys=read_keys(None), key_file=keys, rate=rate, audit=audit, slow=slow, traces=traces, origins=cors,
+        hosts=(*LOOPBACK, *allow_host) if local else allow_host, max_k=max_k,
         timeout=timeout, log_queries=log_queries, page=not no_page,
     )  # fmt: skip
-    if not local and not settings.keys:
+    if not local and not settings.keys and keys is None:
         note(f"warning: anybody who reaches {host} may ask; give --keys or set ANTIPHON_API_KEYS.")
     run_service(
         run, settings, host, port, tools=tools, quiet=quiet, ready=lambda address: note(f"serving at {address}")
@@ -71,6 +82,8 @@ def run_service(
         import uvicorn
     except ModuleNotFoundError as error:
         raise MissingExtraError("uvicorn", "serve", "the HTTP service") from error
+    from antiphon.serve.slow import impatient
+
     app = create_app(run, settings, tools=tools)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
@@ -91,8 +104,8 @@ def run_service(
                 ready(address)
 
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=DRAIN_SECONDS,
-        backlog=BACKLOG, limit_concurrency=2048,
+        app, http=impatient(), log_config=None, access_log=False, server_header=False,
+        timeout_graceful_shutdown=DRAIN_SECONDS, backlog=BACKLOG, limit_concurrency=2048,
     )  # fmt: skip
     # uvicorn gives the signal that stopped it back when all is answered: that is the end, not a failure.
     for number in (signal.SIGTERM, signal.SIGINT):

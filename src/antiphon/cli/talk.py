@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from antiphon.cli.options import request_options
-from antiphon.cli.output import hit_lines, note
+from antiphon.cli.output import hit_lines, note, show
 from antiphon.errors import QueryError
 
 BACK = "undo"
@@ -44,4 +44,4 @@ def talk(run: Path, user: str | None, k: int) -> None:
             continue
         if conversation.says:
             note(f"understood: {'; '.join(conversation.says)}")
-        click.echo("\n".join(hit_lines(hits)))
+        show("\n".join(hit_lines(hits)))

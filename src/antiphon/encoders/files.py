@@ -58,6 +58,8 @@ class MediaFiles:
         """
         name = self.names[row]
         assert name is not None  # noqa: S101  callers ask for items that have a file
+        if self._zip is None and (self.path / name).is_file() and not storage.is_inside(self.path / name, self.path):
+            raise DataError(f"{self.path}: {name} is a symbolic link to another folder, which is not followed.")
         try:
             with self._zip.open(name) if self._zip is not None else (self.path / name).open("rb") as file:
                 return file.read(self.max_bytes + 1)

@@ -6,6 +6,7 @@ is encoded again only by another model.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from abc import ABC, abstractmethod
 from collections import deque
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from antiphon.base import storage
+from antiphon.base.isolated import EndedError, Isolated
 from antiphon.base.progress import Progress
 from antiphon.config.sections import CatalogConfig, Model, Section
 from antiphon.data.features import Features
@@ -175,6 +177,13 @@ class MediaQuerySide(ABC, Generic[M]):
 
     encoder: type[MediaEncoder[Any, M]]
     folder: Path
+    target: ClassVar[str]
+    """The function that decodes a file; see `antiphon.base.isolated`."""
+
+    @functools.cached_property
+    def decoder(self) -> Isolated:
+        """Processes that decode the files of requests, and nothing else."""
+        return Isolated(self.target)
 
     @functools.cached_property
     def settings(self) -> dict[str, Any]:
@@ -204,6 +213,8 @@ class MediaQuerySide(ABC, Generic[M]):
             _ = self.model
         except MissingExtraError:
             return
+        with contextlib.suppress(EndedError, OSError):
+            self.decoder.warm()
 
     @abstractmethod
     def encode(self, inputs: Sequence[bytes | Path]) -> Floats:

@@ -48,25 +48,35 @@ def encode_in_shards(
 def _write(folder: Path, keys: list[str], vectors: Vectors) -> None:
     if len(vectors) != len(keys) or not np.isfinite(vectors).all():
         raise IntegrityError(f"an encoder made {len(vectors)} vectors for {len(keys)} inputs, or some are not finite.")
-    name = storage.digest(keys)[:16]
-    storage.write_json(folder / f"{name}.json", keys)
-    # The vectors come second: a shard counts when they are there.
-    storage.write_array(folder / f"{name}.npy", vectors.astype(np.float32))
+    file = folder / f"{_name_of(keys)}.npy"
+    storage.write_array(file, vectors.astype(np.float32))
+    # The keys come second, with the checksum of the vectors: a shard counts when they are there.
+    storage.write_json(file.with_suffix(".json"), {"keys": keys, "sha256": storage.sha256(file)})
+
+
+def _name_of(keys: list[str]) -> str:
+    return storage.digest(keys)[:16]
 
 
 def _load(folder: Path) -> dict[str, tuple[Path, list[str]]]:
     shards: dict[str, tuple[Path, list[str]]] = {}
     for path in sorted(folder.glob("*.npy")):
-        try:
-            keys = storage.read_json(path.with_suffix(".json"))
-            complete = len(storage.read_array(path, mmap=True)) == len(keys)
-        except IntegrityError:
-            complete = False
-        if complete:
-            shards[path.stem] = (path, keys)
-        else:  # damaged from outside: it is encoded again
+        keys = _keys_of(path)
+        if keys is None:  # damaged from outside, or of a killed job: it is encoded again
             path.unlink()
+        else:
+            shards[path.stem] = (path, keys)
     return shards
+
+
+def _keys_of(path: Path) -> list[str] | None:
+    """The keys of a shard whose two files are those that were written; None for any other."""
+    try:
+        said = storage.read_json(path.with_suffix(".json"))
+        whole = said["sha256"] == storage.sha256(path) and _name_of(said["keys"]) == path.stem
+    except (IntegrityError, KeyError, TypeError, UnicodeEncodeError):
+        return None
+    return list(said["keys"]) if whole else None
 
 
 def _collect(folder: Path, keys: Sequence[str]) -> Vectors:

@@ -14,7 +14,6 @@ from antiphon.base.layout import RunLayout
 from antiphon.base.registry import find
 from antiphon.channels.lsa import LSA
 from antiphon.channels.words import tokens
-from antiphon.config.load import load_config
 from antiphon.config.sections import Config
 from antiphon.data.catalog import Catalog, Interactions
 from antiphon.data.descriptions import Descriptions
@@ -23,6 +22,7 @@ from antiphon.data.held_out import user_item_matrix
 from antiphon.data.splits import Split, make_split, training_interactions
 from antiphon.describe.passages import lexical_texts, texts_of
 from antiphon.errors import ConfigError, RunError, nearest
+from antiphon.run.mending import check_stages, config_of
 from antiphon.space.space import Space, load
 
 
@@ -43,7 +43,7 @@ class RunData:
     @cached_property
     def config(self) -> Config:
         """The configuration that the run was built with."""
-        return load_config(self.layout.config)
+        return config_of(self.layout)
 
     @cached_property
     def space(self) -> Space:
@@ -53,6 +53,7 @@ class RunData:
     @cached_property
     def catalog(self) -> Catalog:
         """The catalog of the run."""
+        check_stages(self.layout, "catalog")
         return Catalog.load(self.layout.catalog)
 
     @cached_property
@@ -68,6 +69,7 @@ class RunData:
     @cached_property
     def descriptions(self) -> Descriptions:
         """Texts of the items."""
+        check_stages(self.layout, "describe")
         return Descriptions.load(self.layout.descriptions)
 
     @cached_property
@@ -185,4 +187,5 @@ class RunData:
         """
         if modality not in self.modalities:
             raise ConfigError(f"the run has no modality {modality!r}; {nearest(modality, self.modalities)}")
+        check_stages(self.layout, f"features.{modality}")
         return Features.load(self.layout.features, modality)

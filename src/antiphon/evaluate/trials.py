@@ -24,7 +24,7 @@ from antiphon.encoders.base import make_encoder
 from antiphon.evaluate.rundata import RunData
 from antiphon.run.build import run_all, stages_of
 from antiphon.run.outputs import Change
-from antiphon.run.stage import Job, Stage, recorded, with_stages
+from antiphon.run.stage import Job, Stage, read_manifest, recorded, with_stages
 from antiphon.run.stages import publish, train
 
 NOT_COPIED = ("space", "eval", "tune", "config.toml", "manifest.json", "trial.json", ".lock")
@@ -145,7 +145,7 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 
 def _stages(run: Path) -> list[dict[str, Any]]:
-    stages: list[dict[str, Any]] = storage.read_json(run / "manifest.json")["stages"]
+    stages: list[dict[str, Any]] = read_manifest(RunLayout(run))["stages"]
     return stages
 
 
@@ -160,6 +160,6 @@ def _copy(base: Path, folder: Path) -> None:
             storage.copy_tree(source, folder / source.name)
         else:
             (folder / source.name).write_bytes(source.read_bytes())
-    manifest = storage.read_json(base / "manifest.json")
+    manifest = read_manifest(RunLayout(base))
     manifest["stages"] = [stage for stage in manifest["stages"] if stage["name"] != "publish"]
-    storage.write_json(folder / "manifest.json", manifest)
+    storage.write_sealed(folder / "manifest.json", manifest)

@@ -6,6 +6,7 @@ the items and the dropout of an epoch are functions of the seed and the epoch's 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from antiphon.base.progress import Progress, silent
 from antiphon.config.sections import JointConfig, TrainConfig
 from antiphon.data.features import Features
 from antiphon.data.synthetic import QueryData
+from antiphon.errors import IntegrityError
 from antiphon.joint.model import Identity, JointModel
 from antiphon.joint.trainer import Trainer, usable
 
@@ -58,10 +60,10 @@ def _weights(
     from antiphon.joint.weights import learn_weights
 
     kept = None if checkpoint is None else checkpoint / "weights.json"
-    if kept is not None and kept.is_file():
-        known: dict[str, float] = storage.read_json(kept)
-        return known
+    if kept is not None:
+        with contextlib.suppress(IntegrityError):  # not learned yet, or damaged from outside
+            return storage.read_sealed(kept)
     weights = learn_weights(features, joint, config, queries, seed=seed, progress=progress)
     if kept is not None:
-        storage.write_json(kept, weights)
+        storage.write_sealed(kept, weights)
     return weights

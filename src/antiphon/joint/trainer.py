@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from antiphon.base.progress import Progress
 from antiphon.config.sections import JointConfig, TrainConfig
 from antiphon.data.features import Features
 from antiphon.data.synthetic import QueryData
-from antiphon.errors import ConfigError
+from antiphon.errors import ConfigError, IntegrityError
 from antiphon.joint.losses import all_pairs, multimodal_loss, pair_factors, query_loss
 from antiphon.joint.model import JointModel
 
@@ -251,7 +252,7 @@ class Trainer:
         with storage.replacing(folder / name) as beside:
             beside.write_bytes(blob)
         numbers = {"epoch": state.epoch, "losses": state.losses, "validation": state.validation, "tensors": name}
-        storage.write_json(folder / "state.json", numbers)
+        storage.write_sealed(folder / "state.json", {**numbers, "tensors_sha256": hashlib.sha256(blob).hexdigest()})
         for old in folder.glob("epoch-*.safetensors"):
             if old.name != name:
                 old.unlink()
@@ -259,8 +260,14 @@ class Trainer:
     def _resume(self, folder: Path) -> State:
         from safetensors.torch import load_file
 
-        numbers = storage.read_json(folder / "state.json")
-        tensors = load_file(folder / numbers["tensors"])
+        try:
+            numbers = storage.read_sealed(folder / "state.json")
+            file = folder / numbers["tensors"]
+            if storage.sha256(file) != numbers["tensors_sha256"]:
+                return State()
+        except (IntegrityError, OSError):
+            return State()  # damaged from outside: the training begins again
+        tensors = load_file(file)
         self.network.load_state_dict(_under(tensors, "model/"))
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in _under(tensors, "optimizer/").items():

@@ -14,6 +14,8 @@ from antiphon.base.progress import Progress
 from antiphon.numbers.metrics import METRIC
 
 Settings = Mapping[str, Any]
+CHECK = "check"
+"""Key of a trial's checksum in the table."""
 
 
 def best_of(
@@ -21,7 +23,8 @@ def best_of(
 ) -> Settings:
     """The settings with the highest score, of equal ones the first; `table` keeps a JSON line per trial.
 
-    Trials of the table count as long as they are of the same settings in the same order.
+    Trials of the table count as long as they are of the same settings in the same order, and their lines are those that
+    were written: each has a checksum.
     """
     scores = _read(table, settings)
     with progress(name, len(settings)) as advance:
@@ -29,7 +32,7 @@ def best_of(
         for setting in settings[len(scores) :]:
             scores.append(score(setting))
             rows = [{**tried, METRIC: got} for tried, got in zip(settings, scores, strict=False)]
-            storage.write_text(table, "".join(json.dumps(row) + "\n" for row in rows))
+            storage.write_text(table, "".join(json.dumps({**row, CHECK: _check(row)}) + "\n" for row in rows))
             advance(1)
     return settings[int(np.argmax(scores))]
 
@@ -43,10 +46,29 @@ def _read(table: Path, settings: Sequence[Settings]) -> list[float]:
     if not table.is_file():
         return []
     scores = []
-    for row, setting in zip(table.read_text(encoding="utf-8").splitlines(), settings, strict=False):
-        value = json.loads(row)
-        score = value.pop(METRIC)
-        if value != json.loads(json.dumps(setting)):
+    lines = table.read_bytes().decode("utf-8", errors="replace").splitlines()
+    for line, setting in zip(lines, settings, strict=False):
+        row = _row(line)
+        if row is None or {key: value for key, value in row.items() if key != METRIC} != _plain(setting):
             break
-        scores.append(float(score))
+        scores.append(float(row[METRIC]))
     return scores
+
+
+def _row(line: str) -> dict[str, Any] | None:
+    """A line that was written here, without its checksum; None for any other."""
+    try:
+        row: dict[str, Any] = json.loads(line)
+        return row if row.pop(CHECK) == _check(row) and METRIC in row else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _check(row: Mapping[str, Any]) -> str:
+    return storage.digest("trial", _plain(row))[:16]
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as JSON has them: lists for tuples."""
+    plain: dict[str, Any] = json.loads(json.dumps(values))
+    return plain

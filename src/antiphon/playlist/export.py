@@ -20,6 +20,8 @@ from antiphon.query.columns import words_of
 from antiphon.query.hits import hit_document, plain
 
 DEFAULT_LOCATION = "{item_id}"
+FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What makes a spreadsheet compute a cell, also in full width, and behind blanks that some take away."""
 IDENTIFIER = "urn:antiphon:{item_id}"
 _XML_FORBIDDEN = {code: None for code in range(0x20) if code not in (0x9, 0xA, 0xD)} | {0xFFFE: None, 0xFFFF: None}
 
@@ -108,4 +110,4 @@ def _xml(text: str) -> str:
 
 def _cell(text: str) -> str:
     """A cell that a spreadsheet does not take for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return f"'{text}" if text.lstrip(" \xa0\ufeff").startswith(FORMULAS) else text

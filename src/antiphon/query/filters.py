@@ -15,6 +15,7 @@ with blanks, `and`, `or`, parentheses, commas or signs are quoted: title='Love a
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -86,7 +87,12 @@ def parse_filter(where: Where) -> Filter:
     if isinstance(where, Mapping):
         return _from_mapping(where, 0)
     if not isinstance(where, list | tuple) or not where:
-        raise FilterError(f"a filter is a text, a mapping, or a list of them, got {where!r}; leave it out for none.")
+        raise FilterError(
+            f"a filter is a text, a mapping, or a list of them, got {_shown(where)}; leave it out for none."
+        )
+    for part in where:
+        if isinstance(part, list | tuple):
+            raise FilterError(f"a list of filters holds texts and mappings, got {_shown(part)} in it.")
     parts = tuple(parse_filter(part) for part in where)
     return parts[0] if len(parts) == 1 else Group("and", parts)
 
@@ -137,7 +143,8 @@ def _test(condition: Condition, fields: FieldTable) -> Mask:
 def _test_equality(condition: Condition, column: Column) -> Mask:
     if isinstance(condition.value, _MANY):
         raise FilterError(
-            f"{condition.field!r} {condition.operator}: expected one value, got {condition.value!r}; use in or any."
+            f"{condition.field!r} {condition.operator}: expected one value, got {_shown(condition.value)}; "
+            "use in or any."
         )
     mask = column.holds(condition.value)
     return ~mask if condition.operator == "ne" else mask
@@ -187,12 +194,12 @@ def _from_mapping(where: Mapping[str, Any], depth: int) -> Filter:
 def _entry(key: str, value: Any, depth: int) -> Filter:
     if key in ("and", "or"):
         if not isinstance(value, list | tuple) or not value:
-            raise FilterError(f"{key!r} takes a list of filters, got {value!r}.")
+            raise FilterError(f"{key!r} takes a list of filters, got {_shown(value)}.")
         return Group("and" if key == "and" else "or", tuple(_mapping(part, depth) for part in value))
     if key == "not":
         return Not(_mapping(value, depth))
     if not isinstance(value, Mapping):
-        return Condition(key, "any" if isinstance(value, _MANY) else "eq", value)
+        return Condition(key, "any" if isinstance(value, _MANY) else "eq", _flat(key, value))
     if not value:
         raise FilterError(f"{key!r} has no condition; write for example {{'{key}': {{'eq': ...}}}}.")
     tests = tuple(_condition(key, operator, operand) for operator, operand in value.items())
@@ -201,14 +208,28 @@ def _entry(key: str, value: Any, depth: int) -> Filter:
 
 def _mapping(value: Any, depth: int) -> Filter:
     if not isinstance(value, Mapping):
-        raise FilterError(f"a filter is a mapping of field to condition, got {value!r}.")
+        raise FilterError(f"a filter is a mapping of field to condition, got {_shown(value)}.")
     return _from_mapping(value, depth + 1)
 
 
 def _condition(field: str, operator: str, value: Any) -> Condition:
     if operator not in OPERATORS:
         raise FilterError(f"{field!r}: unknown operator {operator!r}; {nearest(operator, OPERATORS)}")
-    return Condition(field, operator, value)
+    return Condition(field, operator, _flat(field, value))
+
+
+def _flat(field: str, value: Any) -> Any:
+    """A value, or a list of values; nothing that holds others inside them."""
+    items = value if isinstance(value, _MANY) else [value]
+    for item in items:
+        if isinstance(item, (*_MANY, Mapping)):
+            raise FilterError(f"{field!r}: expected a value or a list of values, got {_shown(value)}.")
+    return value
+
+
+def _shown(value: Any) -> str:
+    """A value for a sentence: short, however long or deep it is."""
+    return reprlib.repr(value)
 
 
 class _Parser:

@@ -88,6 +88,7 @@ class Query:
         self._check_turns()
         if len(self.spoken or "") > MAX_TEXT:
             raise QueryError(f"the text has {len(self.spoken or ''):,} characters; at most {MAX_TEXT:,} are taken.")
+        _check_unicode(self.spoken or "")
         said = self.spoken or self.image or self.audio or self.likes or self.dislikes or self.history
         if not said and self.user is None:
             raise QueryError("the request is empty; give a text, a picture, a sound, likes, dislikes or a history.")
@@ -148,3 +149,12 @@ class Query:
     def weight(self, part: str) -> float:
         """The weight of a part in this query."""
         return float(self.weights.get(part, PARTS.get(part, 1.0)))
+
+
+def _check_unicode(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise QueryError(
+            f"the text is not valid Unicode: it has half a surrogate pair at character {error.start}; take it out."
+        ) from error

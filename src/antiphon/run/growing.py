@@ -20,14 +20,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from antiphon.base import storage
+from antiphon.base import storage, versions
 from antiphon.base.language import ENGLISH, Language
 from antiphon.base.layout import RunLayout, SpaceLayout
 from antiphon.base.progress import Progress, silent
 from antiphon.channels.facets import Facets, members
 from antiphon.channels.mixture import Mixture
 from antiphon.channels.taste import NOT_MET, Taste
-from antiphon.config.load import load_config
 from antiphon.config.sections import Config, DescribeConfig, SyntheticConfig
 from antiphon.data.additions import Merged, Rows, media_of, merge, read_added
 from antiphon.data.catalog import Catalog
@@ -39,8 +38,9 @@ from antiphon.encoders.base import ADDED, Encoder, Growth, make_encoder
 from antiphon.encoders.files import read_findings
 from antiphon.errors import ConfigError, RunError, nearest
 from antiphon.run.build import run_all, stages_of
+from antiphon.run.mending import config_of, mend
 from antiphon.run.outputs import spoken_in
-from antiphon.run.publish import forget_old, place, settle
+from antiphon.run.publish import forget_old, forget_unfinished, place, settle
 from antiphon.run.stage import Job, Notify, Record, Stage, recorded, with_stages
 from antiphon.run.stages import features, publish
 from antiphon.run.stages.catalog import GROWN
@@ -95,7 +95,7 @@ def add_items(
         raise RunError(f"there is no finished run at {run}; build one with: antiphon build antiphon.toml --run {run}")
     files = [items] if isinstance(items, Path) else list(items)
     addition = Addition(files, vectors or {}, media or {}, replace)
-    config = load_config(layout.config)
+    config = config_of(layout)
     _check_names(config, addition)
     with storage.locked(layout.root, layout.lock):
         try:
@@ -108,7 +108,11 @@ def add_items(
 
 
 def _grow(layout: RunLayout, config: Config, addition: Addition, progress: Progress, notify: Notify) -> Added:
-    space = SpaceLayout(layout.spaces / layout.current.read_text(encoding="utf-8").strip())
+    forget_unfinished(layout)
+    space = versions.current(layout)
+    versions.verified(space)
+    usual = [stage for stage in stages_of(config) if _is_read(stage.name)]
+    mend(usual, layout, config, progress=progress, notify=notify)
     records = recorded(layout)
     old = Catalog.load(layout.catalog)
     if "publish" not in records or storage.read_table(space.items)["item_id"].to_pylist() != old.item_ids:
@@ -123,12 +127,17 @@ def _grow(layout: RunLayout, config: Config, addition: Addition, progress: Progr
         if (layout.root / name).is_dir():
             storage.copy_tree(layout.root / name, beside.root / name)
     run_all(_stages(config, Basis(space, records, old, grown, addition)), Job(config, beside, progress, notify, {}))
-    space_id = beside.current.read_text(encoding="utf-8").strip()
+    space_id = versions.current(beside).root.name
     place(beside.spaces / space_id, layout.spaces / space_id)
     storage.write_text(layout.current, space_id + "\n")
     settle(layout)
     forget_old(layout, space_id)
     return Added(space_id, grown.new, grown.replaced, grown.catalog.n_items)
+
+
+def _is_read(stage: str) -> bool:
+    """Whether growing reads what a stage wrote in the run; the rest is read of the published space, or made again."""
+    return stage in ("catalog", "describe", "train") or stage.startswith("features.")
 
 
 @dataclass(frozen=True)

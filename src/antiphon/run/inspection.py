@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from antiphon.base import storage
-from antiphon.base.layout import RunLayout, SpaceLayout
+from antiphon.base import storage, versions
+from antiphon.base.layout import RunLayout
 from antiphon.data.catalog import Finding
 from antiphon.data.descriptions import Descriptions
 from antiphon.encoders.files import read_findings
 from antiphon.errors import RunError
+from antiphon.run.stage import recorded
 
 
 def inspect_run(path: Path) -> dict[str, Any]:
@@ -28,9 +29,8 @@ def inspect_run(path: Path) -> dict[str, Any]:
         raise RunError(
             f"{path} has no published space yet; finish its build with: antiphon build antiphon.toml --run {path}"
         )
-    stages = storage.read_json(run.manifest)["stages"]
-    version = run.current.read_text(encoding="utf-8").strip()
-    space = storage.read_json(SpaceLayout(run.spaces / version).manifest)
+    stages = list(recorded(run).values())
+    space = versions.manifest_of(versions.current(run))
     features = {name: storage.read_json(run.features / f"{name}.json") for name in space["order"]}
     findings = _findings(run, space)
     return {
@@ -43,7 +43,7 @@ def inspect_run(path: Path) -> dict[str, Any]:
             name: {"dim": features[name]["dim"], "coverage": space["modalities"][name]["coverage"]}
             for name in space["order"]
         },
-        "stages": [{key: stage[key] for key in ("name", "seconds", "status")} for stage in stages],
+        "stages": [{"name": stage.name, "seconds": stage.seconds, "status": stage.status} for stage in stages],
         "dropped": {finding.kind: finding.count for finding in findings},
         "findings": [finding.sentence() for finding in findings],
     }

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from antiphon.base import storage
+from antiphon.base import storage, versions
 from antiphon.base.language import ENGLISH, Language
 from antiphon.base.layout import FORMAT, RunLayout, SpaceLayout, space_id_of
 from antiphon.channels.facets import Facets
@@ -27,7 +27,7 @@ from antiphon.channels.taste import Taste
 from antiphon.channels.words import Lexical
 from antiphon.data.catalog import Catalog
 from antiphon.encoders.base import Encoder
-from antiphon.errors import DataError, IntegrityError, RunError
+from antiphon.errors import DataError, IntegrityError, MismatchError, RunError
 from antiphon.joint.model import Embedded, JointModel
 from antiphon.numbers.map import project_2d
 
@@ -72,8 +72,7 @@ def publish(run: RunLayout, contents: Contents) -> str:
         raise DataError("no item has a vector of any modality, so there is nothing to search; see `antiphon inspect`.")
     try:
         run.spaces.mkdir(parents=True, exist_ok=True)
-        for left in run.spaces.glob(f"{BESIDE}*"):  # of a publishing that was killed
-            shutil.rmtree(left, ignore_errors=True)
+        forget_unfinished(run)
         beside = Path(tempfile.mkdtemp(prefix=BESIDE, dir=run.spaces))
     except OSError as error:
         raise RunError(f"cannot write {run.spaces}: {error.strerror}. Check permissions and free space.") from error
@@ -157,7 +156,7 @@ def _write_manifest(layout: SpaceLayout, contents: Contents, blocks: Mapping[str
         for modality, present in zip(embedded.modalities, embedded.present, strict=True)
     }
     n_searchable = int(embedded.searchable.sum())
-    storage.write_json(
+    storage.write_sealed(
         layout.manifest,
         {
             "format": FORMAT,
@@ -198,11 +197,18 @@ def place(beside: Path, target: Path) -> None:
 
 def _intact(layout: SpaceLayout) -> bool:
     try:
-        files = storage.read_json(layout.manifest)["files"]
-    except IntegrityError:
+        versions.verified(layout)
+    except (IntegrityError, MismatchError):
         return False
-    paths = {layout.root / name: expected for name, expected in files.items()}
-    return all(path.is_file() and storage.sha256(path) == expected for path, expected in paths.items())
+    return True
+
+
+def forget_unfinished(run: RunLayout) -> None:
+    """Remove what a publishing that was killed has left; only by whoever holds the run."""
+    for left in run.spaces.glob(f"{BESIDE}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    for left in run.spaces.glob(f".*{storage.PART}"):
+        left.unlink(missing_ok=True)
 
 
 def settle(run: RunLayout) -> None:

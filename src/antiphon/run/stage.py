@@ -20,6 +20,8 @@ from antiphon.errors import ConfigError, IntegrityError, nearest
 
 Notify = Callable[[str], None]
 T = TypeVar("T")
+UNSEALED = ("format", "antiphon", "seed", "stages")
+"""Keys of a run's manifest from before it had a checksum of its own."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +113,13 @@ def is_current(job: Job, name: str, fingerprint: str) -> bool:
     record = job.before.get(name)
     if record is None or record.fingerprint != fingerprint:
         return False
-    paths = {job.layout.root / file: expected for file, expected in record.files.items()}
-    return all(path.is_file() and storage.sha256(path) == expected for path, expected in paths.items())
+    return not damaged(job.layout, record)
+
+
+def damaged(layout: RunLayout, record: Record) -> list[str]:
+    """The files of a stage, as paths in the run, that are missing or are not what it wrote."""
+    paths = {name: layout.root / name for name in record.files}
+    return [name for name, path in paths.items() if not path.is_file() or storage.sha256(path) != record.files[name]]
 
 
 def with_stages(stages: Sequence[Stage], *new: Stage) -> list[Stage]:
@@ -132,11 +139,20 @@ def with_stages(stages: Sequence[Stage], *new: Stage) -> list[Stage]:
 def recorded(layout: RunLayout) -> dict[str, Record]:
     """The stages that a run's manifest has, by name; none where it says nothing that can be read."""
     try:
-        manifest = storage.read_json(layout.manifest)
+        manifest = read_manifest(layout)
         stages = manifest["stages"] if manifest["format"] == FORMAT else []
         return {stage["name"]: Record(**stage) for stage in stages}
     except (IntegrityError, KeyError, TypeError):
         return {}  # no run yet, or a broken manifest: everything is done again
+
+
+def read_manifest(layout: RunLayout) -> dict[str, Any]:
+    """What a run's manifest says.
+
+    Raises:
+        IntegrityError: it is missing, or is not the one that was written.
+    """
+    return storage.read_sealed(layout.manifest, UNSEALED)
 
 
 def write_manifest(job: Job) -> None:
@@ -145,6 +161,13 @@ def write_manifest(job: Job) -> None:
     storage.write_text(job.layout.config, tomli_w.dumps(settings))
     later = [record for name, record in job.before.items() if name not in job.records]
     stages = [asdict(record) for record in (*job.records.values(), *later)]
-    storage.write_json(
-        job.layout.manifest, {"format": FORMAT, "antiphon": __version__, "seed": job.config.seed, "stages": stages}
+    storage.write_sealed(
+        job.layout.manifest,
+        {
+            "format": FORMAT,
+            "antiphon": __version__,
+            "seed": job.config.seed,
+            "config": storage.sha256(job.layout.config),
+            "stages": stages,
+        },
     )

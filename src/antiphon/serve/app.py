@@ -14,12 +14,14 @@ from starlette.responses import FileResponse, Response
 
 from antiphon._version import __version__
 from antiphon.query.parts import MAX_MEDIA
-from antiphon.serve import problems, routes
+from antiphon.serve import operate, problems, routes
+from antiphon.serve.bodies import Bodies
 from antiphon.serve.guard import UPLOAD, Guard
 from antiphon.serve.live import Live
 from antiphon.serve.metrics import Metrics
 from antiphon.serve.requests import Interpret
 from antiphon.serve.settings import Settings
+from antiphon.serve.tracing import Traced, Tracing
 from antiphon.space.space import Space
 from antiphon.talk.reader import Reader
 from antiphon.talk.refine import Translator
@@ -42,6 +44,9 @@ def make_app(
         RunError: there is no such run, or it has no published space.
     """
     metrics = Metrics()
+    tracing = Tracing() if settings.traces else None
+    if tracing is not None:
+        metrics.watch(tracing.stage)
     live = Live(source, settings, metrics)
     space = live.served.space
     metrics.use(space.space_id, str(space.manifest["name"]), space.n_items)
@@ -59,6 +64,8 @@ def make_app(
             await live.start()
             yield
             await live.stop()
+            if tracing is not None:
+                tracing.close()
 
     app = FastAPI(
         title="antiphon",
@@ -76,10 +83,12 @@ def make_app(
     app.state.live, app.state.metrics = live, metrics
     problems.install(app)
     app.include_router(routes.make_router(live, metrics, settings, translate, understand))
+    app.include_router(operate.make_router(live))
     if tool_app is not None:
         app.router.routes.extend(tool_app.router.routes)
     if settings.page:
         _serve_page(app)
+    app.add_middleware(Bodies)
     if settings.origins:
         app.add_middleware(
             CORSMiddleware,
@@ -88,6 +97,8 @@ def make_app(
             allow_headers=["authorization", "content-type", "x-api-key"],
         )
     files = any(space.accepts(kind) for kind in MAX_MEDIA)
+    if tracing is not None:
+        app.add_middleware(Traced, tracing=tracing)
     app.add_middleware(Guard, settings=settings, metrics=metrics, long=(UPLOAD, "/mcp") if files else (UPLOAD,))
     return app
 
@@ -113,8 +124,10 @@ _PROBLEM = {
 _PROBLEMS = {
     400: "The request cannot be answered as it stands.",
     401: "An API key is needed.",
+    403: "The API key may not do this.",
     404: "There is no such item, user or page.",
     413: "The body is too large.",
     422: "The request does not have the expected form.",
+    429: "The API key, or the address, asks too often.",
     503: "The service is busy or stopping.",
 }

@@ -73,7 +73,11 @@ class Live:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self.settings.poll)
-            await self.refresh()
+            try:
+                await self.refresh()
+            except Exception:  # whatever is wrong with a version, the next one must be seen
+                self.metrics.reloads.labels("failed").inc()
+                LOG.exception("a new version cannot be taken up, the old one stays")
 
     async def _leave(self, batcher: Batcher[Ask, Answer]) -> None:
         # Requests that took the old version may still be on their way to its batcher.
@@ -87,7 +91,7 @@ class Live:
         return served, batcher
 
     def _version(self, space: Space) -> Version:
-        served = Served(space, self.root, lambda stage, seconds: self.metrics.stages.labels(stage).observe(seconds))
+        served = Served(space, self.root, self.metrics.stage)
         batcher: Batcher[Ask, Answer] = Batcher(
             served.answer,
             max_batch=self.settings.max_batch,
@@ -98,15 +102,15 @@ class Live:
 
     def _observe(self, n_items: int, waited: float) -> None:
         self.metrics.batch.observe(n_items)
-        self.metrics.stages.labels("queue").observe(waited)
+        self.metrics.stage("queue", waited)
 
-    def _current_mark(self) -> tuple[str, int] | None:
+    def _current_mark(self) -> tuple[bytes, int] | None:
         """What CURRENT says and when it was written; None without a published space."""
         if self.root is None:
             return None
         file = RunLayout(self.root).current
         try:
-            return file.read_text(encoding="utf-8").strip(), file.stat().st_mtime_ns
+            return file.read_bytes(), file.stat().st_mtime_ns
         except OSError:
             return None
 

@@ -9,13 +9,15 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
+from antiphon.base.isolated import EndedError, Isolated
 from antiphon.base.layout import RunLayout
-from antiphon.base.storage import read_json
+from antiphon.base.storage import is_inside, read_json
 from antiphon.errors import QueryError, RunError, UnknownIdError
 
 WIDTHS = (80, 160, 240, 320, 480)
 MAX_FILE = 20_000_000
 MAX_PIXELS = 40_000_000
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 CACHE_BYTES = 64_000_000
 KIND = "image"
 
@@ -28,8 +30,9 @@ class Pictures:
         self._lock = threading.Lock()
         self._cache: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._size = 0
+        self._decoder = Isolated("antiphon.serve.media:shrink_call")
         self._zip = None if path.is_dir() else zipfile.ZipFile(path)
-        names = self._zip.namelist() if self._zip else [file.name for file in path.iterdir() if file.is_file()]
+        names = self._zip.namelist() if self._zip else [file.name for file in path.iterdir() if is_inside(file, path)]
         self._names = frozenset(names)
 
     @classmethod
@@ -80,6 +83,8 @@ class Pictures:
         try:
             if self._zip is None:
                 file = self.path / name
+                if not is_inside(file, self.path):  # a link that was put there meanwhile
+                    raise QueryError(f"the picture {name!r} is not a file of its folder.")
                 if file.stat().st_size > MAX_FILE:
                     raise QueryError(f"the picture {name!r} is larger than {MAX_FILE:,} bytes.")
                 return file.read_bytes()
@@ -90,21 +95,40 @@ class Pictures:
         except (OSError, zipfile.BadZipFile) as error:
             raise RunError(f"the picture {name!r} cannot be read ({type(error).__name__}).") from error
 
-    @staticmethod
-    def _shrink(data: bytes, item_id: str, width: int) -> bytes:
-        from PIL import Image, UnidentifiedImageError
-
+    def _shrink(self, data: bytes, item_id: str, width: int) -> bytes:
         try:
-            with Image.open(io.BytesIO(data)) as opened:
-                if opened.width * opened.height > MAX_PIXELS:
-                    raise QueryError(f"the picture of {item_id!r} has more than {MAX_PIXELS:,} pixels.")
-                opened.draft("RGB", (width, width * 4))
-                picture: Any = opened.convert("RGB")
-                if picture.width > width:
-                    height = max(1, round(picture.height * width / picture.width))
-                    picture = picture.resize((width, height), Image.Resampling.LANCZOS)
-                out = io.BytesIO()
-                picture.save(out, "JPEG", quality=85, optimize=True)
-                return out.getvalue()
-        except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
-            raise QueryError(f"the file of {item_id!r} is not a picture that can be shown.") from error
+            said, small = self._decoder.call({"width": width}, data)
+        except EndedError as error:
+            raise QueryError(f"the picture of {item_id!r} takes too long, or too much memory, to decode.") from error
+        if "flaw" in said:
+            raise QueryError(f"the {'picture' if said['flaw'] == PIXELS else 'file'} of {item_id!r} {said['flaw']}.")
+        return small
+
+
+PIXELS = f"has more than {MAX_PIXELS:,} pixels"
+
+
+def shrink_call(header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+    """A picture as a JPEG that is no wider than `width`, or its flaw; see `antiphon.base.isolated`."""
+    from PIL import Image, UnidentifiedImageError
+
+    if "width" not in header:  # asked to be ready
+        Image.init()
+        return {}, b""
+    width = int(header["width"])
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+            if opened.width * opened.height > MAX_PIXELS:
+                return {"flaw": PIXELS}, b""
+            opened.draft("RGB", (width, width * 4))
+            picture: Any = opened.convert("RGB")
+            if picture.width > width:
+                height = max(1, round(picture.height * width / picture.width))
+                picture = picture.resize((width, height), Image.Resampling.LANCZOS)
+            out = io.BytesIO()
+            picture.save(out, "JPEG", quality=85, optimize=True)
+            return {}, out.getvalue()
+    except Image.DecompressionBombError:
+        return {"flaw": PIXELS}, b""
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, MemoryError):
+        return {"flaw": "is not a picture that can be shown"}, b""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from antiphon.serve.quantiles import Quantiles
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 SIZES = (1, 2, 4, 8, 16, 32, 64)
@@ -17,6 +21,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._watchers: list[Callable[[str, float], None]] = []
         self.requests = Counter(
             "antiphon_requests", "Requests by route and status.", ["route", "status"], registry=self.registry
         )
@@ -34,12 +39,25 @@ class Metrics:
             "antiphon_batch_queries", "Queries answered together.", buckets=SIZES, registry=self.registry
         )
         self.results = Histogram("antiphon_results", "Hits an answer has.", buckets=RESULTS, registry=self.registry)
+        self.slow = Counter("antiphon_slow_requests", "Requests slower than --slow.", ["route"], registry=self.registry)
+        self.quantiles = Quantiles(self.registry)
         self.errors = Counter("antiphon_errors", "Errors by kind.", ["kind"], registry=self.registry)
         self.reloads = Counter(
             "antiphon_reloads", "New versions taken up, and failures to.", ["outcome"], registry=self.registry
         )
         self.space = Gauge("antiphon_space_info", "The space in use.", ["space_id", "name"], registry=self.registry)
         self.n_items = Gauge("antiphon_space_items", "Items in the space.", registry=self.registry)
+
+    def stage(self, name: str, seconds: float) -> None:
+        """Note how long a stage of an answer took."""
+        self.stages.labels(name).observe(seconds)
+        self.quantiles.observe(name, seconds)
+        for told in self._watchers:
+            told(name, seconds)
+
+    def watch(self, told: Callable[[str, float], None]) -> None:
+        """Tell somebody else of each stage as well."""
+        self._watchers.append(told)
 
     def use(self, space_id: str, name: str, n_items: int) -> None:
         """Note the space in use."""

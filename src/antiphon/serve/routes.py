@@ -37,6 +37,8 @@ ItemId = Annotated[str, Path(max_length=500, examples=["1"])]
 WhereText = Annotated[str | None, Query(max_length=10_000, examples=["year>=1980"])]
 K = Annotated[int, Query(ge=1, le=10_000)]
 JSON = "application/json"
+_LISTS: dict[int | str, dict[str, Any]] = {200: {"content": {kind.media_type: {} for kind in FORMATS.values()}}}
+"""What a playlist may be sent as, for the description of the API."""
 
 
 def as_json(value: Any, headers: dict[str, str] | None = None) -> Response:
@@ -188,7 +190,7 @@ def _add_catalog(router: APIRouter, live: Live, settings: Settings) -> None:
 
 
 def _add_playlists(router: APIRouter, live: Live, settings: Settings) -> None:
-    @router.post("/v1/playlist", tags=["playlists"])
+    @router.post("/v1/playlist", tags=["playlists"], responses=_LISTS)
     async def playlist(body: PlaylistBody) -> Response:
         """An ordered list from words, seeds (`likes`) or a list to continue (`after`)."""
         served, start = live.served, time.perf_counter()
@@ -196,7 +198,7 @@ def _add_playlists(router: APIRouter, live: Live, settings: Settings) -> None:
         made = await asyncio.to_thread(_make, served, body, ask)
         return _playlist_response(served, made, body, start)
 
-    @router.post("/v1/playlist/order", tags=["playlists"])
+    @router.post("/v1/playlist/order", tags=["playlists"], responses=_LISTS)
     async def order(body: OrderBody) -> Response:
         """The same items in an order that flows, or as they are; with the similarity of neighbours."""
         served, start = live.served, time.perf_counter()

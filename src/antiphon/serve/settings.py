@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from antiphon.errors import ConfigError
-
-VARIABLE = "ANTIPHON_API_KEYS"
-MIN_KEY = 8
+from antiphon.serve.keys import Key
 
 
 @dataclass(frozen=True)
 class Settings:
     """Limits and manners of the service; the defaults are those of `antiphon serve`.
 
-    `keys`: who has one may ask; without any, everybody may. `origins`: other sites whose pages may ask (CORS).
+    `keys`: who has one may ask; without any, everybody may. `key_file`: more of them, read again when the file changes.
+    `rate`: requests a minute of a key that says no other, or of an address where there are no keys; 0 for no limit.
+    `audit`: a file that says who did what. `slow`: seconds from which a request is logged as slow; 0 for none.
+    `traces`: spans for OpenTelemetry. `origins`: other sites whose pages may ask (CORS).
     `hosts`: names under which the service may be called, against DNS rebinding; empty allows all. `log_queries`: texts
     and item ids may be logged. `poll`: seconds between looks for a new version; 0 turns it off. `timeout`: seconds
     until a request is given up. `max_upload`: bytes of a request with a picture or a sound. `max_waiting`: queries that
     may wait; more are refused with 503.
     """
 
-    keys: tuple[str, ...] = ()
+    keys: tuple[Key | str, ...] = ()
+    key_file: Path | None = None
+    rate: int = 0
+    audit: Path | None = None
+    slow: float = 1.0
+    traces: bool = False
     origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     max_body: int = 256 * 1024
@@ -39,26 +42,3 @@ class Settings:
     poll: float = 1.0
     log_queries: bool = False
     page: bool = True
-
-
-def read_keys(file: Path | None, environment: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """API keys from a file, one a line, `#` for comments, and from ANTIPHON_API_KEYS, separated by commas.
-
-    Raises:
-        ConfigError: the file cannot be read or has no key, or a key is too short to be one.
-    """
-    lines: list[str] = []
-    if file is not None:
-        try:
-            lines = file.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"the file of API keys {file} cannot be read ({error}).") from error
-    keys = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
-    if file is not None and not keys:
-        raise ConfigError(f"the file of API keys {file} has no key; write one a line.")
-    given = (os.environ if environment is None else environment).get(VARIABLE, "")
-    keys += [key.strip() for key in given.split(",") if key.strip()]
-    for key in keys:
-        if len(key) < MIN_KEY or not key.isascii() or not key.isprintable():
-            raise ConfigError(f"an API key has {len(key)} characters; it has {MIN_KEY} or more, printable ASCII.")
-    return tuple(dict.fromkeys(keys))

@@ -17,9 +17,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from antiphon.base import storage
+from antiphon.base import storage, versions
 from antiphon.base.language import Language, language_of, read_language
-from antiphon.base.layout import FORMAT, RunLayout, SpaceLayout, space_id_of
+from antiphon.base.layout import RunLayout, SpaceLayout
 from antiphon.base.registry import find, names
 from antiphon.channels.base import Channel, Resolved
 from antiphon.channels.dictionary import Dictionary
@@ -465,31 +465,14 @@ def load(path: str | Path) -> Space:
         raise RunError(f"there is no run at {root}; build one with: antiphon build antiphon.toml --run {root}")
     run = RunLayout(root)
     if run.current.is_file():
-        root = run.spaces / run.current.read_text(encoding="utf-8").strip()
+        layout = versions.current(run)
     elif not SpaceLayout(root).manifest.is_file() or run.config.is_file():
         raise RunError(
             f"{root} has no published space yet; finish its build with: antiphon build antiphon.toml --run {root}"
         )
-    layout = SpaceLayout(root)
-    manifest = storage.read_json(layout.manifest)
-    _verify(layout, manifest)
-    return Space(layout, manifest)
-
-
-def _verify(layout: SpaceLayout, manifest: Mapping[str, Any]) -> None:
-    if manifest.get("format") != FORMAT:
-        raise MismatchError(
-            f"{layout.root} has the format {manifest.get('format')}, this antiphon reads {FORMAT}; build the run again."
-        )
-    if space_id_of(manifest["files"]) != manifest["space_id"]:
-        raise MismatchError(f"{layout.manifest}: the space id does not fit the files it names; build the run again.")
-    for name, expected in manifest["files"].items():
-        path = layout.root / name
-        if not path.is_file():
-            raise IntegrityError(f"{path} is missing; build the run again.")
-        if storage.sha256(path) != expected:
-            said = f"{path} is not the file that was published (its SHA-256 differs); build the run again."
-            raise IntegrityError(said)
+    else:
+        layout = SpaceLayout(root)
+    return Space(layout, versions.verified(layout))
 
 
 def _strings(values: Sequence[str], name: str, of: str = "item ids") -> tuple[str, ...]:

@@ -318,3 +318,27 @@ def test_digests_tell_values_dtypes_and_shapes_apart():
     assert storage.array_digest(ones.T) == storage.array_digest(np.ascontiguousarray(ones.T))
     assert storage.digest("a", "b") != storage.digest("ab")
     assert storage.digest({"a": 1, "b": 2}) == storage.digest({"b": 2, "a": 1})
+
+
+@given(st.dictionaries(st.text(max_size=4).filter(lambda key: key != storage.SEAL), JSON, min_size=1, max_size=3))
+def test_sealed_documents_come_back(tmp_path_factory, value):
+    """Without their checksum, and equal."""
+    path = tmp_path_factory.mktemp("sealed") / "a.json"
+    storage.write_sealed(path, value)
+    assert storage.read_sealed(path) == value
+
+
+def test_a_turned_bit_of_a_sealed_document_is_seen(tmp_path):
+    """Each bit of it: the document is refused, or says the same."""
+    path, value = tmp_path / "a.json", {"name": "Été", "n": 1.5, "inner": {"a": [1, None]}}
+    storage.write_sealed(path, value)
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        for bit in range(8):
+            data = bytearray(whole)
+            data[place] ^= 1 << bit
+            path.write_bytes(data)
+            try:
+                assert storage.read_sealed(path, ("name", "n", "inner")) == value
+            except IntegrityError as error:
+                assert "build the run again" in str(error)  # noqa: PT017  whether it is raised depends on the bit

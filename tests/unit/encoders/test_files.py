@@ -99,3 +99,17 @@ def test_findings_come_back(tmp_path: Path) -> None:
         ("a", "b", "c"),
         "no vector",
     )
+
+
+def test_a_link_to_another_folder_is_not_read(tmp_path: Path) -> None:
+    """A symbolic link inside the folder is a file like others; one that leads out is an error that names it."""
+    (tmp_path / "f").mkdir()
+    (tmp_path / "secret").write_bytes(b"secret")
+    (tmp_path / "f" / "a.bin").write_bytes(b"one")
+    (tmp_path / "f" / "b.bin").symlink_to(tmp_path / "f" / "a.bin")
+    (tmp_path / "f" / "c.bin").symlink_to(tmp_path / "secret")
+    files = files_of(tmp_path / "f", ["a", "b", "c"])
+    assert [files.read(0), files.read(1)] == [b"one", b"one"]
+    with pytest.raises(DataError, match=r"c\.bin is a symbolic link to another folder"):
+        files.read(2)
+    assert str(files.key(2)).startswith("unreadable-")

@@ -124,3 +124,18 @@ def test_wrong_vectors_are_not_kept(tmp_path: Path, vectors: np.ndarray) -> None
     with pytest.raises(IntegrityError, match="3 inputs"):
         encode_in_shards(KEYS[:3], lambda _: vectors, tmp_path, silent, name="x")
     assert not list(tmp_path.glob("*"))
+
+
+@pytest.mark.parametrize("bit", [0, 7])
+@pytest.mark.parametrize("place", [-1, -40, 10, 90])
+@pytest.mark.parametrize("ending", [".npy", ".json"])
+def test_a_turned_bit_is_no_other_vector(tmp_path: Path, ending: str, place: int, bit: int) -> None:
+    """A shard is read only if it is what was written; one bit less, and it is encoded again."""
+    whole, _ = run(KEYS, tmp_path)
+    file = max(tmp_path.glob(f"*{ending}"))
+    data = bytearray(file.read_bytes())
+    data[place % len(data)] ^= 1 << bit
+    file.write_bytes(data)
+    got, calls = run(KEYS, tmp_path)
+    assert got.tobytes() == whole.tobytes()
+    assert len(calls) == 1

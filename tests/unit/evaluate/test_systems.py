@@ -172,6 +172,7 @@ def test_the_best_trial_on_validation_is_taken(data: RunData, tmp_path: Path) ->
     best = fit(baseline, validation, table, trials=6)
     tried = [json.loads(line) for line in table.read_text(encoding="utf-8").splitlines()]
     scores = [trial.pop("ndcg@200") for trial in tried]
+    assert all(trial.pop("check") for trial in tried)
     assert tried[int(np.argmax(scores))] == best
 
 

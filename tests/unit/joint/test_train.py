@@ -152,6 +152,25 @@ def test_a_finished_checkpoint_is_not_trained_further(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.glob("*.safetensors")] == ["epoch-4.safetensors"]
 
 
+@pytest.mark.parametrize("name", ["state.json", "epoch-4.safetensors"])
+def test_a_damaged_checkpoint_is_not_gone_on_from(tmp_path: Path, name: str) -> None:
+    """Where a bit of it has turned, the training begins again, and ends at the same weights."""
+    features = make_features()
+    first = train(features, JOINT, config(epochs=4), checkpoint=tmp_path)
+    data = bytearray((tmp_path / name).read_bytes())
+    data[-9] ^= 1
+    (tmp_path / name).write_bytes(data)
+    started: list[int] = []
+
+    @contextmanager
+    def watching(name: str, total: int) -> Iterator[Any]:
+        yield started.append
+
+    again = train(features, JOINT, config(epochs=4), checkpoint=tmp_path, progress=watching)
+    assert started[0] == 0
+    assert same(first, again)
+
+
 def test_early_stopping_gives_back_the_best_weights() -> None:
     """With patience, training stops when the watched loss has not fallen, and the best epoch's weights are kept."""
     features = make_features(n_items=24)

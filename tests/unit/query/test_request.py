@@ -138,3 +138,9 @@ def test_odd_conversations_are_refused(parts, said):
     """Odd conversations are refused."""
     with pytest.raises(QueryError, match=said):
         Query(**parts)
+
+
+def test_half_a_surrogate_pair_is_no_text():
+    """What no encoder can read is refused where the request is made."""
+    with pytest.raises(QueryError, match="half a surrogate pair at character 2"):
+        Query(text="a \ud800")

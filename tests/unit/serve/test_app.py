@@ -11,7 +11,6 @@ from PIL import Image
 
 from antiphon.serve import Settings, create_app
 from antiphon.serve.models import SearchBody, Understood
-from antiphon.serve.settings import read_keys
 from antiphon.talk.reader import Reading
 from antiphon.talk.wish import Wish
 
@@ -349,15 +348,6 @@ def test_keys(film_run):
         assert client.get("/v1/space", headers={"x-api-key": "open-sesame-1"}).status_code == 200
         assert client.get("/healthz").status_code == 200
         assert client.get("/").status_code == 200
-
-
-def test_keys_are_read_from_a_file_and_the_environment(tmp_path):
-    """One a line, comments aside; short ones are refused."""
-    file = tmp_path / "keys"
-    file.write_text("# ours\nfirst-key-1\n\nsecond-key\n")
-    assert read_keys(file, {"ANTIPHON_API_KEYS": "third-key-3"}) == ("first-key-1", "second-key", "third-key-3")
-    with pytest.raises(Exception, match="has 3 characters"):
-        read_keys(None, {"ANTIPHON_API_KEYS": "abc"})
 
 
 def test_bodies_have_a_limit(film_run):

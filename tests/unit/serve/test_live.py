@@ -100,3 +100,22 @@ def test_the_watcher_looks_by_itself(own_run, other_run):
         assert not live.ready
 
     asyncio.run(main())
+
+
+def test_a_current_of_broken_bytes_does_not_stop_the_watcher(own_run, other_run):
+    """What is no text names no version; the next version that is published is taken up as ever."""
+
+    async def main():
+        live = Live(own_run, Settings(poll=0.05), Metrics())
+        await live.start()
+        RunLayout(own_run).current.write_bytes(b"\xff\xfe\x00")
+        await asyncio.sleep(0.3)
+        name = publish_other(own_run, other_run)
+        for _ in range(600):
+            if live.served.space.space_id == name:
+                break
+            await asyncio.sleep(0.05)
+        assert live.served.space.space_id == name
+        await live.stop()
+
+    asyncio.run(main())

@@ -19,7 +19,7 @@ from pydantic import Field
 from antiphon.encoders.base import QueryKind
 from antiphon.encoders.files import FINDINGS, MediaFiles, write_findings
 from antiphon.encoders.media import MediaEncoder, MediaOptions, MediaQuerySide, Work, prepared_ahead
-from antiphon.encoders.pictures.files import FLAWS, MAX_FILE, Recipe, blank, decode, read_request, suffix_lies
+from antiphon.encoders.pictures.files import DECODER, FLAWS, MAX_FILE, Recipe, blank, decode, read_request, suffix_lies
 from antiphon.errors import DataError
 from antiphon.numbers.vectors import unit
 
@@ -56,6 +56,8 @@ O = TypeVar("O", bound=PictureOptions)  # noqa: E741  as in `base`
 class PictureQuerySide(MediaQuerySide[Any]):
     """Encodes pictures of requests, and texts where its model reads them."""
 
+    target = DECODER
+
     @property
     def reads_text(self) -> bool:
         """Whether texts can be encoded as well, in the space of the pictures."""
@@ -67,7 +69,7 @@ class PictureQuerySide(MediaQuerySide[Any]):
         Raises:
             QueryError: a file is no picture, or is one that is too large or damaged.
         """
-        pictures = [read_request(value) for value in inputs]
+        pictures = [read_request(value, self.decoder) for value in inputs]
         return unit(self.model.encode(np.stack([self.model.recipe.apply(picture) for picture in pictures])))
 
     def encode_text(self, texts: Sequence[str]) -> Floats:

@@ -16,11 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.base import runtime
+from antiphon.base.isolated import EndedError, Isolated
 from antiphon.encoders.files import request_bytes
 from antiphon.errors import ConfigError, QueryError
 
 MAX_FILE = 20_000_000
 """Bytes of a file."""
+DECODER = "antiphon.encoders.pictures.files:decode_call"
+"""What runs apart."""
 MAX_PIXELS = 40_000_000
 """Pixels that are decoded: a small file may claim any number of them."""
 MAX_RATIO = 50
@@ -34,6 +37,7 @@ FLAWS: Mapping[str, str] = {
     "pixels": f"pictures of more than {MAX_PIXELS:,} pixels",
     "thin": f"pictures more than {MAX_RATIO} times as long as wide",
     "damaged": "pictures that are cut off or damaged",
+    "heavy": "pictures that take too long, or too much memory, to decode",
 }
 
 
@@ -78,13 +82,35 @@ def _loaded(pillow: Any, opened: Any) -> Decoded:
         return Decoded(None, "damaged")
 
 
-def read_request(value: bytes | Path) -> Any:
-    """The picture of a request.
+def decode_call(header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+    """`decode` as `antiphon.base.isolated` calls it: the picture's size and its pixels, or its flaw."""
+    decoded = decode(data)
+    if decoded.image is None:
+        return {"flaw": decoded.flaw}, b""
+    return {"size": list(decoded.image.size)}, decoded.image.tobytes()
+
+
+def decode_apart(process: Isolated, data: bytes) -> Decoded:
+    """`decode`, in a process that is ended where a decoder hangs, grows or crashes."""
+    if not data or len(data) > MAX_FILE:
+        return decode(data)
+    try:
+        said, pixels = process.call({}, data)
+    except EndedError:
+        return Decoded(None, "heavy")
+    if "size" not in said:
+        return Decoded(None, said["flaw"])
+    return Decoded(_pillow().Image.frombytes("RGB", tuple(said["size"]), pixels))
+
+
+def read_request(value: bytes | Path, process: Isolated | None = None) -> Any:
+    """The picture of a request, decoded in a process of its own where one is given.
 
     Raises:
         QueryError: the file is none, or has a flaw.
     """
-    decoded = decode(request_bytes(value, "picture", MAX_FILE))
+    data = request_bytes(value, "picture", MAX_FILE)
+    decoded = decode(data) if process is None else decode_apart(process, data)
     if decoded.image is None:
         wanted = f"send one of {', '.join(FORMATS)}, whole, of at most {MAX_PIXELS:,} pixels and {MAX_FILE:,} bytes."
         raise QueryError(f"the picture of the request cannot be used, as are {FLAWS[str(decoded.flaw)]}; {wanted}")

@@ -21,7 +21,7 @@ from antiphon.config.sections import Model
 from antiphon.encoders.base import QueryKind
 from antiphon.encoders.files import MediaFiles, write_findings
 from antiphon.encoders.media import MediaEncoder, MediaOptions, MediaQuerySide, Work, prepared_ahead
-from antiphon.encoders.sounds.files import FLAWS, MAX_FILE, REMARKS, Hearing, Sound, listen, listen_to_request
+from antiphon.encoders.sounds.files import DECODER, FLAWS, MAX_FILE, REMARKS, Hearing, Sound, listen, listen_to_request
 from antiphon.encoders.sounds.mel import MelSpec
 from antiphon.errors import DataError
 from antiphon.numbers.vectors import unit
@@ -64,6 +64,8 @@ O = TypeVar("O", bound=AudioOptions)  # noqa: E741  as in `base`
 class AudioQuerySide(MediaQuerySide[SoundModel]):
     """Encodes sounds of requests, heard as the items were."""
 
+    target = DECODER
+
     def encode(self, inputs: Sequence[bytes | Path]) -> Floats:
         """Vectors of sounds, (n, dim) float32, unit L2.
 
@@ -71,7 +73,7 @@ class AudioQuerySide(MediaQuerySide[SoundModel]):
             QueryError: a file is no sound, or is one that is silent, too short or damaged.
         """
         hearing = _hearing(self.model, self.settings["windows"])
-        sounds = [listen_to_request(value, hearing) for value in inputs]
+        sounds = [listen_to_request(value, hearing, self.decoder) for value in inputs]
         vectors = np.zeros((len(sounds), self.model.dim), dtype=np.float32)
         _run(self.model, [(row, _mels(self.model.spec, sound)) for row, sound in enumerate(sounds)], vectors, 16)
         return vectors

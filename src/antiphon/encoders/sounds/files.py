@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.base import runtime
+from antiphon.base.isolated import EndedError, Isolated
 from antiphon.encoders.files import request_bytes
 from antiphon.errors import MissingExtraError, QueryError
 
@@ -26,6 +27,8 @@ Floats = NDArray[np.float32]
 
 MAX_FILE = 300_000_000
 """Bytes of a file."""
+DECODER = "antiphon.encoders.sounds.files:listen_call"
+"""What runs apart."""
 MIN_SECONDS = 0.05
 """Less is no sound to compare with, and mostly what is left of a file that was cut off."""
 RATES = (1_000, 384_000)
@@ -49,6 +52,7 @@ FLAWS: Mapping[str, str] = {
     "short": f"sounds shorter than {MIN_SECONDS:g} seconds",
     "silent": "silent sounds",
     "damaged": "sounds that are damaged",
+    "heavy": "sounds that take too long, or too much memory, to decode",
 }
 """Files that have no vector."""
 REMARKS: Mapping[str, str] = {
@@ -106,13 +110,46 @@ def listen(data: bytes, hearing: Hearing) -> Sound:
         return Sound(None, flaw="unknown")
 
 
-def listen_to_request(value: bytes | Path, hearing: Hearing) -> Sound:
-    """The sound of a request.
+def listen_call(header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+    """`listen` as `antiphon.base.isolated` calls it: the windows' shape and samples, or the flaw."""
+    if "hearing" not in header:  # asked to be ready
+        _package("soundfile"), _package("soxr")
+        return {}, b""
+    try:
+        sound = listen(data, Hearing(**header["hearing"]))
+    except MissingExtraError as error:
+        return {"missing": [error.package, error.extra]}, b""
+    said = {"flaw": sound.flaw, "lengths": list(sound.lengths), "remarks": list(sound.remarks)}
+    if sound.windows is None:
+        return said, b""
+    return {**said, "shape": list(sound.windows.shape)}, sound.windows.tobytes()
+
+
+def listen_apart(process: Isolated, data: bytes, hearing: Hearing) -> Sound:
+    """`listen`, in a process that is ended where a decoder hangs, grows or crashes.
+
+    Raises:
+        MissingExtraError: what reads sounds is not installed.
+    """
+    try:
+        said, samples = process.call({"hearing": asdict(hearing)}, data)
+    except EndedError:
+        return Sound(None, flaw="heavy")
+    if "missing" in said:
+        package, extra = said["missing"]
+        raise MissingExtraError(package, extra, "reading sounds")
+    windows = np.frombuffer(samples, np.float32).reshape(said["shape"]) if "shape" in said else None
+    return Sound(windows, tuple(said["lengths"]), said["flaw"], tuple(said["remarks"]))
+
+
+def listen_to_request(value: bytes | Path, hearing: Hearing, process: Isolated | None = None) -> Sound:
+    """The sound of a request, decoded in a process of its own where one is given.
 
     Raises:
         QueryError: the file is none, or has a flaw.
     """
-    sound = listen(request_bytes(value, "sound", MAX_FILE), hearing)
+    data = request_bytes(value, "sound", MAX_FILE)
+    sound = listen(data, hearing) if process is None else listen_apart(process, data, hearing)
     if sound.windows is None:
         raise QueryError(
             f"the sound of the request cannot be used, as are {FLAWS[str(sound.flaw)]}; send WAV, FLAC, MP3 or OGG "

@@ -145,7 +145,7 @@ class TextEncoder(RequestEncoder[TextOptions]):
             fast = many and runtime.device() == "cpu" and bits.has_vnni()
             chosen = self._measured(sample) if fast else ("fp32", 1.0)
         value = {"key": key, "documents": chosen[0], "cosine": chosen[1]}
-        storage.write_json(workspace / PRECISION_FILE, value)
+        storage.write_sealed(workspace / PRECISION_FILE, value)
         return chosen[0]
 
     def _measured(self, sample: Sequence[str]) -> tuple[Precision, float]:
@@ -161,7 +161,7 @@ class TextEncoder(RequestEncoder[TextOptions]):
         """The recorded precision; what the options say, and 32 bits for `auto`, where nothing was encoded yet."""
         asked = self.options.precision
         try:
-            recorded: dict[str, Any] = storage.read_json(workspace / PRECISION_FILE)
+            recorded = storage.read_sealed(workspace / PRECISION_FILE, ("key", "documents", "cosine"))
         except IntegrityError:
             return {"documents": "fp32" if asked == "auto" else asked, "cosine": None}
         return recorded

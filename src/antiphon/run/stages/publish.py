@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from antiphon.base import versions
 from antiphon.base.layout import FORMAT
 from antiphon.channels.cold import taste_vectors
 from antiphon.channels.facets import Facets
@@ -123,5 +124,5 @@ def _mixture(job: Job, embedded: Embedded, taste: Taste | None, vectors: Mapping
 
 
 def _files(job: Job) -> list[Path]:
-    version = job.layout.spaces / job.layout.current.read_text(encoding="utf-8").strip()
+    version = versions.current(job.layout).root
     return [job.layout.current, *sorted(path for path in version.rglob("*") if path.is_file())]

@@ -1,0 +1,80 @@
+"""Published versions of a space: which one is in use, what its manifest says, and whether its files are those."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from antiphon.base import storage
+from antiphon.base.layout import FORMAT, RunLayout, SpaceLayout, space_id_of
+from antiphon.errors import IntegrityError, MismatchError
+
+SPACE_ID = re.compile(r"[0-9a-f]{16}")
+UNSEALED = (
+    "format", "space_id", "name", "dim", "names", "blocks", "n_items", "n_searchable", "modalities", "order",
+    "field_types", "files",
+)  # fmt: skip
+"""Keys of a manifest from before it had a checksum of its own."""
+
+
+def current(run: RunLayout) -> SpaceLayout:
+    """The version that CURRENT names.
+
+    Raises:
+        IntegrityError: CURRENT holds something else than the id of a version that is there.
+    """
+    try:
+        said = run.current.read_bytes().decode("ascii", errors="replace").strip()
+    except OSError as error:
+        raise IntegrityError(f"{run.current} cannot be read ({error.strerror}); build the run again.") from error
+    if not SPACE_ID.fullmatch(said):
+        raise IntegrityError(
+            f"{run.current} holds {said[:40]!r}, expected the 16 hex digits of a space id; {_instead(run)}"
+        )
+    version = SpaceLayout(run.spaces / said)
+    if not version.root.is_dir():
+        raise IntegrityError(f"{run.current} names the space {said}, which is not there; {_instead(run)}")
+    return version
+
+
+def manifest_of(version: SpaceLayout) -> dict[str, Any]:
+    """What a version says of itself, without the checksum.
+
+    Raises:
+        IntegrityError: the manifest is missing, or is not the one that was published.
+        MismatchError: it is of another format.
+    """
+    written = storage.read_json(version.manifest)
+    found = written.get("format") if isinstance(written, dict) else None
+    if isinstance(found, int) and found != FORMAT:
+        raise MismatchError(
+            f"{version.root} has the format {found}, this antiphon reads {FORMAT}; build the run again."
+        )
+    return storage.read_sealed(version.manifest, UNSEALED)
+
+
+def verified(version: SpaceLayout) -> dict[str, Any]:
+    """The manifest of a version whose files are all those that were published.
+
+    Raises:
+        IntegrityError: the manifest or a file is missing, incomplete, or not the one that was published.
+        MismatchError: it is of another format.
+    """
+    manifest = manifest_of(version)
+    files = manifest["files"]
+    if not isinstance(files, dict) or space_id_of(files) != manifest["space_id"]:
+        raise MismatchError(f"{version.manifest}: the space id does not fit the files it names; build the run again.")
+    for name, expected in files.items():
+        path = version.root / name
+        if not path.is_file():
+            raise IntegrityError(f"{path} is missing; build the run again.")
+        if storage.sha256(path) != expected:
+            raise IntegrityError(
+                f"{path} is not the file that was published (its SHA-256 differs); build the run again."
+            )
+    return manifest
+
+
+def _instead(run: RunLayout) -> str:
+    there = sorted(path.name for path in run.spaces.glob("*") if SPACE_ID.fullmatch(path.name))
+    return f"write one of {', '.join(there)} into it, or build the run again." if there else "build the run again."

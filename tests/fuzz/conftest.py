@@ -1,0 +1,20 @@
+"""Requests and files that nobody sends on purpose, drawn with fixed seeds: some in `make test`, many in `make fuzz`."""
+
+from __future__ import annotations
+
+import os
+import runpy
+from pathlib import Path
+
+from hypothesis import settings
+
+TESTS = Path(__file__).resolve().parents[1]
+shared = runpy.run_path(str(TESTS / "unit" / "serve" / "conftest.py"))
+tiny_text_model = shared["tiny_text_model"]
+film_run = shared["film_run"]
+space = shared["space"]
+client = shared["client"]
+
+LONG = bool(os.environ.get("ANTIPHON_FUZZ"))
+"""Whether this is `make fuzz`: forty times as many examples."""
+settings.register_profile("fuzz", settings.get_profile("antiphon"), max_examples=1_000 if LONG else 25)
