@@ -28,7 +28,7 @@ Floats = NDArray[np.float32]
 TEMPERATURE = 0.05
 KEPT = 64
 """Facets of a text that are followed to their items: the most probable ones."""
-REFUSED = np.float32(100)
+REFUSED = np.float32(10_000)
 """What an item loses that has what a text refuses: more than any request brings."""
 ARRAYS = ("bounds.npy", "rows.npy", "degrees.npy")
 TENSORS = ("hidden_weight", "hidden_bias", "output_weight", "output_bias", "residual")

@@ -45,7 +45,8 @@ class Mixture:
     a text. `facets`: what an item gains that surely has what a text asks for; not standardised, so that an unsure
     reading stays quiet. `named`: what it gains for each value that the text names. `alike`: of facets that an item
     shares with liked ones. `unknown`, `passed`: what items lose beside a history that nobody liked, and the more people
-    met them (`taste.doubt_of`). `gate`: what weighs the voices of a request with a text, in place of these constants.
+    met them (`taste.doubt_of`). `beside`: how much louder a text speaks where a user or a history speaks too. `gate`:
+    what weighs the voices of a request with a text, in place of these constants.
     `standardise`: False gives the paper's use, where a query is a weighted sum of unit vectors in the joint space and
     nothing else.
     """
@@ -61,6 +62,7 @@ class Mixture:
     named: float = 4.0
     unknown: float = 0.0
     passed: float = 0.0
+    beside: float = 1.0
     gate: Gate | None = None
 
     def save(self, path: Path) -> None:

@@ -34,8 +34,6 @@ Floats = NDArray[np.float32]
 Rows = NDArray[np.int32]
 History = tuple[Rows, Floats]
 JOINT = "joint"
-BESIDE_USER = 2.0
-"""The gate is learned without users; chosen on validation users of films among 1, 1.5, 2, 3 and 4."""
 FADES = 0.8
 """What a turn of a conversation counts, relative to the one after it."""
 MAX_NAMED = 10_000
@@ -318,10 +316,9 @@ class Resolver:
             total[name] *= np.array([query.weight(channel) for query in queries], dtype=np.float32)[:, None]
         return total
 
-    @staticmethod
-    def _louder(query: Query, gate: Mapping[str, Floats] | None) -> float:
-        """How much louder a text speaks where a user or a history speaks too."""
-        return BESIDE_USER if gate is not None and (query.user is not None or query.history) else 1.0
+    def _louder(self, query: Query, gate: Mapping[str, Floats] | None) -> float:
+        """How much louder a text speaks where a user or a history speaks too: the gate is learned without users."""
+        return self.mixture.beside if gate is not None and (query.user is not None or query.history) else 1.0
 
     def _shares_of_likes(self, place: int, query: Query, gate: Mapping[str, Floats] | None) -> dict[str, float]:
         """Weights of the blocks for what a request's answers should be like."""

@@ -22,6 +22,8 @@ from antiphon.channels.passages import Passages, PassagesChannel
 from antiphon.channels.resolver import Resolver
 from antiphon.channels.taste import TasteChannel, shares_of
 from antiphon.channels.words import Lexical, WordsChannel
+from antiphon.data.held_out import held_out_score
+from antiphon.data.splits import HeldOut
 from antiphon.describe.practice import Practice
 from antiphon.query.columns import field_table
 from antiphon.query.request import Query
@@ -31,6 +33,9 @@ Floats = NDArray[np.float32]
 LEADING, OTHERS = 100, 300
 """Items that each request is trained against: the best of each voice, and a draw of the rest."""
 STEP = 64
+BESIDE_GRID = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
+LEAST_ANSWERS, MOST_ASKERS = 3, 200
+"""Held-out items of a user that answer a request, at least, and users that are asked, at most."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,56 @@ def gate_of(
                     answers.append(right)
             advance(len(part))
     return fit_gate(np.stack(facts), scores, answers, seed=seed) if scores else None
+
+
+def beside_of(
+    practice: Practice, vectors: Mapping[str, Floats], resolver: Resolver, channels: Sequence[Channel], check: HeldOut,
+    item_ids: Sequence[str], *, seed: int = 0,
+) -> float:  # fmt: skip
+    """How much louder a text is to speak beside a history: so that users find what they like of what they ask for.
+
+    Each user is given a practice request that some of the held-out items answer. `resolver` is that of the space with
+    its gate. 1 where there are no such users.
+    """
+    modality = resolver.sides["text"][0]
+    resolver = replace(resolver, sides={**resolver.sides, "text": (modality, Kept(vectors))})
+    pairs = _askers(practice, check, np.random.default_rng([seed, 21]))
+    if not pairs:
+        return 1.0
+    queries = [
+        Query(text=practice.texts[place], history=tuple(item_ids[row] for row in check.profiles[user]))
+        for user, place, _ in pairs
+    ]
+    truth = HeldOut(
+        np.arange(len(pairs)), tuple(check.profiles[user] for user, _, _ in pairs), tuple(rows for _, _, rows in pairs)
+    )
+    values = {}
+    for beside in BESIDE_GRID:
+        louder = replace(resolver, mixture=replace(resolver.mixture, beside=beside))
+        lines = []
+        for start in range(0, len(queries), STEP):
+            resolved = louder.resolve(queries[start : start + STEP], said=[()] * len(queries[start : start + STEP]))
+            heard = [channel for channel in channels if resolved.hears(channel)]
+            lines.append(np.sum([channel.scores(resolved, None) for channel in heard], axis=0))
+        scores = np.concatenate(lines)
+        scores[:, ~resolver.searchable] = -np.inf
+        values[beside] = held_out_score(scores, truth)
+    return max(values, key=lambda beside: values[beside])
+
+
+def _askers(practice: Practice, check: HeldOut, rng: np.random.Generator) -> list[tuple[int, int, NDArray[np.int32]]]:
+    """Validation users, a request of each, and which of the held-out items answer it."""
+    places = [place for place, kind in enumerate(practice.kinds) if kind == "facets"]
+    found = []
+    for user in range(len(check.users)):
+        for place in rng.permutation(places).tolist():
+            rows = np.intersect1d(check.truths[user], practice.answers[place]).astype(np.int32)
+            if len(rows) >= LEAST_ANSWERS:
+                found.append((user, place, rows))
+                break
+        if len(found) == MOST_ASKERS:
+            break
+    return found
 
 
 def _in_other_words(fact: Floats, lines: Floats) -> tuple[Floats, Floats]:

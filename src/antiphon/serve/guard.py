@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from antiphon.serve.audit import Audit
 from antiphon.serve.keys import Key, KeyRing, scope_of, secret_of
 from antiphon.serve.metrics import Metrics
-from antiphon.serve.pace import Pace
+from antiphon.serve.pace import KeyPace
 from antiphon.serve.problems import problem
 from antiphon.serve.requestid import HEADER, request_id
 from antiphon.serve.settings import Settings
@@ -52,7 +52,7 @@ class Guard:
 
     def __init__(self, app: App, settings: Settings, metrics: Metrics, long: Sequence[str] = (UPLOAD,)) -> None:
         self.app, self.settings, self.metrics, self.long = app, settings, metrics, tuple(long)
-        self.ring, self.pace = KeyRing(settings.keys, settings.key_file), Pace()
+        self.ring, self.pace = KeyRing(settings.keys, settings.key_file), KeyPace()
         self.audit = None if settings.audit is None else Audit(settings.audit)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:

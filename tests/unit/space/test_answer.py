@@ -77,7 +77,7 @@ def test_portions_change_nothing(space: Space, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(answer, "MAX_SCORES", space.n_items)
     again, values = space.rank_rows(QUERIES, 7)
     assert rows.tolist() == again.tolist()
-    assert_allclose(scores, values, atol=1e-5)
+    assert_allclose(scores, values, rtol=1e-6, atol=1e-5)
 
 
 def test_ids_are_what_is_ranked(space: Space) -> None:

@@ -20,7 +20,7 @@ from antiphon.describe.passages import lexical_texts, texts_of
 from antiphon.encoders.base import Encoder
 from antiphon.joint.model import Embedded, JointModel, embed_items
 from antiphon.query.columns import field_table, year_column
-from antiphon.run.gating import Known, answering, gate_of
+from antiphon.run.gating import Known, answering, beside_of, gate_of
 from antiphon.run.outputs import Change, catalog_of, changed, descriptions_of, features_of, spoken_in, validation_of
 from antiphon.run.publish import Contents, publish
 from antiphon.run.stage import Job, Stage
@@ -102,7 +102,14 @@ def _gated(job: Job, contents: Contents) -> Contents:
     gate = gate_of(
         practised(job), vectors_of(job), resolver, channels, known, seed=job.config.seed, progress=job.progress
     )
-    return replace(contents, mixture=replace(contents.mixture, gate=gate))
+    mixture, check = replace(contents.mixture, gate=gate), validation_of(job)
+    if gate is not None and check is not None:
+        louder = replace(resolver, mixture=mixture)
+        beside = beside_of(
+            practised(job), vectors_of(job), louder, channels, check, contents.catalog.item_ids, seed=job.config.seed
+        )
+        mixture = replace(mixture, beside=beside)
+    return replace(contents, mixture=mixture)
 
 
 def _names(contents: Contents) -> Names:
