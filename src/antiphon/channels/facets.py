@@ -183,7 +183,7 @@ class FacetsChannel(ByLines):
             read = chances_of(self.facets, resolved)[asked]
             result[asked] = by_text[asked, None] * self.facets.scores(read)
         for place in np.flatnonzero(by_name).tolist():
-            result[place] += by_name[place] * self.dictionary.scores(str(resolved.queries[place].text))
+            result[place] += by_name[place] * self.dictionary.scores(resolved.without_names(place))
         for place in np.flatnonzero(refusing).tolist():
             result[place, resolved.refused[place]] -= refusing[place] * REFUSED
         if len(shown):

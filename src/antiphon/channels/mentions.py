@@ -30,12 +30,13 @@ _BEFORE = re.compile(r"(?<![.!?:,;]\s)\b[A-Z][^\W\d_]+\s$")
 
 @dataclass(frozen=True)
 class Mention:
-    """An item that a text names: where, its row, and how it is meant."""
+    """An item that a text names: where, its row, how it is meant, and in which words."""
 
     start: int
     end: int
     row: int
     how: How = "example"
+    words: str = ""
 
 
 class Cues:
@@ -102,7 +103,8 @@ class Names:
         once: dict[int, Mention] = {}
         for mention in found:
             how = self._how(text, mention.start, mention.end, spans)
-            once.setdefault(mention.row, Mention(mention.start, mention.end, mention.row, how))
+            words = text[mention.start : mention.end]
+            once.setdefault(mention.row, Mention(mention.start, mention.end, mention.row, how, words))
         return list(once.values())
 
     def _mentions(self, text: str) -> Iterator[Mention]:

@@ -146,7 +146,8 @@ class Resolver:
             np.concatenate([liked, disliked, self._rows(query.exclude), rows]).astype(np.int64)
             for query, liked, disliked, (rows, _) in zip(queries, likes, dislikes, known, strict=True)
         ]
-        bare = Resolved(queries, texts, sentences, {}, likes, asked, refused, hidden, histories, {})
+        plain = [_without_names(str(query.text or ""), mentions) for query, mentions in zip(queries, said, strict=True)]
+        bare = Resolved(queries, texts, sentences, {}, likes, asked, refused, hidden, histories, {}, plain)
         gate = self._gate(bare) if weights is None else weights
         vectors = self._vectors(bare, gate, dislikes, known)
         self._refuse_nothing(queries, vectors)
@@ -473,6 +474,14 @@ class Resolver:
             names = ", ".join(self.model.projections)
             raise QueryError(f"this space cannot answer {_A[kind]} query: none of its modalities ({names}) can.")
         return self.sides[kind]
+
+
+def _without_names(text: str, said: Sequence[Mention]) -> str:
+    """A text without the words by which it names items; the first of their places is enough."""
+    for mention in said:
+        if mention.words:
+            text = text.replace(mention.words, " , ")
+    return text
 
 
 def _kept_words(query: Query) -> frozenset[str]:

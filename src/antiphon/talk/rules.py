@@ -47,8 +47,10 @@ def read_sentence(sentence: str, words: Vocabulary, shown: tuple[str, ...], *, h
     changes: list[Change] = []
     clauses = [part for part in _CLAUSES.split(sentence) if part.strip()]
     for clause in clauses:
-        pieces = [clause] if read_clause(clause, words, shown) else re.split(r"\band\b", clause)
-        read = [read_clause(piece, words, shown) for piece in pieces if piece.strip()]
+        # Before anything is shown, "like Alien but newer" compares with Alien.
+        beside = shown or tuple(item_id for change in changes for item_id in change.likes)
+        pieces = [clause] if read_clause(clause, words, beside) else re.split(r"\band\b", clause)
+        read = [read_clause(piece, words, beside) for piece in pieces if piece.strip()]
         if all(read):
             changes += [change for change in read if change]
         else:

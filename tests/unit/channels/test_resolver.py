@@ -158,3 +158,14 @@ def test_liked_items_speak_through_their_facets() -> None:
     assert scores[0].argmax() == 2
     assert scores[0, :4].std() == pytest.approx(1.0, rel=1e-5)
     assert not scores[1].any()
+
+
+def test_the_name_of_an_item_is_no_value_of_the_catalog(space: Space) -> None:
+    """A film is named: the words of its name are not read as a tag, whatever else is asked."""
+    title = space.titles[3]
+    resolved = space.resolve([Query(text=f'I loved "{title}", something dark please')])
+    assert len(resolved.likes[0]) == 1
+    assert title not in resolved.without_names(0)
+    assert "something dark please" in resolved.without_names(0)
+    plain = space.resolve([Query(text="something dark please")])
+    assert plain.without_names(0) == "something dark please"

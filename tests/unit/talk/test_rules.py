@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from antiphon.talk import rules
@@ -21,3 +22,12 @@ def test_a_rule_of_another_package_is_asked_first(space, monkeypatch: pytest.Mon
         assert rules.read_clause("only comedies", words, ()).where == ("genres any 'comedy'",)
     finally:
         rules.all_rules.cache_clear()
+
+
+def test_newer_is_newer_than_the_example(space) -> None:
+    """Before anything is shown, an example of the same sentence is what is compared with."""
+    words = Vocabulary.of(space)
+    row = int(np.nanargmin(np.where(words.numbers["year"] > 1960, words.numbers["year"], np.nan)))
+    like, newer = rules.read_sentence(f"like {space.titles[row]} but newer", words, (), has_text=False)
+    assert like.likes == (space.item_ids[row],)
+    assert newer.where == (f"year>{words.numbers['year'][row]:.0f}",)
