@@ -7,7 +7,6 @@ import threading
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any
 
 from antiphon.base.isolated import EndedError, Isolated
 from antiphon.base.layout import RunLayout
