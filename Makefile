@@ -1,6 +1,11 @@
 # make demo    set up, build a space from real data, answer queries
 # make test    set up, lint, type-check, test
 # make bench   print the tables of benchmarks/
+# make fuzz    requests and files that nobody sends on purpose, many of them (about half an hour)
+# make chaos   processes killed, disks filled, files damaged, spaces published under load: a table (at most 20 minutes)
+# make soak    half an hour of requests: slopes of memory, descriptors and p99
+# make audit   licences of all dependencies, an SBOM (dist/sbom.json), what pip-audit knows, and the workflows linted
+# make lock    requirements-released.txt again: every package of a release with its hashes
 # make reproduce   the paper's tables on real data, into benchmarks/results (about 20 minutes each on two idle cores)
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -9,7 +14,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Processes of `make test`; a folder of tests stays in one of them.
 WORKERS ?= 2
-EXTRAS := build,serve,audio,image-lite,llm,mcp,tune,bench,dev
+EXTRAS := build,serve,audio,image-lite,llm,mcp,otel,tune,bench,dev
+
+# What a release is installed with; image-lite and bench are not part of it.
+RELEASED := build serve audio image llm mcp otel
 
 # The folder of data sets beside a checkout, where there is one.
 ifeq ($(origin ANTIPHON_DATA), undefined)
@@ -18,7 +26,7 @@ ifeq ($(origin ANTIPHON_DATA), undefined)
   endif
 endif
 
-.PHONY: demo test test-fast test-slow lint format bench reproduce clean
+.PHONY: demo test test-fast test-slow lint format bench fuzz chaos soak audit lock reproduce clean
 
 demo: $(STAMP)
 	$(BIN)/antiphon demo $(DEMO)
@@ -41,6 +49,26 @@ format: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/service.py
+
+fuzz: $(STAMP)
+	ANTIPHON_FUZZ=1 $(BIN)/python -m pytest tests/fuzz tests/unit/serve/test_schemathesis.py $(PYTEST)
+
+chaos: $(STAMP)
+	$(BIN)/python tests/chaos/chaos.py --minutes 20 $(CHAOS)
+
+soak: $(STAMP)
+	$(BIN)/python benchmarks/soak.py --minutes 30 $(SOAK)
+
+audit: $(STAMP)
+	mkdir -p dist
+	$(BIN)/python scripts/supply.py licences
+	$(BIN)/python scripts/supply.py sbom --out dist/sbom.json
+	$(BIN)/python scripts/supply.py audit
+	$(BIN)/zizmor --offline .github/workflows
+
+lock: $(STAMP)
+	$(BIN)/uv pip compile pyproject.toml $(foreach extra,$(RELEASED),--extra $(extra)) --constraint constraints.txt \
+	  --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" --output-file requirements-released.txt
 
 reproduce: $(STAMP)
 	$(BIN)/antiphon reproduce movies --out runs/reproduce-movies

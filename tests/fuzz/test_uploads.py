@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from antiphon.base.isolated import Isolated
 from antiphon.encoders.pictures import files as pictures
 from antiphon.encoders.sounds import files as sounds
-from antiphon.serve.media import shrink_call
+from antiphon.serve.shrink import shrink_call
 
 settings.load_profile("fuzz")
 

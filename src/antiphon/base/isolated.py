@@ -51,7 +51,11 @@ class Isolated:
         self.close = weakref.finalize(self, _end_all, self._idle)
 
     def warm(self) -> None:
-        """Have a process ready."""
+        """Have a process ready.
+
+        Raises:
+            EndedError: there is none in time.
+        """
         if _possible():
             self._give(self._take())
 
@@ -79,7 +83,10 @@ class Isolated:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        return _Process(self.target, self.memory)
+        try:
+            return _Process(self.target, self.memory)
+        except OSError as error:
+            raise EndedError(f"no process for {self.target} could be made ready ({type(error).__name__}).") from error
 
     def _give(self, process: _Process) -> None:
         with self._lock:

@@ -213,7 +213,7 @@ class MediaQuerySide(ABC, Generic[M]):
             _ = self.model
         except MissingExtraError:
             return
-        with contextlib.suppress(EndedError, OSError):
+        with contextlib.suppress(EndedError):
             self.decoder.warm()
 
     @abstractmethod

@@ -18,8 +18,8 @@ from starlette.exceptions import HTTPException
 from antiphon.serve.audit import Audit
 from antiphon.serve.keys import Key, KeyRing, scope_of, secret_of
 from antiphon.serve.metrics import Metrics
-from antiphon.serve.pace import KeyPace
 from antiphon.serve.problems import problem
+from antiphon.serve.rates import Rates
 from antiphon.serve.requestid import HEADER, request_id
 from antiphon.serve.settings import Settings
 
@@ -52,7 +52,7 @@ class Guard:
 
     def __init__(self, app: App, settings: Settings, metrics: Metrics, long: Sequence[str] = (UPLOAD,)) -> None:
         self.app, self.settings, self.metrics, self.long = app, settings, metrics, tuple(long)
-        self.ring, self.pace = KeyRing(settings.keys, settings.key_file), KeyPace()
+        self.ring, self.rates = KeyRing(settings.keys, settings.key_file), Rates()
         self.audit = None if settings.audit is None else Audit(settings.audit)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -123,7 +123,7 @@ class Guard:
         rate = (key.rate if key is not None else None) or self.settings.rate
         if not rate:
             return None
-        wait = self.pace.wait(key.digest if key is not None else _address(scope), rate)
+        wait = self.rates.wait(key.digest if key is not None else _address(scope), rate)
         if not wait:
             return None
         refusal = problem(429, f"more than {rate:,} requests a minute; ask again in {math.ceil(wait)} s.")

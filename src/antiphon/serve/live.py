@@ -121,3 +121,5 @@ def _warm(served: Served) -> None:
     row = int(served.space.searchable.argmax())
     served.space.search(likes=[served.space.item_ids[row]], k=1)
     _ = served.map_document
+    if served.pictures is not None:
+        served.pictures.warm()

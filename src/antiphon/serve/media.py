@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import io
+import contextlib
 import threading
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any
 
 from antiphon.base.isolated import EndedError, Isolated
 from antiphon.base.layout import RunLayout
 from antiphon.base.storage import is_inside, read_json
 from antiphon.errors import QueryError, RunError, UnknownIdError
+from antiphon.serve.shrink import PIXELS, SHRINK
 
 WIDTHS = (80, 160, 240, 320, 480)
 MAX_FILE = 20_000_000
-MAX_PIXELS = 40_000_000
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 CACHE_BYTES = 64_000_000
 KIND = "image"
 
@@ -30,7 +28,7 @@ class Pictures:
         self._lock = threading.Lock()
         self._cache: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._size = 0
-        self._decoder = Isolated("antiphon.serve.media:shrink_call")
+        self._decoder = Isolated(SHRINK)
         self._zip = None if path.is_dir() else zipfile.ZipFile(path)
         names = self._zip.namelist() if self._zip else [file.name for file in path.iterdir() if is_inside(file, path)]
         self._names = frozenset(names)
@@ -48,6 +46,11 @@ class Pictures:
             return cls(Path(media["path"]), media["pattern"])
         except (OSError, zipfile.BadZipFile):
             return None
+
+    def warm(self) -> None:
+        """Have a process that decodes ready."""
+        with contextlib.suppress(EndedError):
+            self._decoder.warm()
 
     def has(self, item_id: str) -> bool:
         """Whether there is a file for an item; an id cannot name a file elsewhere."""
@@ -103,32 +106,3 @@ class Pictures:
         if "flaw" in said:
             raise QueryError(f"the {'picture' if said['flaw'] == PIXELS else 'file'} of {item_id!r} {said['flaw']}.")
         return small
-
-
-PIXELS = f"has more than {MAX_PIXELS:,} pixels"
-
-
-def shrink_call(header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
-    """A picture as a JPEG that is no wider than `width`, or its flaw; see `antiphon.base.isolated`."""
-    from PIL import Image, UnidentifiedImageError
-
-    if "width" not in header:  # asked to be ready
-        Image.init()
-        return {}, b""
-    width = int(header["width"])
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-            if opened.width * opened.height > MAX_PIXELS:
-                return {"flaw": PIXELS}, b""
-            opened.draft("RGB", (width, width * 4))
-            picture: Any = opened.convert("RGB")
-            if picture.width > width:
-                height = max(1, round(picture.height * width / picture.width))
-                picture = picture.resize((width, height), Image.Resampling.LANCZOS)
-            out = io.BytesIO()
-            picture.save(out, "JPEG", quality=85, optimize=True)
-            return {}, out.getvalue()
-    except Image.DecompressionBombError:
-        return {"flaw": PIXELS}, b""
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, MemoryError):
-        return {"flaw": "is not a picture that can be shown"}, b""

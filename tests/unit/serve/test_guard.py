@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 
 from antiphon.serve import Settings, create_app
 from antiphon.serve.guard import HEADERS
-from antiphon.serve.pace import KNOWN, KeyPace
+from antiphon.serve.rates import KNOWN, Rates
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_an_id_that_a_log_cannot_hold_is_not_taken(broken, given):
 def test_paces_fill_evenly():
     """60 a minute: ten at once, then one a second; who has not asked for a while may ask ten times again."""
     now = [0.0]
-    pace = KeyPace(lambda: now[0])
+    pace = Rates(lambda: now[0])
     assert [pace.wait("a", 60) for _ in range(11)] == [0.0] * 10 + [pytest.approx(1.0)]
     assert pace.wait("b", 60) == 0
     now[0] = 1.01
@@ -78,7 +78,7 @@ def test_paces_fill_evenly():
 
 def test_paces_of_many_askers_stay_small():
     """Who has not asked for the longest time is forgotten."""
-    pace = KeyPace(lambda: 0.0)
+    pace = Rates(lambda: 0.0)
     for number in range(KNOWN + 50):
         pace.wait(str(number), 1)
     assert len(pace._buckets) == KNOWN

@@ -31,19 +31,20 @@ def folder(tmp_path):
 IDS = ["../secret", "..\\secret", "/etc/passwd", "./good", "good.jpg/../good", "good\x00", "", ".", "media/good"]
 
 
-@pytest.mark.parametrize("item_id", IDS)
-def test_an_id_names_no_file_elsewhere(folder, item_id):
+def test_an_id_names_no_file_elsewhere(folder):
     """An id that is a path is an item without a picture, in a folder and in a zip."""
     with zipfile.ZipFile(folder.parent / "m.zip", "w") as archive:
         archive.writestr("good.jpg", picture())
         archive.writestr("../secret.jpg", picture())
     pictures = Pictures(folder, "{item_id}.jpg")
     assert pictures.resized("good", 80)
-    assert not pictures.has(item_id)
-    with pytest.raises(UnknownIdError):
-        pictures.resized(item_id, 80)
     zipped = Pictures(folder.parent / "m.zip", "{item_id}.jpg")
-    assert zipped.has(item_id) == (item_id == "../secret")  # a name in the zip: it opens nothing else
+    for item_id in IDS:
+        assert not pictures.has(item_id), item_id
+        with pytest.raises(UnknownIdError):
+            pictures.resized(item_id, 80)
+        assert zipped.has(item_id) == (item_id == "../secret")  # a name in the zip: it opens nothing else
+    assert zipped.resized("../secret", 80)
     assert sorted(path.name for path in folder.parent.iterdir()) == ["m.zip", "media", "secret.jpg"]
 
 

@@ -84,6 +84,7 @@ def _loaded(pillow: Any, opened: Any) -> Decoded:
 
 def decode_call(header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
     """`decode` as `antiphon.base.isolated` calls it: the picture's size and its pixels, or its flaw."""
+    _formats(_pillow())
     decoded = decode(data)
     if decoded.image is None:
         return {"flaw": decoded.flaw}, b""

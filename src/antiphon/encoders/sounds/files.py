@@ -138,7 +138,7 @@ def listen_apart(process: Isolated, data: bytes, hearing: Hearing) -> Sound:
     if "missing" in said:
         package, extra = said["missing"]
         raise MissingExtraError(package, extra, "reading sounds")
-    windows = np.frombuffer(samples, np.float32).reshape(said["shape"]) if "shape" in said else None
+    windows = np.frombuffer(samples, np.float32).reshape(said["shape"]).copy() if "shape" in said else None
     return Sound(windows, tuple(said["lengths"]), said["flaw"], tuple(said["remarks"]))
 
 

@@ -12,7 +12,7 @@ SHARE = 6
 """A bucket holds this part of a minute's requests: so many may come at once."""
 
 
-class KeyPace:
+class Rates:
     """Buckets that fill evenly, `rate` requests a minute, and are full at the beginning."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
