@@ -64,14 +64,17 @@ def work_options(command: Command) -> Command:
     )  # fmt: skip
 
 
-def make_chat(options: dict[str, Any]) -> Chat:
+def make_chat(options: dict[str, Any], *, asks: bool = True) -> Chat:
     """A chat from the options above; takes them out of `options`, but for the number of workers.
+
+    `asks`: whether anything is asked; an estimate needs neither a model nor a key.
 
     Raises:
         ConfigError: no model, no key, or a budget of money without prices.
     """
     given = {name: options.pop(name, None) for name in NAMES if name != "workers"}
-    endpoint = Endpoint.of(
+    make = Endpoint.of if asks else Endpoint.unasked
+    endpoint = make(
         given["model"], given["base_url"], given["key_env"],
         timeout=given["timeout"] or 120.0, retries=6 if given["retries"] is None else given["retries"],
     )  # fmt: skip

@@ -12,7 +12,7 @@ import click
 from antiphon.base.progress import Progress, bar, silent
 from antiphon.query.hits import Hit, hit_document
 
-__all__ = ["document", "hit_document", "hit_lines", "note", "progress"]
+__all__ = ["document", "hit_document", "hit_lines", "note", "progress", "rows_as_text"]
 
 
 def progress() -> Progress:
@@ -36,6 +36,12 @@ def hit_lines(hits: Sequence[Hit]) -> list[str]:
         return ["Nothing passes the filter; loosen it."]
     width = max(len(hit.title) for hit in hits)
     return [f"{hit.rank:>3}  {hit.score:.3f}  {hit.title:<{width}}  {hit.item_id}{_why(hit)}" for hit in hits]
+
+
+def rows_as_text(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines, columns below each other."""
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _why(hit: Hit) -> str:

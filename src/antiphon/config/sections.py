@@ -6,6 +6,7 @@ beside `name` and `encoder` is checked by that encoder's own options.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -33,6 +34,27 @@ class FieldConfig(Section):
     type: FieldType
     column: str | None = Field(None, description="column of the items file; the field's own name where not given")
     separator: str | None = Field(None, description="splits a text column into a list, such as '|'")
+    pattern: str | None = Field(None, description="a regular expression; its first group is the value")
+    format: str | None = Field(None, description="of dates, such as '%d/%m/%Y'; found out where not given")
+    missing: Sequence[str] = Field((), description="words that stand for no value, such as 'unknown'")
+    on_error: Literal["refuse", "null"] = Field("refuse", description="null: a cell that does not fit is left empty")
+
+    @field_validator("pattern")
+    @classmethod
+    def _pattern_has_a_group(cls, value: str | None) -> str | None:
+        try:
+            groups = 1 if value is None else re.compile(value).groups
+        except re.error as error:
+            raise ValueError(f"this is no regular expression ({error})") from error
+        if groups != 1:
+            raise ValueError(f"the pattern has {groups} groups, expected one in parentheses: it is the value")
+        return value
+
+    @model_validator(mode="after")
+    def _format_is_of_dates(self) -> FieldConfig:
+        if self.format is not None and self.type != "date":
+            raise ValueError(f'a format is of dates, but the type is {self.type!r}; use type = "date"')
+        return self
 
     @model_validator(mode="after")
     def _separator_makes_a_list(self) -> FieldConfig:
@@ -52,6 +74,7 @@ class InteractionsConfig(Section):
         None, description="a filter over the table's columns, such as 'rating>3'; all where not given"
     )
     weight_transform: Literal["none", "log"] = Field("none", description="log: weights become log(1 + weight)")
+    on_error: Literal["refuse", "drop"] = Field("refuse", description="drop: rows whose numbers do not fit")
 
     @model_validator(mode="before")
     @classmethod
@@ -76,14 +99,26 @@ class MediaConfig(Section):
         return value
 
 
+class ListConfig(Section):
+    """[catalog.lists.NAME]: a column of the items, gathered from a file with a row per item and value.
+
+    The values of an item come most frequent first, and their numbers stand in the column NAME_counts.
+    """
+
+    file: Path
+    item_id: str = "item_id"
+    column: str = Field(description="column of that file with the values")
+
+
 class CatalogConfig(Section):
     """[catalog]: where the items are and which column is what."""
 
     items: Path
-    item_id: str = "item_id"
+    item_id: str | None = Field(None, description="item_id where not given; a file without it has its titles as ids")
     title: str | None = Field(None, description="column with the title; item_id where not given")
     keep: str | None = Field(None, description="a filter over the file's columns, such as 'core=true'")
     fields: Mapping[str, FieldConfig] = Field(default_factory=dict)
+    lists: Mapping[str, ListConfig] = Field(default_factory=dict)
     interactions: InteractionsConfig | None = None
     media: Mapping[str, MediaConfig] = Field(default_factory=dict)
     duplicates: Literal["refuse", "drop"] = Field("refuse", description="items with an id that was there before")
@@ -91,7 +126,7 @@ class CatalogConfig(Section):
         "drop", description="interactions with an item that is not in the catalog"
     )
 
-    @field_validator("fields", "media")
+    @field_validator("fields", "lists", "media")
     @classmethod
     def _names_can_be_written(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
         for name in value:

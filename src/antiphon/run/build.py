@@ -16,6 +16,7 @@ from antiphon.base.progress import Progress, silent
 from antiphon.config.sections import Config
 from antiphon.data.catalog import Catalog
 from antiphon.data.reading import read_catalog
+from antiphon.describe.automatic import with_description
 from antiphon.encoders.base import make_encoder
 from antiphon.errors import RunError
 from antiphon.run.publish import settle
@@ -52,8 +53,12 @@ def build(config: Config, run: Path, *, progress: Progress = silent, notify: Not
     # Everything that can be refused without writing is refused before the folder is made.
     stages = stages_of(config, read)
     job = Job(config, layout, progress, notify, recorded(layout))
-    if not is_current(job, "catalog", stages[0].fingerprint(job)):
+    current = is_current(job, "catalog", stages[0].fingerprint(job))
+    if not current:
         read()
+    if "describe" not in config.model_fields_set:
+        config = with_description(config, Catalog.load(layout.catalog) if current else read())
+        stages = stages_of(config, read)
     with storage.locked(layout.root, layout.lock):
         settle(layout)
         try:
