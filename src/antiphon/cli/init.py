@@ -14,7 +14,7 @@ from antiphon.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from antiphon.data.guessing import Guess
-    from antiphon.data.proposal import Media
+    from antiphon.data.proposal import FoundMedia
     from antiphon.data.roles import Role
 
 NAME = "antiphon.toml"
@@ -82,8 +82,8 @@ def _files(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     tables = [path for path in dict.fromkeys(tables) if path.suffix != ".txt" or len(tables) == 1]
     if not tables:
         raise DataError(
-            f"no tables in {', '.join(map(str, paths))}: expected files that end in .csv, .jsonl or .parquet, or a list of "
-            "titles that ends in .txt."
+            f"no tables in {', '.join(map(str, paths))}: expected files that end in .csv, .jsonl or .parquet, or "
+            "a list of titles (.txt)."
         )
     return tables, list(dict.fromkeys(places))
 
@@ -102,7 +102,7 @@ def _asked(files: Sequence[Path], *, ask: bool) -> Guess:
     return found
 
 
-def _show(found: Guess, media: Sequence[Media], unused: Mapping[str, str]) -> None:
+def _show(found: Guess, media: Sequence[FoundMedia], unused: Mapping[str, str]) -> None:
     click.echo(f"items: {found.items.path} ({found.items.rows.num_rows:,} rows)\n")
     lines = [_line(role) for role in found.roles]
     click.echo("\n".join(rows_as_text([HEADER, *lines])))

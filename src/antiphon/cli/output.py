@@ -4,20 +4,71 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
-from antiphon.base.progress import Progress, bar, silent
+from antiphon.base.progress import Advance, Progress, bar, duration, silent
 from antiphon.query.hits import Hit, hit_document
 
-__all__ = ["document", "hit_document", "hit_lines", "note", "progress", "rows_as_text"]
+__all__ = [
+    "document", "going_on", "hit_document", "hit_lines", "lines", "note", "progress", "rows_as_text",
+]  # fmt: skip
 
 
-def progress() -> Progress:
-    """A bar where a person watches standard error; nothing elsewhere."""
-    return bar if sys.stderr.isatty() else silent
+def progress(*, quiet: bool = False) -> Progress:
+    """A bar where a person watches standard error; a line now and then elsewhere; nothing where nothing is wanted."""
+    if quiet:
+        return silent
+    return bar if sys.stderr.isatty() else lines
+
+
+@contextmanager
+def lines(
+    name: str, total: int, *, first: float = 5.0, every: float = 30.0, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Advance]:
+    """Progress as lines on standard error, for logs of long work: one after `first` seconds, then in `every` one.
+
+    What is over sooner says nothing. The first line does not wait for a step to be done: that may take minutes.
+    """
+    start = last = clock()
+    done, said = 0, threading.Event()
+
+    def begun() -> None:
+        if not said.is_set() and done == 0:
+            note(f"{name}: begun, 0 of {total:,}")
+
+    timer = threading.Timer(first, begun)
+    timer.daemon = True
+    timer.start()
+
+    def advance(count: int) -> None:
+        nonlocal done, last
+        done += count
+        now = clock()
+        if now - last >= (every if said.is_set() else first) and 0 < done < total:
+            last = now
+            said.set()
+            note(f"{name}: {done:,} of {total:,}, about {duration((now - start) / done * (total - done))} left")
+
+    try:
+        yield advance
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def going_on() -> Iterator[None]:
+    """Work that a person may stop with Ctrl-C and that goes on the next time."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        note("\nstopped. What is done is kept; the same command goes on from there.")
+        raise SystemExit(130) from None
 
 
 def note(line: str) -> None:

@@ -277,12 +277,22 @@ PAPER: Mapping[str, Mapping[str, Any]] = {
 """What `preset = "paper"` sets where the file does not: the paper's model and use, without additions."""
 
 
+QUICK: Mapping[str, Mapping[str, Any]] = {
+    "synthetic": {"per_item": 1},
+    "train": {"epochs": 8},
+    "space": {"taste_trials": 1, "rerank": False},
+}
+"""What `quick = true` sets, whatever the file says; practice and the reader of facets learn from fewer requests."""
+QUICK_ENCODERS: Mapping[str, Mapping[str, Any]] = {"als": {"trials": 1}}
+
+
 class Config(Section):
     """A whole antiphon.toml."""
 
     name: str = "antiphon"
     seed: int = Field(0, ge=0)
     preset: Literal["default", "paper"] = "default"
+    quick: bool = Field(False, description="a first space soon: fewer requests and settings are learned from")
     catalog: CatalogConfig
     split: SplitConfig = SplitConfig()
     describe: DescribeConfig = DescribeConfig()
@@ -301,6 +311,19 @@ class Config(Section):
             return raw
         filled = {name: {**values, **raw.get(name, {})} for name, values in PAPER.items()}
         return {**raw, **filled}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_quick(cls, raw: Any) -> Any:
+        """What `quick` changes goes before what the file says: it is asked for on the way, with --quick."""
+        if not isinstance(raw, Mapping) or raw.get("quick") is not True:
+            return raw
+        hurried = [
+            {**item, **QUICK_ENCODERS.get(str(item.get("encoder")), {})} if isinstance(item, Mapping) else item
+            for item in raw.get("modalities") or ()
+        ]
+        filled = {name: {**raw.get(name, {}), **values} for name, values in QUICK.items()}
+        return {**raw, **filled, **({"modalities": hurried} if hurried else {})}
 
     @model_validator(mode="after")
     def _facets_are_fields(self) -> Config:

@@ -151,7 +151,7 @@ def _like(table: pa.Table, other: pa.Table, file: Path, separators: Mapping[str,
             columns[field.name] = pa.nulls(table.num_rows, field.type)
             continue
         values = table[field.name]
-        if is_list(field.type) and is_text(values.type):
+        if is_list(field.type) and not is_list(values.type):
             values = split_words(pc.cast(values, pa.string()), separators.get(field.name, SEPARATOR))
         try:
             columns[field.name] = values if pa.types.is_null(field.type) else values.cast(field.type)

@@ -15,8 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from antiphon.data.profile import Column
-from antiphon.data.roles import TIMES, Question, Role, are_files, is_code, numbers_of_column, role_of
+from antiphon.data.profile import Profile
+from antiphon.data.roles import TIMES, Doubt, Role, are_files, is_code, numbers_of_column, role_of
 from antiphon.data.tables import read_file
 from antiphon.errors import DataError
 
@@ -29,6 +29,8 @@ RATINGS = re.compile(r"(?:rating|score|stars?|vote|grade|overall)s?(?:value)?")
 WEIGHTS = re.compile(r"(?:weight|plays?|playcount|count|listens|views|clicks|quantity|qty|hours|amount)")
 LIKED = 0.6
 """Of the highest rating: what is above counts as liked."""
+SHARED = 0.1
+"""Of the values of a column, that must be ids of items for it to point to them."""
 YEAR_PATTERN = r"\((\d{4})\)\s*$"
 
 
@@ -38,7 +40,7 @@ class Table:
 
     path: Path
     rows: pa.Table
-    columns: Sequence[Column]
+    columns: Sequence[Profile]
 
     @classmethod
     def of(cls, path: Path) -> Table:
@@ -51,9 +53,9 @@ class Table:
         coded = [name for name in rows.column_names if is_code(name) and path.suffix.lower() != ".parquet"]
         if coded and path.suffix.lower() != ".txt":
             rows = read_file(path, coded)
-        return cls(path, rows, [Column.of(name, rows[name]) for name in rows.column_names])
+        return cls(path, rows, [Profile.of(name, rows[name]) for name in rows.column_names])
 
-    def find(self, wanted: re.Pattern[str]) -> Column | None:
+    def find(self, wanted: re.Pattern[str]) -> Profile | None:
         """The first column whose name is wanted."""
         return next((column for column in self.columns if wanted.fullmatch(column.key)), None)
 
@@ -69,7 +71,7 @@ class Guess:
     pair_roles: Sequence[Role] = ()
     lists: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     unused: Mapping[str, str] = field(default_factory=dict)
-    questions: Sequence[Question] = ()
+    questions: Sequence[Doubt] = ()
 
     def named(self, role: str) -> str | None:
         """The column with a role."""
@@ -109,8 +111,8 @@ def _items_among(tables: Sequence[Table]) -> Table:
     return max(open_, key=score)
 
 
-def _item_roles(table: Table, answers: Mapping[str, str]) -> tuple[list[Role], list[Question]]:
-    questions: list[Question] = []
+def _item_roles(table: Table, answers: Mapping[str, str]) -> tuple[list[Role], list[Doubt]]:
+    questions: list[Doubt] = []
     title = _title_of(table, answers, questions)
     code = _id_of(table, title)
     roles = []
@@ -134,7 +136,7 @@ def _names(table: Table) -> str:
     return ", ".join(column.name for column in table.columns)
 
 
-def _title_of(table: Table, answers: Mapping[str, str], questions: list[Question]) -> Column | None:
+def _title_of(table: Table, answers: Mapping[str, str], questions: list[Doubt]) -> Profile | None:
     texts = [column for column in table.columns if column.type in ("string", "number") and not column.empty]
     chosen = next((column for column in texts if column.name == answers.get("title")), None)
     if chosen is not None:
@@ -152,12 +154,12 @@ def _title_of(table: Table, answers: Mapping[str, str], questions: list[Question
         return None
     best = max(likely, key=lambda column: (round(column.unique_share, 1), -abs(column.n_words - 3)))
     names = [column.name for column in texts]
-    questions.append(Question("title", "Which column is the title?", best.name, names))
+    questions.append(Doubt("title", "Which column is the title?", best.name, names))
     return best
 
 
-def _id_of(table: Table, title: Column | None) -> Column | None:
-    def fits(column: Column) -> bool:
+def _id_of(table: Table, title: Profile | None) -> Profile | None:
+    def fits(column: Profile) -> bool:
         whole = column.type == "string" or (
             column.type == "number" and all(isinstance(v, int | None) for v in column.values)
         )
@@ -200,20 +202,23 @@ def _with_table(found: Guess, table: Table, answers: Mapping[str, str]) -> Guess
     )
 
 
-def _item_column(found: Guess, table: Table) -> Column | None:
-    ids = found.ids()
+def _item_column(found: Guess, table: Table) -> Profile | None:
+    """The column with ids of the items: the one of that name, else the one that most often holds one."""
+    ids = pc.unique(found.ids())
 
-    def overlap(column: Column) -> float:
-        if column.type not in ("string", "number"):
-            return 0.0
-        values = pa.array([None if value is None else str(value) for value in column.values], pa.string())
-        return float(pc.mean(pc.is_in(values, value_set=pc.unique(ids))).as_py() or 0.0)
+    def overlap(column: Profile) -> float:
+        values = [None if value is None else str(value) for value in column.values]
+        held = pc.mean(pc.is_in(pa.array(values, pa.string()), value_set=ids)).as_py()
+        return float(held or 0.0)
 
-    named = [column for column in table.columns if column.name in (found.named("id"), "item_id")]
-    shares = {column.name: overlap(column) for column in [*named, *table.columns]}
-    best = max(shares, key=lambda name: shares[name], default=None)
-    chosen = next((column.name for column in named if shares[column.name] > 0.1), best)
-    return next((column for column in table.columns if column.name == chosen and shares[column.name] > 0.1), None)
+    wanted = {re.sub(r"[^a-z0-9]", "", str(found.named(role)).casefold()) for role in ("id", "title")} | {"itemid"}
+    open_ = [
+        column
+        for column in table.columns
+        if column.type in ("string", "number") and column is not table.find(USERS) and overlap(column) > SHARED
+    ]
+    named = [column for column in open_ if column.key in wanted]
+    return named[0] if named else max(open_, key=overlap, default=None)
 
 
 def _plural(name: str) -> str:
@@ -222,7 +227,7 @@ def _plural(name: str) -> str:
 
 
 def _with_pairs(
-    found: Guess, table: Table, user: Column, item: Column, rating: Column | None, answers: Mapping[str, str]
+    found: Guess, table: Table, user: Profile, item: Profile, rating: Profile | None, answers: Mapping[str, str]
 ) -> Guess:
     options: dict[str, Any] = {"file": table.path, "user_id": user.name, "item_id": item.name}
     roles = [Role(user, "user"), Role(item, "item")]
@@ -233,7 +238,7 @@ def _with_pairs(
         default = f"{rating.name}>{_short(LIKED * high if high > 1 else 0)}"
         liked = answers.get("liked", default)
         sentence = f"{rating.name!r} goes from {_short(low)} to {_short(high)}. What counts as liked?"
-        questions.append(Question("liked", sentence, default))
+        questions.append(Doubt("liked", sentence, default))
         options["positive"] = liked
         roles.append(Role(rating, "rating", note=f"liked: {liked}"))
         if len(numbers) < len(rating.words):

@@ -27,7 +27,7 @@ _YEAR = re.compile(r"\((\d{4})\)\s*$")
 
 
 @dataclass(frozen=True)
-class Column:
+class Profile:
     """A column: its name and type, how many rows it has, and values from all over it (None where missing)."""
 
     name: str
@@ -38,7 +38,7 @@ class Column:
     values: Sequence[Any]
 
     @classmethod
-    def of(cls, name: str, values: pa.ChunkedArray) -> Column:
+    def of(cls, name: str, values: pa.ChunkedArray) -> Profile:
         """The profile of a column of a file."""
         if pa.types.is_dictionary(values.type):
             values = pc.cast(values, values.type.value_type)

@@ -27,7 +27,7 @@ RESERVED = ("and", "or", "not")
 
 
 @dataclass(frozen=True)
-class Media:
+class FoundMedia:
     """Files of items in a folder or zip: how they are named, and how many items have one."""
 
     kind: str
@@ -36,10 +36,10 @@ class Media:
     n_items: int
 
 
-def media_among(guess: Guess, places: Sequence[Path]) -> tuple[list[Media], dict[str, str]]:
+def media_among(guess: Guess, places: Sequence[Path]) -> tuple[list[FoundMedia], dict[str, str]]:
     """Folders and zips whose files are named by the items' ids; and why the others are not used."""
     ids = set(guess.ids().to_pylist())
-    found: dict[str, Media] = {}
+    found: dict[str, FoundMedia] = {}
     unused = {}
     for place in places:
         names = [name for name in media_sizes(place) if Path(name).suffix.lower() in (*PICTURES, *SOUNDS)]
@@ -52,7 +52,7 @@ def media_among(guess: Guess, places: Sequence[Path]) -> tuple[list[Media], dict
         if kind in found:
             unused[place.name] = f"the items have files of this kind already, in {found[kind].path.name}"
             continue
-        found[kind] = Media(kind, place, pattern, count)
+        found[kind] = FoundMedia(kind, place, pattern, count)
     return list(found.values()), unused
 
 
@@ -81,7 +81,7 @@ def _checked(role: Role, guess: Guess) -> Role:
     return replace(role, options={**role.options, "on_error": "null"}, note=note)
 
 
-def settings_of(guess: Guess, media: Sequence[Media], folder: Path, *, pictures: bool) -> dict[str, Any]:
+def settings_of(guess: Guess, media: Sequence[FoundMedia], folder: Path, *, pictures: bool) -> dict[str, Any]:
     """The settings of an antiphon.toml in `folder`. `pictures`: whether the encoder of pictures is installed."""
     fields = {field_name(role): _field(role) for role in guess.roles if "type" in role.options}
     fields |= {name: {"type": "list"} for name in guess.lists}
@@ -153,7 +153,7 @@ def _describe(guess: Guess, fields: Mapping[str, Mapping[str, Any]]) -> dict[str
     return {"opening": "{title}.", **({"texts": texts} if texts else {}), "categories": categories}
 
 
-def _modalities(guess: Guess, media: Sequence[Media], *, pictures: bool) -> list[dict[str, Any]]:
+def _modalities(guess: Guess, media: Sequence[FoundMedia], *, pictures: bool) -> list[dict[str, Any]]:
     found = [{"name": "text", "encoder": "sentence-transformers"}]
     if pictures and any(item.kind == "image" for item in media):
         found.append({"name": "image", "encoder": "efficientnet-lite"})
@@ -206,7 +206,7 @@ def _value(value: Any) -> str:
     return tomli_w.dumps({"x": value}).removeprefix("x = ").strip()
 
 
-def comments_of(guess: Guess, media: Sequence[Media]) -> dict[str, str]:
+def comments_of(guess: Guess, media: Sequence[FoundMedia]) -> dict[str, str]:
     """What is said of the settings that were guessed."""
     said = {
         "catalog.items": f"{guess.items.rows.num_rows:,} rows",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from antiphon.data.cells import number
-from antiphon.data.profile import MOST, Column
+from antiphon.data.profile import MOST, Profile
 
 TIMES = re.compile(r".*(?:time|date|timestamp|when|created|updated)(?:at)?|.*at")
 CODES = ("id", "isbn", "isbn10", "isbn13", "asin", "sku", "key", "code", "uid", "uuid", "guid", "ean", "gtin", "slug")
@@ -28,14 +28,14 @@ _FILE = re.compile(r"(?:https?://|www\.)|.*\.(?:jpe?g|png|webp|gif|mp3|wav)$")
 class Role:
     """What a column is taken for: `role`, the options of its field or section, and how many values do not fit."""
 
-    column: Column
+    column: Profile
     role: str
     options: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
 
 
 @dataclass(frozen=True)
-class Question:
+class Doubt:
     """What a person could say better than a guess."""
 
     key: str
@@ -52,12 +52,12 @@ def is_code(name: str) -> bool:
     )
 
 
-def are_files(column: Column) -> bool:
+def are_files(column: Profile) -> bool:
     """Whether most of its texts are addresses or names of files."""
     return column.share(lambda text: _FILE.match(text) is not None) > 0.5
 
 
-def role_of(column: Column, answers: Mapping[str, str], questions: list[Question]) -> Role:
+def role_of(column: Profile, answers: Mapping[str, str], questions: list[Doubt]) -> Role:
     """The role of a column of items that is neither id nor title."""
     useless = _useless(column)
     if useless:
@@ -68,7 +68,7 @@ def role_of(column: Column, answers: Mapping[str, str], questions: list[Question
     return _written(column, answers, questions) if column.type == "string" else _typed(column)
 
 
-def _useless(column: Column) -> str:
+def _useless(column: Profile) -> str:
     """Why nothing can be made of a column; empty where something can."""
     if column.empty:
         return "empty"
@@ -81,13 +81,13 @@ def _useless(column: Column) -> str:
     return "the same for all" if column.n_unique == 1 and not column.n_missing else ""
 
 
-def column_missing(column: Column) -> list[str]:
+def column_missing(column: Profile) -> list[str]:
     """Words for nothing within lists."""
     words = {str(word) for value in column.values if isinstance(value, list) for word in value}
-    return sorted(Column("", "string", 0, 0, 0, sorted(words)).no_values())
+    return sorted(Profile("", "string", 0, 0, 0, sorted(words)).no_values())
 
 
-def _typed(column: Column) -> Role:
+def _typed(column: Profile) -> Role:
     numbers = [value for value in column.values if isinstance(value, int | float)]
     if column.type == "number" and set(numbers) <= {0, 1}:
         return Role(column, "boolean", {"type": "boolean"})
@@ -97,7 +97,7 @@ def _typed(column: Column) -> Role:
     return Role(column, str(column.type), {"type": column.type})
 
 
-def _written(column: Column, answers: Mapping[str, str], questions: list[Question]) -> Role:
+def _written(column: Profile, answers: Mapping[str, str], questions: list[Doubt]) -> Role:
     """The role of a column of texts."""
     kind = column.reads_as()
     if kind is not None:
@@ -114,18 +114,18 @@ def _written(column: Column, answers: Mapping[str, str], questions: list[Questio
     return Role(column, "unused", note="almost every value is different")
 
 
-def _readable(column: Column, kind: str, answers: Mapping[str, str], questions: list[Question]) -> Role:
+def _readable(column: Profile, kind: str, answers: Mapping[str, str], questions: list[Doubt]) -> Role:
     options: dict[str, Any] = {"type": kind}
     forms = column.formats if kind == "date" else []
     if len(forms) > 1:
         key = f"format {column.name}"
         sentence = f"In which order are the dates of {column.name!r}, such as {column.examples(1)[0]}?"
-        questions.append(Question(key, sentence, forms[0], forms))
+        questions.append(Doubt(key, sentence, forms[0], forms))
         options["format"] = answers.get(key, forms[0])
     return Role(column, kind, options)
 
 
-def numbers_of_column(column: Column) -> list[float]:
+def numbers_of_column(column: Profile) -> list[float]:
     """The numbers of a column; none where it holds words for the most part."""
     if column.type == "number":
         return [float(value) for value in column.values if value is not None]

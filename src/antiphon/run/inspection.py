@@ -23,10 +23,10 @@ def inspect_run(path: Path) -> dict[str, Any]:
     """
     run = RunLayout(path)
     if not run.manifest.is_file():
-        raise RunError(f"there is no run at {path}; build one with: antiphon build antiphon.toml --run {path}")
+        raise RunError(f"there is no run at {path}. {what_there_is(path)}")
     if not run.current.is_file():
         raise RunError(
-            f"{path} has no published space yet; finish its build with: antiphon build antiphon.toml --run {path}"
+            f"{path} has no published space yet; its build was not finished. The same `antiphon build` goes on."
         )
     stages = storage.read_json(run.manifest)["stages"]
     version = run.current.read_text(encoding="utf-8").strip()
@@ -47,6 +47,17 @@ def inspect_run(path: Path) -> dict[str, Any]:
         "dropped": {finding.kind: finding.count for finding in findings},
         "findings": [finding.sentence() for finding in findings],
     }
+
+
+def what_there_is(path: Path) -> str:
+    """What may have been meant where a folder is no run: runs that there are, else how one is made."""
+    places = [
+        folder for near in (path, path.parent, Path("runs")) if near.is_dir() for folder in sorted(near.iterdir())
+    ]
+    runs = [str(folder) for folder in dict.fromkeys(places) if RunLayout(folder).current.is_file()]
+    if runs:
+        return f"Runs here: {', '.join(runs[:5])}."
+    return "`antiphon init FILES` writes a configuration for your files, and `antiphon build` makes a run of it."
 
 
 def _findings(run: RunLayout, space: dict[str, Any]) -> list[Finding]:

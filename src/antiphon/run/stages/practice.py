@@ -20,6 +20,8 @@ from antiphon.run.stages.synthetic import NAME as SYNTHETIC
 from antiphon.run.stages.synthetic import drawn
 
 NAME = "practice"
+QUICK_PER_KIND = 60
+"""Requests of a kind for a space that is wanted soon."""
 
 
 def stage(encoders: Sequence[Encoder[Any]]) -> Stage:
@@ -48,7 +50,10 @@ def practised(job: Job) -> Practice:
         config, catalog = job.config, catalog_of(job)
         interactions = catalog.interactions
         training = None if interactions is None else training_interactions(interactions, split_of(job))
-        return make_practice(catalog, config.synthetic, drawn(job), _written(job), training, config.seed)
+        fewer = QUICK_PER_KIND if config.quick else None
+        return make_practice(
+            catalog, config.synthetic, drawn(job), _written(job), training, config.seed, per_kind=fewer
+        )
 
     return job.once(NAME, make)
 
