@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from antiphon.cli.output import going_on, hit_lines, note, progress
+from antiphon.cli.output import NOTHING_FITS, going_on, hit_lines, note, progress
 from antiphon.errors import DataError
 
 PREFERRED = ("movies", "ml-latest-small")
@@ -37,25 +37,33 @@ def demo(dataset: str | None, folder: Path | None, run: Path | None, no_serve: b
 
 
 def _talk(run: Path) -> None:
-    """Three conversations, each a request and what is said next, with the first answers to each."""
+    """Three conversations, each a request and what is said next: what was understood, and the first answers."""
     from antiphon.serve.examples import conversations
+    from antiphon.space.evidence import matching_words, nothing_fits
     from antiphon.space.space import load
+    from antiphon.talk.reader import Reader
     from antiphon.talk.refine import answer, refine
     from antiphon.talk.vocabulary import Vocabulary
-    from antiphon.talk.wish import Wish
 
     space = load(run)
     words = Vocabulary.of(space)
+    reader = Reader.of(space, words)
     for conversation in conversations(words):
-        wish, shown = Wish(), list[str]()
+        reading = reader.read(conversation["text"])
+        wish, says, shown = reading.wish, list(reading.says), list[str]()
         for said in (conversation["text"], *conversation["then"]):
-            wish = refine(space, wish, said, shown, vocabulary=words).wish
+            if said != conversation["text"]:
+                step = refine(space, wish, said, shown, vocabulary=words)
+                wish, says = step.wish, [change.says for change in step.changes]
             hits = answer(space, wish, k=SHOWN, explain=True)
             shown = [hit.item_id for hit in hits]
             click.echo(f"\n> {said}")
-            click.echo("\n".join(hit_lines(hits)))
+            click.echo(f"  understood: {'; '.join(says) or 'the words as they are'}")
+            if wish.text and nothing_fits(space, wish.text):
+                click.echo(NOTHING_FITS)
+            click.echo("\n".join(hit_lines(hits, matching_words(space, wish.text or "", shown))))
         click.echo("\n" + "-" * 72)
-    click.echo(f'\nAsk it yourself: antiphon search {run} "something slow and beautiful" --where "year<1980"')
+    click.echo(f'\nAsk it yourself: antiphon search {run} "something slow and beautiful" --explain')
     click.echo(f"With the page:   antiphon serve {run}")
 
 

@@ -81,12 +81,40 @@ def document(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
-def hit_lines(hits: Sequence[Hit]) -> list[str]:
-    """Hits for a person: rank, score, title, id, and why."""
+NOTHING_FITS = "Nothing fits well: the catalog knows none of this. The nearest are:"
+REASONS = {
+    "text": "what is written of it",
+    "passages": "what is written of it",
+    "facets": "what it is filed under",
+    "image": "its picture",
+    "look": "its picture",
+    "audio": "its sound",
+    "cf": "who else likes it",
+    "taste": "who else likes it",
+    "ials": "who else likes it",
+    "ease": "who else likes it",
+    "rerank": "who else likes it",
+    "popularity": "many like it",
+    "names": "you named it",
+}
+"""Shares of a score as a person says them; `words` are named one by one."""
+LEAST_SHARE = 0.15
+"""Of a score, for its reason to be told."""
+
+
+def hit_lines(hits: Sequence[Hit], words: Sequence[Sequence[str]] = ()) -> list[str]:
+    """Hits for a person: rank, title, id, and why; `words`: of the request, that are in the texts of each hit.
+
+    Scores are left out: they order the answers to one request and mean nothing beside it. `--json` has them.
+    """
     if not hits:
         return ["Nothing passes the filter; loosen it."]
     width = max(len(hit.title) for hit in hits)
-    return [f"{hit.rank:>3}  {hit.score:.3f}  {hit.title:<{width}}  {hit.item_id}{_why(hit)}" for hit in hits]
+    of_each = words or [()] * len(hits)
+    return [
+        f"{hit.rank:>3}  {hit.title:<{width}}  {hit.item_id}{_why(hit, said)}"
+        for hit, said in zip(hits, of_each, strict=True)
+    ]
 
 
 def rows_as_text(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -95,9 +123,17 @@ def rows_as_text(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def _why(hit: Hit) -> str:
+def _why(hit: Hit, words: Sequence[str]) -> str:
+    """The values and words that match, then what else has a part in the score, most first."""
     if hit.why is None:
         return ""
-    shares = " ".join(f"{name} {round(100 * share)}%" for name, share in hit.why.items())
-    matched = "; ".join(f"{name}: {', '.join(words)}" for name, words in (hit.matched or {}).items())
-    return f"   {shares}{'   ' + matched if matched else ''}"
+    reasons = [f"{name}: {', '.join(values)}" for name, values in (hit.matched or {}).items()]
+    named = {part for values in (hit.matched or {}).values() for value in values for part in value.casefold().split()}
+    others = [word for word in words if word.casefold() not in named]
+    if others:
+        reasons.append(f"words: {', '.join(others)}")
+    shares = sorted(hit.why.items(), key=lambda pair: -pair[1])
+    known = {"facets", "words"} if reasons else {"words"}
+    more = [REASONS.get(name, name) for name, share in shares if share >= LEAST_SHARE and name not in known]
+    told = "; ".join([*reasons, *dict.fromkeys(more[:2])])
+    return f"   {told}" if told else ""

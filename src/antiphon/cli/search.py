@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from antiphon.cli.options import json_option, request_options
-from antiphon.cli.output import document, hit_document, hit_lines, note
+from antiphon.cli.output import NOTHING_FITS, document, hit_document, hit_lines, note
 from antiphon.errors import ConfigError, QueryError
 from antiphon.query.parts import ABOUT
 
@@ -63,6 +63,7 @@ def _answer(
     run: Path, *, as_json: bool, where: tuple[str, ...], weights: tuple[str, ...] = (), understand: str | None = None,
     **request: Any,
 ) -> None:  # fmt: skip
+    from antiphon.space.evidence import matching_words, nothing_fits
     from antiphon.space.space import load
 
     if request["text"] is not None and not request["text"].strip():
@@ -82,7 +83,12 @@ def _answer(
     else:
         if understand is not None:
             note(f"understood: {'; '.join(said) or 'only the words'}")
-        click.echo("\n".join(hit_lines(hits)))
+        text = request["text"]
+        alone = not any(request.get(part) for part in ("image", "audio", "likes", "user", "history"))
+        if text is not None and alone and nothing_fits(space, text):
+            note(NOTHING_FITS)
+        shown = [hit.item_id for hit in hits] if text is not None and request["explain"] else []
+        click.echo("\n".join(hit_lines(hits, matching_words(space, text or "", shown))))
 
 
 def _weight(text: str) -> tuple[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from antiphon.data.catalog import Finding
 from antiphon.data.descriptions import Descriptions
 from antiphon.encoders.files import read_findings
 from antiphon.errors import RunError
+from antiphon.joint.model import JointModel
 
 
 def inspect_run(path: Path) -> dict[str, Any]:
@@ -33,6 +35,7 @@ def inspect_run(path: Path) -> dict[str, Any]:
     space = storage.read_json(SpaceLayout(run.spaces / version).manifest)
     features = {name: storage.read_json(run.features / f"{name}.json") for name in space["order"]}
     findings = _findings(run, space)
+    shares = _shares(run, space["order"])
     return {
         "name": tomllib.loads(run.config.read_text(encoding="utf-8"))["name"],
         "space_id": space["space_id"],
@@ -40,13 +43,24 @@ def inspect_run(path: Path) -> dict[str, Any]:
         "n_searchable": space["n_searchable"],
         "dim": space["dim"],
         "modalities": {
-            name: {"dim": features[name]["dim"], "coverage": space["modalities"][name]["coverage"]}
+            name: {
+                "dim": features[name]["dim"],
+                "coverage": space["modalities"][name]["coverage"],
+                "weight": shares[name],
+            }
             for name in space["order"]
         },
         "stages": [{key: stage[key] for key in ("name", "seconds", "status")} for stage in stages],
         "dropped": {finding.kind: finding.count for finding in findings},
         "findings": [finding.sentence() for finding in findings],
     }
+
+
+def _shares(run: RunLayout, modalities: Sequence[str]) -> dict[str, float]:
+    """The learned weight of each modality in an item's vector; they sum to 1."""
+    model = JointModel.load(run.model)
+    weights = {name: model.weight(name) for name in modalities}
+    return {name: weight / sum(weights.values()) for name, weight in weights.items()}
 
 
 def what_there_is(path: Path) -> str:
