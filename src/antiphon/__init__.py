@@ -39,10 +39,13 @@ if TYPE_CHECKING:
     from antiphon.query.hits import Hit
     from antiphon.query.request import Query
     from antiphon.run.growing import add_items
+    from antiphon.serve.client import AsyncClient, Client
     from antiphon.space.space import Space, load
 
 _LAZY = {
+    "AsyncClient": "serve.client",
     "Catalog": "data.catalog",
+    "Client": "serve.client",
     "Config": "config.sections",
     "Features": "data.features",
     "Hit": "query.hits",
@@ -58,7 +61,9 @@ _LAZY = {
 
 __all__ = [
     "AntiphonError",
+    "AsyncClient",
     "Catalog",
+    "Client",
     "Config",
     "ConfigError",
     "DataError",

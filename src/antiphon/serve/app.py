@@ -20,6 +20,7 @@ from antiphon.serve.live import Live
 from antiphon.serve.metrics import Metrics
 from antiphon.serve.requests import Interpret
 from antiphon.serve.settings import Settings
+from antiphon.serve.swagger import add_docs
 from antiphon.space.space import Space
 from antiphon.talk.reader import Reader
 from antiphon.talk.refine import Translator
@@ -65,7 +66,7 @@ def make_app(
         version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
-        docs_url=None,  # its page loads scripts from elsewhere
+        docs_url=None,  # its page loads scripts from elsewhere; `swagger` has its own
         redoc_url=None,
         openapi_url="/openapi.json",
         responses={
@@ -78,6 +79,7 @@ def make_app(
     app.include_router(routes.make_router(live, metrics, settings, translate, understand))
     if tool_app is not None:
         app.router.routes.extend(tool_app.router.routes)
+    add_docs(app)
     if settings.page:
         _serve_page(app)
     if settings.origins:
@@ -115,6 +117,7 @@ _PROBLEMS = {
     401: "An API key is needed.",
     404: "There is no such item, user or page.",
     413: "The body is too large.",
+    415: "The body is no JSON, or does not say that it is.",
     422: "The request does not have the expected form.",
     503: "The service is busy or stopping.",
 }

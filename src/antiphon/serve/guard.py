@@ -18,6 +18,8 @@ from starlette.exceptions import HTTPException
 from antiphon.serve.metrics import Metrics
 from antiphon.serve.problems import problem
 from antiphon.serve.settings import Settings
+from antiphon.serve.swagger import CSP as DOCS_CSP
+from antiphon.serve.swagger import PATH as DOCS
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -40,6 +42,8 @@ HEADERS = [
     (b"permissions-policy", b"camera=(), microphone=(self), geolocation=()"),
 ]
 
+DOCS_HEADERS = [(b"content-security-policy", DOCS_CSP.encode()), *HEADERS[1:]]
+
 
 class Guard:
     """Lets a request through to the application, or answers it with a problem. `long`: paths that take files."""
@@ -58,7 +62,10 @@ class Guard:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 status[0] = message["status"]
-                message["headers"] = [*message.get("headers", ()), *HEADERS]
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    *(DOCS_HEADERS if scope["path"] == DOCS else HEADERS),
+                ]
             await send(message)
 
         try:

@@ -45,7 +45,13 @@ def ask_of(
     if not may_be_empty and wish.empty and body.user is None and not body.history and not files:
         raise QueryError("the request is empty; give a text, likes, dislikes, a user or a history.")
     explain = getattr(body, "explain", False)
-    return Ask(wish, where_of(body.where), body.user, tuple(body.history), k, offset, explain, **(files or {}))
+    fields = getattr(body, "fields", None)
+    kept = None if fields is None else tuple(dict.fromkeys(fields))
+    given = files or {}
+    return Ask(
+        wish, where_of(body.where), body.user, tuple(body.history), k, offset, explain, given.get("image"),
+        given.get("audio"), kept,
+    )  # fmt: skip
 
 
 def where_of(where: Any) -> Filter | None:
