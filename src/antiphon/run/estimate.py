@@ -7,7 +7,7 @@ cores share is divided by two. A busy machine takes longer, and the stages say h
 from __future__ import annotations
 
 from antiphon.base.runtime import n_cores
-from antiphon.channels.facet_training import DRAWS
+from antiphon.channels.facet_training import DRAWS, MAX_EPOCHS
 from antiphon.channels.taste import EASE_ITEMS, EASE_PENALTIES
 from antiphon.config.sections import Config
 from antiphon.data.catalog import Catalog
@@ -41,7 +41,8 @@ def expected_seconds(config: Config, catalog: Catalog) -> float:
     media = sum(int(item.present.sum()) for name, item in catalog.media.items() if name in files)
     shared = TEXT * texts + REQUEST * requests + PICTURE * media + STEP * n * config.train.epochs
     alone = PRACTISED * n * 4 * _per_kind(config, n) * config.space.facets
-    alone += DRAW * DRAWS * (0.1 if config.quick else 1.0) * config.space.facets
+    draws = min(DRAWS * (0.1 if config.quick else 1.0), MAX_EPOCHS * requests)
+    alone += DRAW * draws
     alone += _taste(config, catalog)
     return START + shared / cores + alone
 

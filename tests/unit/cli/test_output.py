@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from antiphon.base.progress import duration
-from antiphon.cli.output import going_on, lines
+from antiphon.cli.output import going_on, hit_lines, lines
+from antiphon.query.hits import Hit
 
 
 def test_lines_tell_the_time_left(capsys):
@@ -49,3 +50,16 @@ def test_ctrl_c_says_that_the_work_goes_on_next_time(capsys):
         raise KeyboardInterrupt
     assert ended.value.code == 130
     assert "the same command goes on from there" in capsys.readouterr().err
+
+
+def test_reasons_are_values_and_words_before_anything_else():
+    """No score and no percentage: neither means anything to a reader."""
+    shares = {"facets": 0.5, "words": 0.2, "passages": 0.2, "cf": 0.1, "image": 0.0}
+    hit = Hit(1, "Alien", "Alien", 12.3456, {}, shares, {"genres": ["horror"], "year": ["1979"]})
+    assert hit_lines([hit], [["ship", "horror"]]) == [
+        "  1  Alien  Alien   genres: horror; year: 1979; words: ship; what is written of it"
+    ]
+    assert hit_lines([Hit(2, "x", "Up", 1.0)]) == ["  2  Up  x"]
+    alone = Hit(1, "x", "Up", 1.0, {}, {"image": 0.9, "text": 0.1}, {})
+    assert hit_lines([alone]) == ["  1  Up  x   its picture"]
+    assert hit_lines([]) == ["Nothing passes the filter; loosen it."]
