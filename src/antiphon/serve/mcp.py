@@ -214,9 +214,10 @@ def _hits(served: Served, ask: Ask, where: str | None) -> dict[str, Any]:
             return {"items": [_short(hit) for hit in hits]}
         loosen = served.facets.loosen(asked.where)
         hint = [f"without {part['filter']!r}: {part['would_match']} items" for part in loosen]
-        if hint:
-            raise QueryError(f"nothing passes the filter {where!r}; {'; '.join(hint)}.")
-        raise QueryError("there are no more items that could be an answer; loosen the request.")
+        if where is None:
+            raise QueryError("there are no more items that could be an answer; ask for fewer things at once.")
+        costs = f": {'; '.join(hint)}" if hint else ""
+        raise QueryError(f"nothing passes the filter {where!r}; loosen it{costs}.")
 
     return _said(work)
 

@@ -173,17 +173,7 @@ def _add_items(router: APIRouter, live: Live, metrics: Metrics, settings: Settin
         rows = await asyncio.to_thread(served.vocabulary.complete, q, k)
         return as_json({"items": [served.item(row) for row in rows]})
 
-    @router.get("/v1/items/{item_id}", tags=["items"])
-    async def item(item_id: ItemId, request: Request) -> Response:
-        """One item: title, fields, and the modalities that it has. Its ETag is that of the space."""
-        served = live.served
-        if (known := _unchanged(served, request)) is not None:
-            return known
-        row = served.row(item_id)
-        present = dict(zip(served.space.modalities, served.space.present[:, row].tolist(), strict=True))
-        return as_json({**served.item(row), "modalities": present}, _tagged(served))
-
-    @router.get("/v1/items/{item_id}/similar", tags=["items"])
+    @router.get("/v1/items/{item_id:path}/similar", tags=["items"])
     async def similar(item_id: ItemId, k: K = 10, where: WhereText = None, explain: bool = False) -> Response:
         """Items like one item, best first."""
         live.served.row(item_id)
@@ -191,7 +181,7 @@ def _add_items(router: APIRouter, live: Live, metrics: Metrics, settings: Settin
         return await _answered(live, metrics, requests.ask_of(body, settings))
 
     @router.get(
-        "/v1/items/{item_id}/image",
+        "/v1/items/{item_id:path}/image",
         tags=["items"],
         response_class=Response,
         responses={200: {"content": {"image/jpeg": {}}}},
@@ -201,6 +191,17 @@ def _add_items(router: APIRouter, live: Live, metrics: Metrics, settings: Settin
         served = live.served
         data = await asyncio.to_thread(requests.picture, served, item_id, w)
         return Response(data, media_type="image/jpeg", headers={"cache-control": "private, max-age=86400"})
+
+    # Behind the others: an id may have slashes, as Face/Off has.
+    @router.get("/v1/items/{item_id:path}", tags=["items"])
+    async def item(item_id: ItemId, request: Request) -> Response:
+        """One item: title, fields, and the modalities that it has. Its ETag is that of the space."""
+        served = live.served
+        row = served.row(item_id)
+        if (known := _unchanged(served, request)) is not None:
+            return known
+        present = dict(zip(served.space.modalities, served.space.present[:, row].tolist(), strict=True))
+        return as_json({**served.item(row), "modalities": present}, _tagged(served))
 
 
 def _add_catalog(router: APIRouter, live: Live, settings: Settings) -> None:

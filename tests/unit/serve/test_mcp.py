@@ -78,6 +78,8 @@ def test_mistakes_come_back_as_sentences(server):
     text, failed = called(server, "search", text="x", where="year>3000")
     assert failed
     assert "nothing passes the filter 'year>3000'" in text
+    text, failed = called(server, "search", text="x", where="year>1980 and year>3000")
+    assert failed
     assert "without 'year>3000'" in text
 
 
