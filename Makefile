@@ -1,5 +1,6 @@
 # make demo    set up, build a space from real data, answer queries
 # make test    set up, lint, type-check, test
+# make docs    the docs site, into build/site
 # make bench   print the tables of benchmarks/
 # make reproduce   the paper's tables on real data, into benchmarks/results (about 20 minutes each on two idle cores)
 SHELL := /bin/bash
@@ -16,7 +17,7 @@ ifeq ($(origin ANTIPHON_DATA), undefined)
   endif
 endif
 
-.PHONY: demo test test-fast test-slow lint format bench reproduce clean
+.PHONY: demo docs test test-fast test-slow lint format bench reproduce clean
 
 demo: $(STAMP)
 	$(BIN)/antiphon demo $(DEMO)
@@ -35,6 +36,10 @@ lint: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/mkdocs build --strict
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/speed.py
