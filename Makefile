@@ -1,5 +1,6 @@
 # make demo    set up, build a space from real data, answer queries
 # make test    set up, lint, type-check, test
+# make docs    the docs site, into build/site
 # make bench   print the tables of benchmarks/
 # make fuzz    requests and files that nobody sends on purpose, many of them (about half an hour)
 # make chaos   processes killed, disks filled, files damaged, spaces published under load: a table (at most 20 minutes)
@@ -26,7 +27,7 @@ ifeq ($(origin ANTIPHON_DATA), undefined)
   endif
 endif
 
-.PHONY: demo test test-fast test-slow lint format bench fuzz chaos soak audit lock reproduce clean
+.PHONY: demo docs test test-fast test-slow lint format bench fuzz chaos soak audit lock reproduce clean
 
 demo: $(STAMP)
 	$(BIN)/antiphon demo $(DEMO)
@@ -45,6 +46,10 @@ lint: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/mkdocs build --strict
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/speed.py

@@ -40,11 +40,14 @@ if TYPE_CHECKING:
     from antiphon.query.reading import Read
     from antiphon.query.request import Query
     from antiphon.run.growing import add_items
+    from antiphon.serve.client import AsyncClient, Client
     from antiphon.space.space import Space, load
     from antiphon.talk.conversation import Talk
 
 _LAZY = {
+    "AsyncClient": "serve.client",
     "Catalog": "data.catalog",
+    "Client": "serve.client",
     "Config": "config.sections",
     "Features": "data.features",
     "Hit": "query.hits",
@@ -62,7 +65,9 @@ _LAZY = {
 
 __all__ = [
     "AntiphonError",
+    "AsyncClient",
     "Catalog",
+    "Client",
     "Config",
     "ConfigError",
     "DataError",

@@ -9,6 +9,7 @@
     ├── RunError             a run's folder is missing, busy or not built yet
     │   ├── IntegrityError   a file on disk is not the one that was written
     │   └── MismatchError    two things that must belong together do not (space ids, dimensions)
+    ├── ServiceError         a service of antiphon cannot be reached, or refuses to answer
     └── MissingExtraError    an optional dependency is not installed
 
 A message says what was got, what was expected, where, and what to do next. The command line prints it and exits
@@ -55,6 +56,14 @@ class IntegrityError(RunError):
 
 class MismatchError(RunError):
     """Two things that must belong together do not, such as vectors and the model that made them."""
+
+
+class ServiceError(AntiphonError):
+    """The service cannot be reached, refuses the key, or is busy. `status`: of HTTP, None where there was no answer."""
+
+    def __init__(self, sentence: str, status: int | None = None) -> None:
+        super().__init__(sentence)
+        self.status = status
 
 
 class MissingExtraError(AntiphonError, ImportError):

@@ -18,6 +18,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "The file": config.Config,
     "[catalog]": config.CatalogConfig,
     "[catalog.fields.NAME]": config.FieldConfig,
+    "[catalog.lists.NAME]": config.ListConfig,
     "[catalog.interactions]": config.InteractionsConfig,
     "[catalog.media.NAME]": config.MediaConfig,
     "[split]": config.SplitConfig,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
 from numpy.testing import assert_array_equal
@@ -95,6 +96,19 @@ def test_a_change_redoes_what_depends_on_it(own_run: Any, override: str, expecte
     assert (own_run.space_id == before) == override.startswith("name=")
     rebuild(own_run)
     assert own_run.space_id == before
+
+
+def test_a_change_of_one_title_redoes_what_reads_titles(own_run: Any, tmp_path: Path) -> None:
+    """Pictures, collaborative filtering and taste have none; of the texts one is encoded."""
+    folder = tmp_path / "changed"
+    shutil.copytree(own_run.project.parent, folder)
+    items = pq.read_table(folder / "items.parquet")
+    titles = ["Another Harbour", *items["title"].to_pylist()[1:]]
+    pq.write_table(items.set_column(items.column_names.index("title"), "title", [titles]), folder / "items.parquet")
+    build(load_config(folder / "antiphon.toml"), own_run.run)
+    assert not {"features.image", "features.cf", "taste"} & set(built(own_run.run))
+    kept = [json.loads(path.read_text()) for path in (own_run.run / "features/text.work").glob("shards-*/*.json")]
+    assert min(map(len, kept)) == 1 < max(map(len, kept))
 
 
 @pytest.fixture

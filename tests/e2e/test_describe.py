@@ -83,6 +83,17 @@ def test_a_dry_run_estimates_and_writes_nothing(ask, chat_server, tmp_path):
     assert not (tmp_path / "cache").exists()
 
 
+def test_a_dry_run_needs_no_model_and_no_key(call, tmp_path, project, monkeypatch):
+    """An estimate is what one wants before there is either."""
+    for name in ("ANTIPHON_MODEL", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    config = project(n_items=12)
+    code, printed, err = call("describe", config, "--dry-run", "--cache", tmp_path / "cache")
+    assert code == 0, err
+    assert "12 items, 0 of them done already, 12 to ask for" in printed
+    assert call("describe", config, "--out", tmp_path / "gen.parquet")[0] == 2
+
+
 def test_the_budget_ends_with_its_own_code_and_the_command_goes_on(ask, chat_server, tmp_path):
     """Exit code 3, a complete file, and the second call asks only for the rest."""
     server, out = chat_server(), tmp_path / "gen.parquet"

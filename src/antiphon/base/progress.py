@@ -22,3 +22,10 @@ def bar(name: str, total: int) -> Iterator[Advance]:
 
     with tqdm(total=total, desc=name, leave=False, dynamic_ncols=True, mininterval=0.2) as shown:
         yield shown.update
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: 40 s, 3 min, 2.5 h."""
+    if seconds < 90:
+        return f"{max(1, round(seconds)):,} s"
+    return f"{seconds / 60:,.0f} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"

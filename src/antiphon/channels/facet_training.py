@@ -16,7 +16,7 @@ from antiphon.joint.model import Projection
 Floats = NDArray[np.float32]
 HIDDEN, DIM = 512, 256
 DRAWS = 400_000
-"""Queries that are trained on, each counted as often as it is seen: 15 passes over those of 3,300 items."""
+"""Of queries that are trained on: 15 passes over those of 3,300 items."""
 MAX_EPOCHS, BATCH, RATE = 40, 512, 1e-3
 INPUT_DROPOUT, DROPOUT = 0.1, 0.3
 
@@ -28,6 +28,7 @@ def fit_facets(
     plain: Floats,
     *,
     seed: int = 0,
+    draws: int | None = None,
     progress: Progress = silent,
 ) -> Facets:
     """Learn to read texts as facets.
@@ -35,18 +36,20 @@ def fit_facets(
     `vectors`: (n_queries, in) float32 of the synthetic queries; `labels`: (n_facets, in) of the facets' own words;
     `plain`: (n, in) of texts that ask for none. A facet's vector is a linear map of its label's, so what is learned
     of one facet serves those with like names. The loss is the cross entropy against equal shares of the facets that a
-    query was made of.
+    query was made of. `draws`: queries that are trained on, each counted as often as it is seen; DRAWS where not given.
     """
     nothing = np.full((len(plain), queries.wanted.shape[1]), -1, dtype=np.int32)
     nothing[:, 0] = len(labels)
     wanted = np.concatenate([queries.wanted, nothing])
-    reader = _fit_reader(wanted, np.concatenate([vectors, plain]), labels, seed, progress)
+    reader = _fit_reader(
+        wanted, np.concatenate([vectors, plain]), labels, seed, DRAWS if draws is None else draws, progress
+    )
     bounds, rows = members(queries.bounds, queries.facets, len(queries.names))
     return Facets(reader, queries.names, bounds, rows, len(queries.bounds) - 1)
 
 
 def _fit_reader(
-    wanted: NDArray[np.int32], vectors: Floats, labels: Floats, seed: int, progress: Progress
+    wanted: NDArray[np.int32], vectors: Floats, labels: Floats, seed: int, draws: int, progress: Progress
 ) -> FacetReader:
     torch = runtime.torch()
     torch.manual_seed(seed)
@@ -56,13 +59,13 @@ def _fit_reader(
     names = torch.nn.functional.normalize(torch.from_numpy(np.pad(labels, ((0, 1), (0, 0)))), dim=1)
     targets = torch.from_numpy(wanted.astype(np.int64))
     network = _network(torch, vectors.shape[1], len(names))
-    epochs = int(np.clip(DRAWS // max(1, len(vectors)), 1, MAX_EPOCHS))
+    epochs = int(np.clip(draws // max(1, len(vectors)), 1, MAX_EPOCHS))
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE)
     with progress("learning to read facets", epochs) as advance:
         for epoch in range(epochs):
             for group in optimizer.param_groups:
                 group["lr"] = RATE * (1 - epoch / epochs)
-            order = rng.permutation(len(vectors))[:DRAWS]
+            order = rng.permutation(len(vectors))[:draws]
             for batch in np.array_split(order, max(1, len(order) // BATCH)):
                 rows = torch.from_numpy(batch)
                 loss = _loss(torch, _logits(torch, network, inputs[rows], names), targets[rows])

@@ -62,6 +62,11 @@ class Endpoint:
             )
         return endpoint
 
+    @classmethod
+    def unasked(cls, model: str | None, base_url: str | None, key_env: str | None, **more: Any) -> Endpoint:
+        """An endpoint for estimates: what is not given stays open, and answers that are kept are those of no model."""
+        return cls(model or os.environ.get(MODEL) or "", base_url, key_env or KEY_ENV, **more)
+
 
 _THOUGHT = re.compile(r"^\s*<think>.*?</think>\s*", re.DOTALL)
 """What some models think aloud before they answer."""

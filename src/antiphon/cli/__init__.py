@@ -17,6 +17,7 @@ from antiphon.cli.data import data
 from antiphon.cli.demo import demo
 from antiphon.cli.describe import describe
 from antiphon.cli.evaluate import evaluate
+from antiphon.cli.init import init
 from antiphon.cli.inspect import inspect
 from antiphon.cli.keys import keys
 from antiphon.cli.mcp import mcp
@@ -38,6 +39,7 @@ def cli() -> None:
 
     \b
     antiphon demo                                    a real catalog, a space, some answers
+    antiphon init my-films/                          an antiphon.toml for your files
     antiphon build antiphon.toml --run runs/films    from files to a published space
     antiphon search runs/films "a dark thriller" --where 'year>=1980'
     antiphon serve runs/films                        the page and the HTTP service
@@ -45,8 +47,8 @@ def cli() -> None:
 
 
 for command in (
-    add, build, data, demo, describe, evaluate, inspect, keys, mcp, playlist, queries, recommend, reproduce, search,
-    serve, similar, talk, tune,
+    add, build, data, demo, describe, evaluate, init, inspect, keys, mcp, playlist, queries, recommend, reproduce,
+    search, serve, similar, talk, tune,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -46,7 +46,7 @@ def add(
         vectors=_paths(vectors, "--vectors"),
         media=_paths(media, "--media"),
         replace=replace,
-        progress=progress(),
+        progress=progress(quiet=quiet),
         notify=(lambda _: None) if quiet else note,
     )
     if as_json:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from antiphon.cli.output import hit_lines, note, progress, show
+from antiphon.cli.output import NOTHING_FITS, going_on, hit_lines, note, progress, show
 from antiphon.errors import DataError
 
 PREFERRED = ("movies", "ml-latest-small")
@@ -19,18 +19,17 @@ SHOWN = 5
 @click.option(
     "--from", "folder", type=click.Path(path_type=Path), help="Folder of data sets; ANTIPHON_DATA where not given."
 )
-@click.option(
-    "--run", type=click.Path(path_type=Path), default=Path("runs/demo"), show_default=True, help="Folder of the run."
-)
+@click.option("--run", type=click.Path(path_type=Path), help="Folder of the run; runs/demo-DATASET where not given.")
 @click.option("--no-serve", is_flag=True, help="Print three conversations, and end.")
 @click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="Of the page; 0: any.")
-def demo(dataset: str | None, folder: Path | None, run: Path, no_serve: bool, port: int) -> None:
+def demo(dataset: str | None, folder: Path | None, run: Path | None, no_serve: bool, port: int) -> None:
     """Build a space from real data, and open the page over it with three conversations to click."""
     from antiphon.config.load import load_config
     from antiphon.run.build import build
 
-    project = _project(dataset, folder, run)
-    build(load_config(project), run, progress=progress(), notify=note)
+    run, project = _project(dataset, folder, run)
+    with going_on():
+        build(load_config(project), run, progress=progress(), notify=note)
     if no_serve:
         _talk(run)
     else:
@@ -38,25 +37,33 @@ def demo(dataset: str | None, folder: Path | None, run: Path, no_serve: bool, po
 
 
 def _talk(run: Path) -> None:
-    """Three conversations, each a request and what is said next, with the first answers to each."""
+    """Three conversations, each a request and what is said next: what was understood, and the first answers."""
     from antiphon.serve.examples import conversations
+    from antiphon.space.evidence import matching_words, nothing_fits
     from antiphon.space.space import load
+    from antiphon.talk.reader import Reader
     from antiphon.talk.refine import answer, refine
     from antiphon.talk.vocabulary import Vocabulary
-    from antiphon.talk.wish import Wish
 
     space = load(run)
     words = Vocabulary.of(space)
+    reader = Reader.of(space, words)
     for conversation in conversations(words):
-        wish, shown = Wish(), list[str]()
+        reading = reader.read(conversation["text"])
+        wish, says, shown = reading.wish, list(reading.says), list[str]()
         for said in (conversation["text"], *conversation["then"]):
-            wish = refine(space, wish, said, shown, vocabulary=words).wish
+            if said != conversation["text"]:
+                step = refine(space, wish, said, shown, vocabulary=words)
+                wish, says = step.wish, [change.says for change in step.changes]
             hits = answer(space, wish, k=SHOWN, explain=True)
             shown = [hit.item_id for hit in hits]
             show(f"\n> {said}")
-            show("\n".join(hit_lines(hits)))
+            show(f"  understood: {'; '.join(says) or 'the words as they are'}")
+            if wish.text and nothing_fits(space, wish.text):
+                show(NOTHING_FITS)
+            show("\n".join(hit_lines(hits, matching_words(space, wish.text or "", shown))))
         click.echo("\n" + "-" * 72)
-    click.echo(f'\nAsk it yourself: antiphon search {run} "something slow and beautiful" --where "year<1980"')
+    click.echo(f'\nAsk it yourself: antiphon search {run} "something slow and beautiful" --explain')
     click.echo(f"With the page:   antiphon serve {run}")
 
 
@@ -78,24 +85,27 @@ def _serve(run: Path, port: int) -> None:
     run_service(run, settings, "127.0.0.1", port, tools=False, quiet=True, ready=ready)
 
 
-def _project(dataset: str | None, folder: Path | None, run: Path) -> Path:
+def _project(dataset: str | None, folder: Path | None, run: Path | None) -> tuple[Path, Path]:
+    """The run's folder, one for each data set, and the configuration of the first data set that can be had."""
     from antiphon.base.registry import find
     from antiphon.datasets.base import Dataset
 
     for name in PREFERRED if dataset is None else (dataset,):
         known: Dataset = find("antiphon.datasets", name)
         try:
-            path = known.make_project(run / "project", folder, progress())
+            root = run or Path(f"runs/demo-{name}")
+            path = known.make_project(root / "project", folder, progress())
         except DataError as error:
             if dataset is not None:
                 raise
             note(f"{name}: {error}")
             continue
         note(f"data set {name}. Licence: {known.licence}")
-        return path
+        return root, path
     note("=" * 100)
     note("NO REAL DATA COULD BE HAD: this demo runs on a GENERATED catalog of films that do not exist.")
     note("Name a folder of data sets with --from, or set ANTIPHON_DATA, to see the real thing.")
     note("=" * 100)
     generated: Dataset = find("antiphon.datasets", "generated")
-    return generated.make_project(run / "project", None, progress())
+    root = run or Path("runs/demo-generated")
+    return root, generated.make_project(root / "project", None, progress())

@@ -62,15 +62,18 @@ def describe(
     """
     from antiphon.config.load import load_config
     from antiphon.data.reading import read_catalog
+    from antiphon.describe.automatic import with_description
     from antiphon.describe.descriptions import save_written
     from antiphon.describe.template import fill_template
 
     config = load_config(configuration, overrides)
+    catalog = read_catalog(config.catalog)
+    config = with_description(config, catalog)
     target = out or config.describe.gen_file
     if target is None and not dry_run:
         raise ConfigError("there is no file to write to; give --out FILE, or set describe.gen_file.")
-    writer = _writer(config, options)
-    items = read_catalog(config.catalog).items.slice(0, limit)
+    writer = _writer(config, options, dry_run=dry_run)
+    items = catalog.items.slice(0, limit)
     ids, titles = items["item_id"].to_pylist(), items["title"].to_pylist()
     templates = fill_template(items, config.describe)
     if dry_run:
@@ -89,7 +92,7 @@ def describe(
         raise SystemExit(UNFINISHED)
 
 
-def _writer(config: Config, options: dict[str, Any]) -> Writer:
+def _writer(config: Config, options: dict[str, Any], *, dry_run: bool) -> Writer:
     from antiphon.chat.prompt import load_prompt
     from antiphon.describe.writer import Style, Writer
 
@@ -105,7 +108,7 @@ def _writer(config: Config, options: dict[str, Any]) -> Writer:
         options.pop("answer_tokens"),
     )  # fmt: skip
     workers = options.pop("workers")
-    return Writer(make_chat(options), style, workers, watched())
+    return Writer(make_chat(options, asks=not dry_run), style, workers, watched())
 
 
 def _show_estimate(writer: Writer, titles: list[str], templates: list[str], *, as_json: bool) -> None:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from antiphon.base.progress import Advance, Progress, bar
+from antiphon.base.progress import Progress, bar
 from antiphon.base.runtime import cache_folder
 from antiphon.chat.endpoint import BASE_URL, KEY_ENV, MODEL, Chat, Endpoint
 from antiphon.chat.ledger import Answers, Budget
 from antiphon.chat.pace import Pace
-from antiphon.cli.output import note
+from antiphon.cli.output import lines
 
 Command = Callable[..., Any]
 UNFINISHED = 3
@@ -64,14 +62,17 @@ def work_options(command: Command) -> Command:
     )  # fmt: skip
 
 
-def make_chat(options: dict[str, Any]) -> Chat:
+def make_chat(options: dict[str, Any], *, asks: bool = True) -> Chat:
     """A chat from the options above; takes them out of `options`, but for the number of workers.
+
+    `asks`: whether anything is asked; an estimate needs neither a model nor a key.
 
     Raises:
         ConfigError: no model, no key, or a budget of money without prices.
     """
     given = {name: options.pop(name, None) for name in NAMES if name != "workers"}
-    endpoint = Endpoint.of(
+    make = Endpoint.of if asks else Endpoint.unasked
+    endpoint = make(
         given["model"], given["base_url"], given["key_env"],
         timeout=given["timeout"] or 120.0, retries=6 if given["retries"] is None else given["retries"],
     )  # fmt: skip
@@ -83,26 +84,6 @@ def make_chat(options: dict[str, Any]) -> Chat:
 def watched() -> Progress:
     """Progress with the time left: a bar where a person watches, else a line now and then."""
     return bar if sys.stderr.isatty() else lines
-
-
-@contextmanager
-def lines(
-    name: str, total: int, *, every: float = 30.0, clock: Callable[[], float] = time.monotonic
-) -> Iterator[Advance]:
-    """Progress as lines on standard error, not more than one in `every` seconds: for logs of long work."""
-    start = last = clock()
-    done = 0
-
-    def advance(count: int) -> None:
-        nonlocal done, last
-        done += count
-        now = clock()
-        if now - last >= every:
-            last = now
-            left = (now - start) / done * (total - done)
-            note(f"{name}: {done:,} of {total:,}, about {left / 60:,.0f} min left")
-
-    yield advance
 
 
 def _with(command: Command, *options: Command) -> Command:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from antiphon.cli.options import json_option, request_options
-from antiphon.cli.output import document, hit_document, hit_lines, note, show
+from antiphon.cli.output import NOTHING_FITS, document, hit_document, hit_lines, note, show
 from antiphon.errors import ConfigError, QueryError
 from antiphon.query.parts import ABOUT
 
@@ -69,6 +69,7 @@ def _answer(
     run: Path, *, as_json: bool, where: tuple[str, ...], weights: tuple[str, ...] = (), understand: str | None = None,
     **request: Any,
 ) -> None:  # fmt: skip
+    from antiphon.space.evidence import matching_words, nothing_fits
     from antiphon.space.space import load
 
     if request["text"] is not None and not request["text"].strip():
@@ -91,7 +92,12 @@ def _answer(
         says = [*said, *(one.says for one in read)]
         if says or understand is not None:
             note(f"understood: {'; '.join(says) or 'only the words'}")
-        show("\n".join(hit_lines(hits)))
+        text = request["text"]
+        alone = not any(request.get(part) for part in ("image", "audio", "likes", "user", "history"))
+        if text is not None and alone and nothing_fits(space, text):
+            note(NOTHING_FITS)
+        shown = [hit.item_id for hit in hits] if text is not None and request["explain"] else []
+        show("\n".join(hit_lines(hits, matching_words(space, text or "", shown))))
 
 
 def _read(space: Space, request: Mapping[str, Any]) -> list[Read]:

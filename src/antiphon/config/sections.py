@@ -6,6 +6,7 @@ beside `name` and `encoder` is checked by that encoder's own options.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -34,6 +35,27 @@ class FieldConfig(Section):
     type: FieldType
     column: str | None = Field(None, description="column of the items file; the field's own name where not given")
     separator: str | None = Field(None, description="splits a text column into a list, such as '|'")
+    pattern: str | None = Field(None, description="a regular expression; its first group is the value")
+    format: str | None = Field(None, description="of dates, such as '%d/%m/%Y'; found out where not given")
+    missing: Sequence[str] = Field((), description="words that stand for no value, such as 'unknown'")
+    on_error: Literal["refuse", "null"] = Field("refuse", description="null: a cell that does not fit is left empty")
+
+    @field_validator("pattern")
+    @classmethod
+    def _pattern_has_a_group(cls, value: str | None) -> str | None:
+        try:
+            groups = 1 if value is None else re.compile(value).groups
+        except re.error as error:
+            raise ValueError(f"this is no regular expression ({error})") from error
+        if groups != 1:
+            raise ValueError(f"the pattern has {groups} groups, expected one in parentheses: it is the value")
+        return value
+
+    @model_validator(mode="after")
+    def _format_is_of_dates(self) -> FieldConfig:
+        if self.format is not None and self.type != "date":
+            raise ValueError(f'a format is of dates, but the type is {self.type!r}; use type = "date"')
+        return self
 
     @model_validator(mode="after")
     def _separator_makes_a_list(self) -> FieldConfig:
@@ -53,6 +75,7 @@ class InteractionsConfig(Section):
         None, description="a filter over the table's columns, such as 'rating>3'; all where not given"
     )
     weight_transform: Literal["none", "log"] = Field("none", description="log: weights become log(1 + weight)")
+    on_error: Literal["refuse", "drop"] = Field("refuse", description="drop: rows whose numbers do not fit")
 
     @model_validator(mode="before")
     @classmethod
@@ -77,14 +100,26 @@ class MediaConfig(Section):
         return value
 
 
+class ListConfig(Section):
+    """[catalog.lists.NAME]: a column of the items, gathered from a file with a row per item and value.
+
+    The values of an item come most frequent first, and their numbers stand in the column NAME_counts.
+    """
+
+    file: Path
+    item_id: str = "item_id"
+    column: str = Field(description="column of that file with the values")
+
+
 class CatalogConfig(Section):
     """[catalog]: where the items are and which column is what."""
 
     items: Path
-    item_id: str = "item_id"
+    item_id: str | None = Field(None, description="item_id where not given; a file without it has its titles as ids")
     title: str | None = Field(None, description="column with the title; item_id where not given")
     keep: str | None = Field(None, description="a filter over the file's columns, such as 'core=true'")
     fields: Mapping[str, FieldConfig] = Field(default_factory=dict)
+    lists: Mapping[str, ListConfig] = Field(default_factory=dict)
     interactions: InteractionsConfig | None = None
     media: Mapping[str, MediaConfig] = Field(default_factory=dict)
     duplicates: Literal["refuse", "drop"] = Field("refuse", description="items with an id that was there before")
@@ -92,7 +127,7 @@ class CatalogConfig(Section):
         "drop", description="interactions with an item that is not in the catalog"
     )
 
-    @field_validator("fields", "media")
+    @field_validator("fields", "lists", "media")
     @classmethod
     def _names_can_be_written(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
         for name in value:
@@ -254,12 +289,22 @@ PAPER: Mapping[str, Mapping[str, Any]] = {
 """What `preset = "paper"` sets where the file does not: the paper's model and use, without additions."""
 
 
+QUICK: Mapping[str, Mapping[str, Any]] = {
+    "synthetic": {"per_item": 1},
+    "train": {"epochs": 8},
+    "space": {"taste_trials": 1, "rerank": False},
+}
+"""What `quick = true` sets, whatever the file says; practice and the reader of facets learn from fewer requests."""
+QUICK_ENCODERS: Mapping[str, Mapping[str, Any]] = {"als": {"trials": 1}}
+
+
 class Config(Section):
     """A whole antiphon.toml."""
 
     name: str = "antiphon"
     seed: int = Field(0, ge=0)
     preset: Literal["default", "paper"] = "default"
+    quick: bool = Field(False, description="a first space soon: fewer requests and settings are learned from")
     catalog: CatalogConfig
     split: SplitConfig = SplitConfig()
     describe: DescribeConfig = DescribeConfig()
@@ -278,6 +323,19 @@ class Config(Section):
             return raw
         filled = {name: {**values, **raw.get(name, {})} for name, values in PAPER.items()}
         return {**raw, **filled}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_quick(cls, raw: Any) -> Any:
+        """What `quick` changes goes before what the file says: it is asked for on the way, with --quick."""
+        if not isinstance(raw, Mapping) or raw.get("quick") is not True:
+            return raw
+        hurried = [
+            {**item, **QUICK_ENCODERS.get(str(item.get("encoder")), {})} if isinstance(item, Mapping) else item
+            for item in raw.get("modalities") or ()
+        ]
+        filled = {name: {**raw.get(name, {}), **values} for name, values in QUICK.items()}
+        return {**raw, **filled, **({"modalities": hurried} if hurried else {})}
 
     @model_validator(mode="after")
     def _facets_are_fields(self) -> Config:

@@ -17,9 +17,12 @@ from antiphon.data.catalog import Catalog, Finding, Media
 from antiphon.data.reading import media_sizes, read_catalog
 from antiphon.data.tables import read_file
 from antiphon.errors import DataError
+from antiphon.query.columns import is_list, is_text, split_words
 
 Rows = NDArray[np.int64]
 N_EXAMPLES = 3
+SEPARATOR = "|"
+"""Between the values of a list in a text, where the configuration names none."""
 
 
 @dataclass(frozen=True)
@@ -48,16 +51,22 @@ def read_added(config: CatalogConfig, files: Sequence[Path], old: Catalog) -> Ca
         if twice:
             raise DataError(f"{file}: the item {twice[0]!r} is in another of the files as well; leave one of them out.")
         seen |= set(catalog.item_ids)
-        items.append(_like(catalog.items, old.items, file))
-        fields.append(_like(catalog.fields, old.fields, file))
+        items.append(_like(catalog.items, old.items, file, _separators(config, old, read_file(file))))
+        fields.append(_like(catalog.fields, old.fields, file, {}))
     report = tuple(finding for catalog in found for finding in catalog.report)
     return Catalog(_stacked(items), _stacked(fields), old.field_types, report=report)
 
 
 def _read(config: CatalogConfig, file: Path, old: Catalog) -> Catalog:
     """The items of one file; fields whose column it lacks are left out, and are counted."""
-    there = set(read_file(file).column_names)
-    fields = {name: field for name, field in config.fields.items() if (field.column or name) in there}
+    table = read_file(file)
+    there = {*table.column_names, *config.lists}
+    separators = _separators(config, old, table)
+    fields = {
+        name: field.model_copy(update={"separator": separators.get(field.column or name)})
+        for name, field in config.fields.items()
+        if (field.column or name) in there
+    }
     settings = {"items": file, "interactions": None, "media": {}, "fields": fields}
     found = read_catalog(config.model_copy(update=settings))
     lacking = [name for name in old.items.column_names if name not in found.items.column_names]
@@ -114,7 +123,27 @@ def media_of(config: CatalogConfig, item_ids: Sequence[str], paths: Mapping[str,
     return found
 
 
-def _like(table: pa.Table, other: pa.Table, file: Path) -> pa.Table:
+def _separators(config: CatalogConfig, old: Catalog, table: pa.Table) -> dict[str, str]:
+    """Columns of lists, and what separates their values where a file has them as text.
+
+    A catalog of JSONL or parquet names no separator: "|" then, or ";" where no value has the former.
+    """
+    named = {field.column or name: field.separator for name, field in config.fields.items() if field.type == "list"}
+    lists = {field.name for field in old.items.schema if is_list(field.type)}
+    return {
+        name: named.get(name) or _likely(table[name] if name in table.column_names else None)
+        for name in sorted({*named, *lists})
+    }
+
+
+def _likely(values: pa.ChunkedArray | None) -> str:
+    if values is None or not is_text(values.type):
+        return SEPARATOR
+    texts = [text for text in values.to_pylist() if text]
+    return next((sign for sign in (SEPARATOR, ";") if any(sign in text for text in texts)), SEPARATOR)
+
+
+def _like(table: pa.Table, other: pa.Table, file: Path, separators: Mapping[str, str]) -> pa.Table:
     """The columns of `other`, in its types; null where the table has no such column."""
     columns = {}
     for field in other.schema:
@@ -122,6 +151,8 @@ def _like(table: pa.Table, other: pa.Table, file: Path) -> pa.Table:
             columns[field.name] = pa.nulls(table.num_rows, field.type)
             continue
         values = table[field.name]
+        if is_list(field.type) and not is_list(values.type):
+            values = split_words(pc.cast(values, pa.string()), separators.get(field.name, SEPARATOR))
         try:
             columns[field.name] = values if pa.types.is_null(field.type) else values.cast(field.type)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:

@@ -12,12 +12,14 @@ from pathlib import Path
 
 from antiphon.base import runtime, storage
 from antiphon.base.layout import RunLayout
-from antiphon.base.progress import Progress, silent
+from antiphon.base.progress import Progress, duration, silent
 from antiphon.config.sections import Config
 from antiphon.data.catalog import Catalog
 from antiphon.data.reading import read_catalog
+from antiphon.describe.automatic import with_description
 from antiphon.encoders.base import make_encoder
 from antiphon.errors import RunError
+from antiphon.run.estimate import expected_seconds
 from antiphon.run.publish import settle
 from antiphon.run.stage import Job, Notify, Stage, is_current, recorded, run_stages
 from antiphon.run.stages import (
@@ -52,8 +54,14 @@ def build(config: Config, run: Path, *, progress: Progress = silent, notify: Not
     # Everything that can be refused without writing is refused before the folder is made.
     stages = stages_of(config, read)
     job = Job(config, layout, progress, notify, recorded(layout))
-    if not is_current(job, "catalog", stages[0].fingerprint(job)):
+    current = is_current(job, "catalog", stages[0].fingerprint(job))
+    if not current:
         read()
+    if "describe" not in config.model_fields_set:
+        config = with_description(config, Catalog.load(layout.catalog) if current else read())
+        stages = stages_of(config, read)
+    if "publish" not in job.before:
+        notify(f"a first build: about {duration(expected_seconds(config, read()))} on this machine where it is idle")
     with storage.locked(layout.root, layout.lock):
         settle(layout)
         try:

@@ -137,7 +137,7 @@ def gate_of(
                     scores.append(line)
                     answers.append(right)
             advance(len(part))
-    return fit_gate(np.stack(facts), scores, answers, seed=seed) if scores else None
+    return fit_gate(np.stack(facts), scores, answers, seed=seed, progress=progress) if scores else None
 
 
 def beside_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from antiphon.data.catalog import Finding
 from antiphon.data.descriptions import Descriptions
 from antiphon.encoders.files import read_findings
 from antiphon.errors import RunError
+from antiphon.joint.model import JointModel
 from antiphon.run.stage import recorded
 
 
@@ -24,15 +26,16 @@ def inspect_run(path: Path) -> dict[str, Any]:
     """
     run = RunLayout(path)
     if not run.manifest.is_file():
-        raise RunError(f"there is no run at {path}; build one with: antiphon build antiphon.toml --run {path}")
+        raise RunError(f"there is no run at {path}. {what_there_is(path)}")
     if not run.current.is_file():
         raise RunError(
-            f"{path} has no published space yet; finish its build with: antiphon build antiphon.toml --run {path}"
+            f"{path} has no published space yet; its build was not finished. The same `antiphon build` goes on."
         )
     stages = list(recorded(run).values())
     space = versions.manifest_of(versions.current(run))
     features = {name: storage.read_json(run.features / f"{name}.json") for name in space["order"]}
     findings = _findings(run, space)
+    shares = _shares(run, space["order"])
     return {
         "name": tomllib.loads(run.config.read_text(encoding="utf-8"))["name"],
         "space_id": space["space_id"],
@@ -40,13 +43,35 @@ def inspect_run(path: Path) -> dict[str, Any]:
         "n_searchable": space["n_searchable"],
         "dim": space["dim"],
         "modalities": {
-            name: {"dim": features[name]["dim"], "coverage": space["modalities"][name]["coverage"]}
+            name: {
+                "dim": features[name]["dim"],
+                "coverage": space["modalities"][name]["coverage"],
+                "weight": shares[name],
+            }
             for name in space["order"]
         },
         "stages": [{"name": stage.name, "seconds": stage.seconds, "status": stage.status} for stage in stages],
         "dropped": {finding.kind: finding.count for finding in findings},
         "findings": [finding.sentence() for finding in findings],
     }
+
+
+def _shares(run: RunLayout, modalities: Sequence[str]) -> dict[str, float]:
+    """The learned weight of each modality in an item's vector; they sum to 1."""
+    model = JointModel.load(run.model)
+    weights = {name: model.weight(name) for name in modalities}
+    return {name: weight / sum(weights.values()) for name, weight in weights.items()}
+
+
+def what_there_is(path: Path) -> str:
+    """What may have been meant where a folder is no run: runs that there are, else how one is made."""
+    places = [
+        folder for near in (path, path.parent, Path("runs")) if near.is_dir() for folder in sorted(near.iterdir())
+    ]
+    runs = [str(folder) for folder in dict.fromkeys(places) if RunLayout(folder).current.is_file()]
+    if runs:
+        return f"Runs here: {', '.join(runs[:5])}."
+    return "`antiphon init FILES` writes a configuration for your files, and `antiphon build` makes a run of it."
 
 
 def _findings(run: RunLayout, space: dict[str, Any]) -> list[Finding]:

@@ -21,6 +21,7 @@ from antiphon.serve.live import Live
 from antiphon.serve.metrics import Metrics
 from antiphon.serve.requests import Interpret
 from antiphon.serve.settings import Settings
+from antiphon.serve.swagger import add_docs
 from antiphon.serve.tracing import Traced, Tracing
 from antiphon.space.space import Space
 from antiphon.talk.reader import Reader
@@ -72,7 +73,7 @@ def make_app(
         version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
-        docs_url=None,  # its page loads scripts from elsewhere
+        docs_url=None,  # its page loads scripts from elsewhere; `swagger` has its own
         redoc_url=None,
         openapi_url="/openapi.json",
         responses={
@@ -86,6 +87,7 @@ def make_app(
     app.include_router(operate.make_router(live))
     if tool_app is not None:
         app.router.routes.extend(tool_app.router.routes)
+    add_docs(app)
     if settings.page:
         _serve_page(app)
     app.add_middleware(Bodies)
@@ -127,6 +129,7 @@ _PROBLEMS = {
     403: "The API key may not do this.",
     404: "There is no such item, user or page.",
     413: "The body is too large.",
+    415: "The body is no JSON, or does not say that it is.",
     422: "The request does not have the expected form.",
     429: "The API key, or the address, asks too often.",
     503: "The service is busy or stopping.",

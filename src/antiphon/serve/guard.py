@@ -22,6 +22,8 @@ from antiphon.serve.problems import problem
 from antiphon.serve.rates import Rates
 from antiphon.serve.requestid import HEADER, request_id
 from antiphon.serve.settings import Settings
+from antiphon.serve.swagger import CSP as DOCS_CSP
+from antiphon.serve.swagger import PATH as DOCS
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -46,6 +48,8 @@ HEADERS = [
     (b"permissions-policy", b"camera=(), microphone=(self), geolocation=()"),
 ]
 
+DOCS_HEADERS = [(b"content-security-policy", DOCS_CSP.encode()), *HEADERS[1:]]
+
 
 class Guard:
     """Lets a request through to the application, or answers it with a problem. `long`: paths that take files."""
@@ -67,7 +71,11 @@ class Guard:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 status[0] = message["status"]
-                message["headers"] = [*message.get("headers", ()), *HEADERS, (HEADER, state["request_id"].encode())]
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    *(DOCS_HEADERS if scope["path"] == DOCS else HEADERS),
+                    (HEADER, state["request_id"].encode()),
+                ]
             await send(message)
 
         try:

@@ -19,7 +19,7 @@ from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from antiphon._version import __version__
-from antiphon.errors import AntiphonError, QueryError
+from antiphon.errors import AntiphonError, QueryError, UnknownIdError, nearest
 from antiphon.playlist import PlaylistRequest, make_playlist
 from antiphon.query.columns import words_of
 from antiphon.query.hits import Hit, plain
@@ -159,6 +159,8 @@ def _add_answers(server: MCPServer, current: Current) -> None:
             )
             request = PlaylistRequest(query, length=length, max_per=max_per)
             made = make_playlist(current().space, request)
+            if not made.entries:
+                raise QueryError(f"no list can be made: {made.short or 'nothing passes the filter'}")
             return {"items": [_short(hit) for hit in made.entries], "note": made.short}
 
         return _said(work)
@@ -176,7 +178,14 @@ def _add_lookups(server: MCPServer, current: Current) -> None:
             served = current()
             if item_id is not None:
                 return {"items": [_card(served, served.row(item_id))]}
-            return {"items": [_card(served, row) for row in served.vocabulary.complete(title or "", 8)]}
+            if not title or not title.strip():
+                raise QueryError("give an item_id, or a part of a title.")
+            rows = served.vocabulary.complete(title, 8)
+            if not rows:
+                raise UnknownIdError(
+                    f"no title has {title!r}; try another part of it, or `search` for what it is about."
+                )
+            return {"items": [_card(served, row) for row in rows]}
 
         return _said(work)
 
@@ -188,7 +197,13 @@ def _add_lookups(server: MCPServer, current: Current) -> None:
         """List the fields that filters may use, with their most frequent values or their range, and counts."""
 
         def work() -> dict[str, Any]:
-            counted = count_facets(current(), Ask(Wish()), where, 12 if field is None else 60)
+            served = current()
+            known = served.space.field_types
+            if field is not None and field not in known:
+                raise QueryError(f"there is no field {field!r}; {nearest(field, known)}")
+            counted = count_facets(served, Ask(Wish()), where, 12 if field is None else 60)
+            if not counted["n_items"]:
+                raise QueryError(f"nothing passes the filter {where!r}; loosen it.")
             shown = [_facet(facet) for facet in counted["facets"] if field in (None, facet["field"])]
             return {"n_items": counted["n_items"], "facets": shown}
 
@@ -209,7 +224,10 @@ def _hits(served: Served, ask: Ask, where: str | None) -> dict[str, Any]:
             return {"items": [_short(hit) for hit in hits], **({"understood": read} if read else {})}
         loosen = served.facets.loosen(asked.where)
         hint = [f"without {part['filter']!r}: {part['would_match']} items" for part in loosen]
-        return {"items": [], "note": f"Nothing passes the filter. {'; '.join(hint)}"}
+        if where is None:
+            raise QueryError("there are no more items that could be an answer; ask for fewer things at once.")
+        costs = f": {'; '.join(hint)}" if hint else ""
+        raise QueryError(f"nothing passes the filter {where!r}; loosen it{costs}.")
 
     return _said(work)
 

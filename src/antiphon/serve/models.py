@@ -10,6 +10,8 @@ from antiphon.playlist.request import MAX_LENGTH
 from antiphon.query.parts import ABOUT, MAX_ITEMS, MAX_K, MAX_TEXT, MAX_TURNS
 from antiphon.talk.wish import MAX_WORDS
 
+MAX_REQUESTS = 64
+"""Of a batch."""
 Id = Annotated[str, Field(max_length=500)]
 Ids = Annotated[list[Id], Field(max_length=MAX_ITEMS)]
 Phrases = Annotated[list[Annotated[str, Field(min_length=1, max_length=500)]], Field(max_length=MAX_WORDS)]
@@ -60,6 +62,19 @@ class SearchBody(Asking):
     k: Annotated[int, Field(ge=1, le=MAX_K, description=ABOUT["k"])] = 10
     offset: Annotated[int, Field(ge=0, le=MAX_K, description=ABOUT["offset"])] = 0
     explain: Annotated[bool, Field(description=ABOUT["explain"])] = False
+    fields: Annotated[
+        list[Annotated[str, Field(max_length=200)]] | None,
+        Field(max_length=100, description="The fields that each answer has; all where not given, none for []."),
+    ] = None
+
+
+class BatchBody(Body):
+    """Several searches, answered together."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"requests": [{"text": "a quiet drama", "k": 3}]}]}
+    )
+    requests: Annotated[list[SearchBody], Field(min_length=1, max_length=MAX_REQUESTS)]
 
 
 class WhyBody(Asking):

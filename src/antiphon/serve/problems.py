@@ -49,6 +49,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
+        kind = request.headers.get("content-type", "")
+        if request.method == "POST" and "json" not in kind.lower():
+            sent = f"with the Content-Type {kind.partition(';')[0]!r}" if kind else "without a Content-Type"
+            return problem(415, f"the body came {sent}; send JSON, with the header `Content-Type: application/json`.")
         errors = [{"where": ".".join(map(str, item["loc"])), "what": item["msg"]} for item in error.errors()]
         said = "; ".join(f"{item['where']}: {item['what']}" for item in errors[:3])
         return problem(422, f"the request does not have the expected form: {said}.", errors=errors[:20])

@@ -47,9 +47,11 @@ def ask_of(
     if not may_be_empty and wish.empty and not turns and body.user is None and not body.history and not files:
         raise QueryError("the request is empty; give a text, likes, dislikes, a user or a history.")
     explain = getattr(body, "explain", False)
+    fields = getattr(body, "fields", None)
+    kept = None if fields is None else tuple(dict.fromkeys(fields))
     return Ask(
         wish, where_of(body.where), body.user, tuple(body.history), k, offset, explain, turns=turns,
-        literal=tuple(body.literal), **(files or {}),
+        literal=tuple(body.literal), fields=kept, **(files or {}),
     )  # fmt: skip
 
 

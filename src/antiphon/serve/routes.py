@@ -11,12 +11,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from antiphon.errors import AntiphonError, QueryError, nearest
 from antiphon.playlist import FORMATS, Playlist, PlaylistRequest, Tradeoff, export, make_playlist, reorder
 from antiphon.playlist.make import as_given
 from antiphon.serve import requests, uploads, why
 from antiphon.serve.live import Live
 from antiphon.serve.metrics import Metrics
 from antiphon.serve.models import (
+    BatchBody,
     OrderBody,
     PlaylistBody,
     RefineBody,
@@ -26,7 +28,7 @@ from antiphon.serve.models import (
     Understood,
     WhyBody,
 )
-from antiphon.serve.problems import OverloadError
+from antiphon.serve.problems import OverloadError, of_error
 from antiphon.serve.served import Answer, Ask, Served
 from antiphon.serve.settings import Settings
 from antiphon.talk.conversation import reply
@@ -64,17 +66,56 @@ def make_router(
 
 async def _answered(live: Live, metrics: Metrics, ask: Ask) -> Response:
     served, start = live.served, time.perf_counter()
+    _check_fields(served, ask)
     answer = await live.batcher.submit(ask)
-    return _hits(served, metrics, answer, start)
+    return _hits(served, metrics, ask, answer, start)
 
 
-def _hits(served: Served, metrics: Metrics, answer: Answer, start: float) -> Response:
+def _check_fields(served: Served, ask: Ask) -> None:
+    """Refuse fields that the catalog does not have."""
+    for name in ask.fields or ():
+        if name not in served.space.field_types:
+            raise QueryError(f"fields: there is no field {name!r}; {nearest(name, served.space.field_types)}")
+
+
+async def _one_of_many(live: Live, metrics: Metrics, body: SearchBody, settings: Settings) -> str:
+    """A request of a batch as JSON text: its hits, or the problem that it has."""
+    try:
+        ask = requests.ask_of(body, settings)
+        _check_fields(live.served, ask)
+        answer = await live.batcher.submit(ask)
+    except AntiphonError as error:
+        return bytes(of_error(error).body).decode()
+    metrics.results.observe(answer.n_hits)
+    return f'{{"hits":{answer.hits},"next_offset":{_next(ask, answer)}}}'
+
+
+def _next(ask: Ask, answer: Answer) -> str:
+    """Where the next page begins; null where this one is not full."""
+    return str(ask.offset + ask.k) if answer.n_hits == ask.k else "null"
+
+
+def _hits(served: Served, metrics: Metrics, ask: Ask, answer: Answer, start: float) -> Response:
     metrics.results.observe(answer.n_hits)
     took = (time.perf_counter() - start) * 1000
     parts = {"read": answer.read, "loosen": answer.loosen}
     more = "".join(f',"{name}":{json.dumps(part, ensure_ascii=False)}' for name, part in parts.items() if part)
-    text = f'{{"space_id":"{served.space.space_id}","took_ms":{took:.2f},"hits":{answer.hits}{more}}}'
-    return Response(text.encode(), media_type=JSON)
+    head = f'{{"space_id":"{served.space.space_id}","took_ms":{took:.2f}'
+    text = f'{head},"hits":{answer.hits},"next_offset":{_next(ask, answer)}'
+    return Response(f"{text}{more}}}".encode(), media_type=JSON)
+
+
+def _tagged(served: Served) -> dict[str, str]:
+    """Headers that let a client keep an answer for as long as the space is the same."""
+    return {"etag": f'"{served.space.space_id}"', "cache-control": "private, no-cache"}
+
+
+def _unchanged(served: Served, request: Request) -> Response | None:
+    """304 where the client has the answer of this space."""
+    headers = _tagged(served)
+    if request.headers.get("if-none-match") != headers["etag"]:
+        return None
+    return Response(status_code=304, headers=headers)
 
 
 def _add_searches(router: APIRouter, live: Live, metrics: Metrics, settings: Settings) -> None:
@@ -84,6 +125,15 @@ def _add_searches(router: APIRouter, live: Live, metrics: Metrics, settings: Set
         ask = requests.ask_of(body, settings)
         request.state.asked = {"text": body.text, "likes": body.likes, "history": body.history}
         return await _answered(live, metrics, ask)
+
+    @router.post("/v1/search/batch", tags=["search"])
+    async def search_batch(body: BatchBody) -> Response:
+        """Answer several requests at once; each has its hits, or the problem that it has alone."""
+        served, start = live.served, time.perf_counter()
+        found = await asyncio.gather(*(_one_of_many(live, metrics, one, settings) for one in body.requests))
+        took = (time.perf_counter() - start) * 1000
+        text = f'{{"space_id":"{served.space.space_id}","took_ms":{took:.2f},"answers":[{",".join(found)}]}}'
+        return Response(text.encode(), media_type=JSON)
 
     @router.post("/v1/recommend", tags=["search"])
     async def recommend(body: SearchBody, request: Request) -> Response:
@@ -117,7 +167,7 @@ def _add_uploads(router: APIRouter, live: Live, metrics: Metrics, settings: Sett
                 answer = (await asyncio.to_thread(served.answer, [ask]))[0]
         if isinstance(answer, Exception):
             raise answer
-        return _hits(served, metrics, answer, start)
+        return _hits(served, metrics, ask, answer, start)
 
 
 def _add_items(router: APIRouter, live: Live, metrics: Metrics, settings: Settings) -> None:
@@ -128,15 +178,7 @@ def _add_items(router: APIRouter, live: Live, metrics: Metrics, settings: Settin
         rows = await asyncio.to_thread(served.vocabulary.complete, q, k)
         return as_json({"items": [served.item(row) for row in rows]})
 
-    @router.get("/v1/items/{item_id}", tags=["items"])
-    async def item(item_id: ItemId) -> Response:
-        """One item: title, fields, and the modalities that it has."""
-        served = live.served
-        row = served.row(item_id)
-        present = dict(zip(served.space.modalities, served.space.present[:, row].tolist(), strict=True))
-        return as_json({**served.item(row), "modalities": present})
-
-    @router.get("/v1/items/{item_id}/similar", tags=["items"])
+    @router.get("/v1/items/{item_id:path}/similar", tags=["items"])
     async def similar(item_id: ItemId, k: K = 10, where: WhereText = None, explain: bool = False) -> Response:
         """Items like one item, best first."""
         live.served.row(item_id)
@@ -144,7 +186,7 @@ def _add_items(router: APIRouter, live: Live, metrics: Metrics, settings: Settin
         return await _answered(live, metrics, requests.ask_of(body, settings))
 
     @router.get(
-        "/v1/items/{item_id}/image",
+        "/v1/items/{item_id:path}/image",
         tags=["items"],
         response_class=Response,
         responses={200: {"content": {"image/jpeg": {}}}},
@@ -154,6 +196,17 @@ def _add_items(router: APIRouter, live: Live, metrics: Metrics, settings: Settin
         served = live.served
         data = await asyncio.to_thread(requests.picture, served, item_id, w)
         return Response(data, media_type="image/jpeg", headers={"cache-control": "private, max-age=86400"})
+
+    # Behind the others: an id may have slashes, as Face/Off has.
+    @router.get("/v1/items/{item_id:path}", tags=["items"])
+    async def item(item_id: ItemId, request: Request) -> Response:
+        """One item: title, fields, and the modalities that it has. Its ETag is that of the space."""
+        served = live.served
+        row = served.row(item_id)
+        if (known := _unchanged(served, request)) is not None:
+            return known
+        present = dict(zip(served.space.modalities, served.space.present[:, row].tolist(), strict=True))
+        return as_json({**served.item(row), "modalities": present}, _tagged(served))
 
 
 def _add_catalog(router: APIRouter, live: Live, settings: Settings) -> None:
@@ -169,19 +222,18 @@ def _add_catalog(router: APIRouter, live: Live, settings: Settings) -> None:
         return as_json(await asyncio.to_thread(requests.facets, live.served, ask, ask.where, 40))
 
     @router.get("/v1/space", tags=["catalog"])
-    async def space() -> Response:
+    async def space(request: Request) -> Response:
         """What this space is: name, sizes, modalities with their coverage, fields, limits, example requests."""
-        return as_json(requests.describe(live.served, settings))
+        served = live.served
+        return _unchanged(served, request) or as_json(requests.describe(served, settings), _tagged(served))
 
     @router.get("/v1/map", tags=["catalog"])
     async def atlas(request: Request) -> Response:
         """All items on a map of two dimensions, with names of regions."""
         served = live.served
-        tag = f'"{served.space.space_id}"'
-        headers = {"etag": tag, "cache-control": "private, no-cache"}
-        if request.headers.get("if-none-match") == tag:
-            return Response(status_code=304, headers=headers)
-        return Response(served.map_document, headers=headers, media_type=JSON)
+        if (known := _unchanged(served, request)) is not None:
+            return known
+        return Response(served.map_document, headers=_tagged(served), media_type=JSON)
 
     @router.get("/v1/map/colours", tags=["catalog"])
     async def colours(field: Annotated[str, Query(max_length=200, examples=["year"])]) -> Response:

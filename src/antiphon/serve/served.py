@@ -48,6 +48,7 @@ class Ask:
     audio: MediaFile | None = None
     turns: tuple[str, ...] = ()
     literal: tuple[str, ...] = ()
+    fields: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -161,28 +162,35 @@ class Served:
         ]
 
     def _answer(self, ask: Ask, query: Query, hits: Sequence[Hit] | Sequence[tuple[int, int, float]]) -> Answer:
-        texts = [self.hit_text(hit) if isinstance(hit, Hit) else self._text(*hit) for hit in hits]
+        texts = [
+            self.hit_text(hit, fields=ask.fields) if isinstance(hit, Hit) else self._text(*hit, fields=ask.fields)
+            for hit in hits
+        ]
         loosen = self.facets.loosen(query.where) if not texts and not ask.offset else []
         read = [one.plain() for one in self.space.read(query)] if query.has_text else []
         return Answer(f"[{','.join(texts)}]", len(texts), loosen, read)
 
-    def hit_text(self, hit: Hit, **more: Any) -> str:
-        """A hit as JSON text."""
+    def hit_text(self, hit: Hit, fields: tuple[str, ...] | None = None, **more: Any) -> str:
+        """A hit as JSON text; `fields`: those of the item that it has, all where None."""
         extra = dict(more)
         if hit.why is not None:
             extra["why"] = {name: round(share, 4) for name, share in hit.why.items()}
             extra["matched"] = dict(hit.matched or {})
         shown = "".join(f',"{name}":{json.dumps(value, ensure_ascii=False)}' for name, value in extra.items())
-        return self._text(hit.rank, self.space.row_of[hit.item_id], hit.score, shown)
+        return self._text(hit.rank, self.space.row_of[hit.item_id], hit.score, shown, fields)
 
-    def _text(self, rank: int, row: int, score: float, more: str = "") -> str:
-        return f'{{"rank":{rank},"score":{score:.6f},{self.card(row)}{more}}}'
+    def _text(self, rank: int, row: int, score: float, more: str = "", fields: tuple[str, ...] | None = None) -> str:
+        card = self.card(row) if fields is None else _inside(self._with_fields(row, fields))
+        return f'{{"rank":{rank},"score":{score:.6f},{card}{more}}}'
+
+    def _with_fields(self, row: int, fields: tuple[str, ...]) -> dict[str, Any]:
+        shown = self.item(row)
+        return {**shown, "fields": {name: shown["fields"][name] for name in fields}}
 
     def card(self, row: int) -> str:
         """What does not depend on the request: id, title, fields, picture, place; JSON text without its braces."""
         if row not in self._cards:
-            shown = json.dumps(self.item(row), ensure_ascii=False, separators=(",", ":"))
-            self._cards[row] = shown[1:-1]
+            self._cards[row] = _inside(self.item(row))
         return self._cards[row]
 
     def item(self, row: int) -> dict[str, Any]:
@@ -215,6 +223,11 @@ class Served:
         mask = np.zeros(self.space.n_items, dtype=bool)
         mask[rows[0][rows[0] >= 0]] = True
         return mask
+
+
+def _inside(shown: dict[str, Any]) -> str:
+    """A document as JSON text without its braces."""
+    return json.dumps(shown, ensure_ascii=False, separators=(",", ":"))[1:-1]
 
 
 def _or_error(work: Callable[[Any], Any], value: Any) -> Any:

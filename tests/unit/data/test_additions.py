@@ -109,3 +109,23 @@ def test_media_of_added_items_may_be_missing_or_elsewhere(tmp_path: Path) -> Non
     elsewhere = media_of(config, ["a", "b", "c"], {"image": tmp_path / "other"})["image"]
     assert elsewhere.present.tolist() == [False, True, False]
     assert elsewhere.path == tmp_path / "other"
+
+
+def test_lists_of_a_catalog_may_come_as_text_of_a_csv(tmp_path: Path) -> None:
+    """A CSV has no lists; the catalog's own separator counts, else the one that its values have."""
+    lists = pa.list_(pa.string())
+    old = Catalog(
+        pa.table({"item_id": ["a"], "title": ["A"], "genres": pa.array([["x"]], lists), "n": pa.array([[1]])}),
+        pa.table({"genres": pa.array([["x"]], lists)}),
+        {"genres": "list"},
+    )
+    config = CatalogConfig(items=Path("old"), title="title", fields={"genres": FieldConfig(type="list")})
+    path = tmp_path / "new.csv"
+    for sign in "|;":
+        path.write_text(f"item_id,title,genres,n\nb,B,x{sign} y,1|2\nc,C,,\n", encoding="utf-8")
+        added = read_added(config, [path], old)
+        assert added.items.to_pylist()[0] == {"item_id": "b", "title": "B", "genres": ["x", "y"], "n": [1, 2]}
+        assert added.fields["genres"].to_pylist()[0] == ["x", "y"]
+    own = config.model_copy(update={"fields": {"genres": FieldConfig(type="list", separator="/")}})
+    path.write_text("item_id,title,genres,n\nb,B,x|y/z,1\n", encoding="utf-8")
+    assert read_added(own, [path], old).items["genres"].to_pylist() == [["x|y", "z"]]

@@ -88,6 +88,6 @@ def test_a_broken_original_is_named(source, tmp_path):
     with pytest.raises(DataError, match=r"tags\.csv has no column 'tag'; it has userid, movieid, timestamp"):
         ML_LATEST_SMALL.make_project(tmp_path / "out", source, silent)
     (source / "tags.csv").write_text("")
-    with pytest.raises(DataError, match=r"tags\.csv cannot be read: Empty CSV file"):
+    with pytest.raises(DataError, match=r"tags\.csv cannot be read: it is empty"):
         ML_LATEST_SMALL.make_project(tmp_path / "out", source, silent)
     assert not (tmp_path / "out" / "antiphon.toml").exists()

@@ -55,7 +55,9 @@ def test_coverage_and_dimensions(run: Path) -> None:
     found = inspect_run(run)
     assert found["n_items"] == 21
     assert found["n_searchable"] == 20
-    assert found["modalities"]["image"] == {"dim": 8, "coverage": pytest.approx(18 / 21)}
+    image = found["modalities"]["image"]
+    assert (image["dim"], image["coverage"]) == (8, pytest.approx(18 / 21))
+    assert sum(modality["weight"] for modality in found["modalities"].values()) == pytest.approx(1)
     assert found["modalities"]["cf"]["dim"] == 4
     assert 0 < found["modalities"]["cf"]["coverage"] <= 20 / 21
     assert {stage["name"] for stage in found["stages"]} >= {"catalog", "describe", "train", "publish"}
@@ -63,7 +65,7 @@ def test_coverage_and_dimensions(run: Path) -> None:
 
 def test_a_run_that_is_not_there_or_not_done(run: Path, tmp_path: Path) -> None:
     """Both say what to call."""
-    with pytest.raises(RunError, match=r"there is no run at .*antiphon build"):
+    with pytest.raises(RunError, match=r"there is no run at .*nowhere\\. Runs here: .*run"):
         inspect_run(tmp_path / "nowhere")
     (run / "space" / "CURRENT").unlink()
     with pytest.raises(RunError, match=r"no published space yet.*antiphon build"):

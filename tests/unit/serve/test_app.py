@@ -391,3 +391,54 @@ def test_openapi_has_examples(client):
     document = client.get("/openapi.json").json()
     assert "/v1/search" in document["paths"]
     assert document["components"]["schemas"]["SearchBody"]["examples"]
+
+
+def test_swagger_ui_is_served_without_files_from_elsewhere(client):
+    """Its page, script and styles come from the service, under a policy that allows nothing else."""
+    page = client.get("/docs")
+    assert page.status_code == 200
+    assert "https://" not in page.text
+    assert "script-src 'self';" in page.headers["content-security-policy"]
+    for path in ("/docs/start.js", "/docs/files/swagger-ui-bundle.js", "/docs/files/swagger-ui.css"):
+        assert path in page.text
+        assert client.get(path).status_code == 200
+    assert "'unsafe-inline'" not in client.get("/").headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("kind", [None, "text/plain"])
+def test_a_body_that_does_not_say_that_it_is_json_is_told_how_to(client, kind):
+    """The mistake that everybody makes with curl."""
+    headers = {} if kind is None else {"content-type": kind}
+    answer = client.post("/v1/search", content=b'{"text": "dark"}', headers=headers)
+    assert answer.status_code == 415
+    assert "Content-Type: application/json" in answer.json()["detail"]
+
+
+def test_answers_have_the_fields_that_are_asked_for(client):
+    """All where nothing is said, none for an empty list, with reasons or without."""
+    for explain in (False, True):
+        body = {"text": "dark", "k": 2, "explain": explain}
+        every = client.post("/v1/search", json=body).json()["hits"]
+        some = client.post("/v1/search", json={**body, "fields": ["genres", "year"]}).json()["hits"]
+        none = client.post("/v1/search", json={**body, "fields": []}).json()["hits"]
+        assert [list(hit["fields"]) for hit in some] == [["genres", "year"]] * 2
+        assert [hit["fields"] for hit in none] == [{}, {}]
+        assert [hit["item_id"] for hit in every] == [hit["item_id"] for hit in some] == [hit["item_id"] for hit in none]
+
+
+def test_a_batch_answers_each_request_alone(client):
+    """One that cannot be answered does not spoil the others."""
+    answer = client.post("/v1/search/batch", json={"requests": [{"text": "dark", "k": 1}, {"likes": ["nobody"]}]})
+    first, second = answer.json()["answers"]
+    assert len(first["hits"]) == 1
+    assert first["next_offset"] == 1
+    assert (second["status"], "nobody" in second["detail"]) == (404, True)
+
+
+def test_what_depends_on_the_space_alone_can_be_kept(client, space):
+    """The ETag is the space's id: a client that has it is told that nothing has changed."""
+    for path in ("/v1/space", "/v1/items/film-003", "/v1/map"):
+        tag = client.get(path).headers["etag"]
+        assert tag == f'"{space.space_id}"'
+        assert client.get(path, headers={"if-none-match": tag}).status_code == 304
+        assert client.get(path, headers={"if-none-match": '"another"'}).status_code == 200

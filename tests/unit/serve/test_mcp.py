@@ -75,9 +75,24 @@ def test_mistakes_come_back_as_sentences(server):
     text, failed = called(server, "search", text="x", where="yeer>1980")
     assert failed
     assert "did you mean 'year'?" in text
-    found, failed = called(server, "search", text="x", where="year>3000")
-    assert not failed
-    assert "Nothing passes" in found["note"]
+    text, failed = called(server, "search", text="x", where="year>3000")
+    assert failed
+    assert "nothing passes the filter 'year>3000'" in text
+    assert "without 'year > 3000': 60 items" in text
+
+
+def test_what_finds_nothing_is_an_error_and_no_empty_list(server):
+    """A model that gets an empty list makes answers up."""
+    for tool, arguments, sentence in (
+        ("item", {"title": "zzzzqqqq"}, "no title has 'zzzzqqqq'"),
+        ("item", {}, "give an item_id, or a part of a title"),
+        ("facets", {"field": "genre"}, "did you mean 'genres'?"),
+        ("facets", {"where": "year>3000"}, "nothing passes the filter"),
+        ("playlist", {"text": "dark", "where": "year>3000"}, ""),
+    ):
+        text, failed = called(server, tool, **arguments)
+        assert failed, (tool, text)
+        assert sentence in text
 
 
 def test_recommend_playlist_item_and_facets(server):

@@ -49,7 +49,9 @@ def _tell_what_is_gone(job: Job, catalog: Catalog) -> None:
 
 def _inputs(config: CatalogConfig) -> list[Any]:
     """What the catalog depends on: settings, contents of the tables, and names, sizes and times of media."""
-    files = [config.items] if config.interactions is None else [config.items, config.interactions.file]
+    files = [config.items, *(source.file for source in config.lists.values())]
+    if config.interactions is not None:
+        files.append(config.interactions.file)
     for path in files:
         if not path.is_file():
             raise DataError(f"{path} does not exist; [catalog] names it.")

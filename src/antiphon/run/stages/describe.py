@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from antiphon.describe.automatic import unused_columns
 from antiphon.describe.descriptions import describe, gen_file_digest
 from antiphon.run.outputs import catalog_of
 from antiphon.run.stage import Job, Stage
+
+SHOWN = 12
 
 
 def work(job: Job, fingerprint: str) -> None:
     """Write the descriptions."""
     catalog = catalog_of(job)
+    unused = unused_columns(catalog, job.config)
+    if unused:
+        shown = ", ".join(unused[:SHOWN]) + (", ..." if len(unused) > SHOWN else "")
+        job.notify(f"columns that nothing uses: {shown} (name them in [catalog.fields] or [describe])")
     describe(catalog, job.config.describe).save(job.layout.descriptions, catalog.item_ids)
 
 

@@ -17,6 +17,9 @@ from antiphon.run.stage import Job, Stage
 from antiphon.run.stages.synthetic import NAME as SYNTHETIC
 from antiphon.run.stages.synthetic import identity_of, queries_of
 
+QUICK_DRAWS = 40_000
+"""Requests that the reader of a space that is wanted soon is trained on."""
+
 
 def work(job: Job, fingerprint: str) -> None:
     """Learn to read from the synthetic requests."""
@@ -28,6 +31,7 @@ def work(job: Job, fingerprint: str) -> None:
         queries.labels,
         queries.plain,
         seed=job.config.seed,
+        draws=QUICK_DRAWS if job.config.quick else None,
         progress=job.progress,
     )
     replace(fitted, degrees=_degrees(job, fitted)).save(job.layout.facets)
@@ -52,6 +56,6 @@ STAGE = Stage(
     work,
     lambda job: Facets.paths(job.layout.facets),
     inputs=[SYNTHETIC],
-    options=lambda job: [identity_of(job), job.config.seed, _counts(job)],
+    options=lambda job: [identity_of(job), job.config.seed, _counts(job), job.config.quick],
     wanted=lambda job: job.config.space.facets and SYNTHETIC in job.records,
 )

@@ -21,6 +21,8 @@ from antiphon.run.stages.synthetic import NAME as SYNTHETIC
 from antiphon.run.stages.synthetic import drawn
 
 NAME = "practice"
+QUICK_PER_KIND = 60
+"""Requests of a kind for a space that is wanted soon."""
 
 
 def stage(encoders: Sequence[Encoder[Any]]) -> Stage:
@@ -56,8 +58,17 @@ def practised(job: Job) -> Practice:
         interactions = catalog.interactions
         training = None if interactions is None else training_interactions(interactions, split_of(job))
         written, language = _written(job), spoken_in(job)
+        fewer = QUICK_PER_KIND if config.quick else None
         return make_practice(
-            catalog, config.synthetic, drawn(job), written, training, config.seed, log=_log(job), language=language
+            catalog,
+            config.synthetic,
+            drawn(job),
+            written,
+            training,
+            config.seed,
+            per_kind=fewer,
+            log=_log(job),
+            language=language,
         )
 
     return job.once(NAME, make)
