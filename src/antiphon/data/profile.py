@@ -118,7 +118,7 @@ class Profile:
             if (
                 several > (0.3 if strict else 0.1)
                 and length <= (3 if strict else 5)
-                and repeated > (0.5 if strict else 0.2)
+                and repeated > (0.5 if strict else 0.1)
             ):
                 return sign
         return None
