@@ -56,7 +56,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/service.py
 
 fuzz: $(STAMP)
-	ANTIPHON_FUZZ=1 $(BIN)/python -m pytest tests/fuzz tests/unit/serve/test_schemathesis.py $(PYTEST)
+	ANTIPHON_FUZZ=1 $(BIN)/python -m pytest tests/fuzz tests/unit/serve/test_fuzz.py tests/unit/serve/test_schemathesis.py $(PYTEST)
 
 chaos: $(STAMP)
 	$(BIN)/python tests/chaos/chaos.py --minutes 20 $(CHAOS)

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import os
-import runpy
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
-
-TESTS = Path(__file__).resolve().parents[1]
-shared = runpy.run_path(str(TESTS / "unit" / "serve" / "conftest.py"))
-tiny_text_model = shared["tiny_text_model"]
-film_run = shared["film_run"]
-space = shared["space"]
-client = shared["client"]
 
 LONG = bool(os.environ.get("ANTIPHON_FUZZ"))
 """Whether this is `make fuzz`: forty times as many examples."""
