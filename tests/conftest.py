@@ -47,6 +47,7 @@ MakeCatalog = Callable[..., Path]
 TESTS = Path(__file__).parent
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of one folder run in one process, so that what they share is built once (`make test` runs several)."""
     for item in items:

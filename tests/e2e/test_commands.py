@@ -90,7 +90,7 @@ def test_lines_for_people(tiny_run: Any, call: Callable[..., Any]) -> None:
     code, out, err = call("search", tiny_run.run, "dark", "-k", "3", "--explain")
     assert (code, err) == (0, "")
     assert len(out.splitlines()) == 3
-    assert "text" in out.splitlines()[0]
+    assert "what is written of it" in out.splitlines()[0]
     assert call("search", tiny_run.run, "dark", "--where", "year>=3000")[1] == "Nothing passes the filter; loosen it.\n"
     out = call("inspect", tiny_run.run)[1]
     for word in ("60 items", "features.text", "image", "86.7%", "built"):

@@ -153,13 +153,10 @@ def test_current_has_a_shape(own_run: Any, call: Callable[..., Any], said: bytes
     assert known in err
 
 
-def test_a_manifest_from_before_there_were_checksums_is_read(own_run: Any) -> None:
-    """One with exactly the keys that it had; with any other key it is not the one that was written."""
+def test_a_manifest_without_its_checksum_is_not_the_one_that_was_written(own_run: Any) -> None:
+    """Spaces from before there were checksums have another format, and are refused for that."""
     layout = SpaceLayout(own_run.version)
-    manifest = storage.read_sealed(layout.manifest)
-    storage.write_json(layout.manifest, manifest)
-    assert antiphon.load(own_run.run).manifest == manifest
-    storage.write_json(layout.manifest, {**manifest, "sha257": "0"})
+    storage.write_json(layout.manifest, storage.read_sealed(layout.manifest))
     with pytest.raises(IntegrityError, match="checksum"):
         antiphon.load(own_run.run)
 

@@ -206,7 +206,7 @@ def test_a_batch_answers_as_its_queries_do_alone(either: Space) -> None:
     for query, row, score in zip(queries, rows, scores, strict=True):
         hits = either.answer(Query(**{**vars(query), "k": 15}))
         assert [either.item_ids[item] for item in row if item >= 0] == ids(hits)
-        assert_allclose(score[: len(hits)], [hit.score for hit in hits], rtol=1e-6, atol=1e-6)
+        assert_allclose(score[: len(hits)], [hit.score for hit in hits], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,9 @@ def test_taste_and_joint_are_blocks_of_one_vector(tiny_run: Any) -> None:
     assert set(default.manifest["blocks"]) == {"joint", "ials", "ease"}
     query = Query(user="user-05", k=60)
     vector_ = default.embed(query).vector
-    for hit in default.answer(query):
+    hits = [hit for hit in default.answer(query) if default.taste.users[default.row_of[hit.item_id]] > 0]
+    assert len(hits) > 20
+    for hit in hits:  # what nobody liked is doubted, which is no inner product
         assert hit.score == pytest.approx(float(default.blocks[default.row_of[hit.item_id]] @ vector_), abs=1e-4)
 
 

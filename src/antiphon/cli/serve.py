@@ -52,6 +52,8 @@ def serve(
     if timeout <= 0:
         raise ConfigError(f"--timeout is {timeout:g}; it is a number of seconds above 0.")
     local = host in LOOPBACK
+    if keys is not None:
+        read_keys(keys, {})  # what is wrong with the file is said before anything starts
     settings = Settings(
         keys=read_keys(None), key_file=keys, rate=rate, audit=audit, slow=slow, traces=traces, origins=cors,
         hosts=(*LOOPBACK, *allow_host) if local else allow_host, max_k=max_k,

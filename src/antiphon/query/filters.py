@@ -353,7 +353,7 @@ class _Parser:
             raise self._error(f"expected {symbol!r}, got {got!r}")
 
     def _error(self, what: str) -> FilterError:
-        text = self.text if len(self.text) <= MAX_SHOWN else self.text[:MAX_SHOWN] + "..."
+        text, what = (said if len(said) <= MAX_SHOWN else said[:MAX_SHOWN] + "..." for said in (self.text, what))
         return FilterError(
             f"the filter {text!r} cannot be read: {what}. Write for example: year>=1980 and genres any drama,war"
         )

@@ -156,7 +156,7 @@ class Guard:
         return receiving
 
     def _note(self, scope: Message, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", None) or "other"
+        route = getattr(scope.get("route"), "path_format", None) or "other"
         self.metrics.requests.labels(route, str(status)).inc()
         self.metrics.latency.labels(route).observe(seconds)
         state = scope["state"]

@@ -50,7 +50,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         kind = request.headers.get("content-type", "")
-        if request.method == "POST" and "json" not in kind.lower():
+        if request.method == "POST" and "json" not in kind.lower() and not kind.startswith("multipart/form-data"):
             sent = f"with the Content-Type {kind.partition(';')[0]!r}" if kind else "without a Content-Type"
             return problem(415, f"the body came {sent}; send JSON, with the header `Content-Type: application/json`.")
         errors = [{"where": ".".join(map(str, item["loc"])), "what": item["msg"]} for item in error.errors()]

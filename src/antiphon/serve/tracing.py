@@ -60,7 +60,7 @@ class Tracing:
 
     def finish(self, span: Any, scope: Message, status: int) -> None:
         """The end of a request's span: its route, never its path, which may name what was asked for."""
-        route = getattr(scope.get("route"), "path", None) or "other"
+        route = getattr(scope.get("route"), "path_format", None) or "other"
         span.update_name(f"{scope['method']} {route}")
         span.set_attribute("http.route", route)
         span.set_attribute("http.response.status_code", status)

@@ -376,8 +376,8 @@ class Space:
     def search_dense(self, embedding: Embedding, *, where: Where | None = None, k: int = 10) -> list[Hit]:
         """Answers to a query that was embedded before, by its vector alone.
 
-        What is no inner product is left out: words, facets, the second stage of histories, and which items the query
-        named; `answer` has all of it.
+        What is no inner product is left out: words, facets, the second stage of histories, doubts about what nobody
+        liked, and which items the query named; `answer` has all of it.
 
         Raises:
             MismatchError: it was embedded by another space.

@@ -146,7 +146,7 @@ def test_floors_see_no_test_request(data: RunData, tmp_path: Path, monkeypatch: 
         lines = []
         for query_id in ids:
             rows = rng.choice(data.catalog.n_items - 1, 6, replace=False)
-            rows += int(shifted and protocols._is_in("test", "retrieve", query_id, 0))
+            rows += int(shifted and protocols._is_in("test", "retrieve", query_id, data.config.seed))
             positives = [data.item_ids[row] for row in rows]
             lines.append(json.dumps({"query_id": query_id, "text": "dark drama in space", "positives": positives}))
         queries.write_text("\n".join(lines), encoding="utf-8")

@@ -13,7 +13,7 @@ from antiphon.evaluate.results import METRICS, Result, evaluate, load_results, m
 from antiphon.evaluate.rundata import RunData
 from antiphon.evaluate.systems import Popularity, Random, rank
 from antiphon.reproduce.bias import bias_document, shares, terciles
-from antiphon.reproduce.comparisons import compare, spread_document
+from antiphon.reproduce.comparisons import compare
 from antiphon.reproduce.reproduce import Row, strip_paths
 
 
@@ -122,14 +122,6 @@ def test_columns_are_compared_apart() -> None:
     """Rows of different tasks are never tested against each other."""
     rows = [Row("a", "retrieve", [result([0.1, 0.2])]), Row("b", "similar", [result([0.1, 0.2, 0.3])])]
     assert compare(rows) == []
-
-
-def test_seed_noise_is_told_apart_from_query_noise() -> None:
-    """Seeds that agree have no spread, however much queries differ; one seed says nothing."""
-    row = Row("a", "t", [result([0.0, 1.0], seed=0), result([0.0, 1.0], seed=1)])
-    assert spread_document(row)["seed_std"] == 0
-    assert spread_document(row)["query_se"] > 0
-    assert spread_document(Row("a", "t", [result([0.0, 1.0])]))["seed_std"] is None
 
 
 def test_terciles_have_equal_sizes() -> None:

@@ -65,7 +65,7 @@ def test_coverage_and_dimensions(run: Path) -> None:
 
 def test_a_run_that_is_not_there_or_not_done(run: Path, tmp_path: Path) -> None:
     """Both say what to call."""
-    with pytest.raises(RunError, match=r"there is no run at .*nowhere\\. Runs here: .*run"):
+    with pytest.raises(RunError, match=r"there is no run at .*nowhere\. Runs here: .*run"):
         inspect_run(tmp_path / "nowhere")
     (run / "space" / "CURRENT").unlink()
     with pytest.raises(RunError, match=r"no published space yet.*antiphon build"):

@@ -24,7 +24,7 @@ ROUTES = (
     ("GET", "/v1/facets"), ("POST", "/v1/facets"), ("GET", "/v1/space"), ("GET", "/v1/map"),
     ("GET", "/v1/map/colours"), ("POST", "/v1/playlist"), ("POST", "/v1/playlist/order"), ("POST", "/v1/refine"),
     ("POST", "/v1/understand"), ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"),
-    ("POST", "/v1/reload"),
+    ("POST", "/v1/reload"), ("POST", "/v1/search/batch"), ("POST", "/v1/talk"),
 )  # fmt: skip
 
 
