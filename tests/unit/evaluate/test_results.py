@@ -14,7 +14,8 @@ from antiphon.evaluate.rundata import RunData
 from antiphon.evaluate.systems import Popularity, Random, rank
 from antiphon.reproduce.bias import bias_document, shares, terciles
 from antiphon.reproduce.comparisons import compare
-from antiphon.reproduce.reproduce import Row, strip_paths
+from antiphon.reproduce.reproduce import strip_paths
+from antiphon.reproduce.rows import Row
 
 
 def result(values: list[float], *, system: str = "a", task: str = "t", seed: int | None = None) -> Result:
