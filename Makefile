@@ -33,7 +33,7 @@ demo: $(STAMP)
 	$(BIN)/antiphon demo $(DEMO)
 
 test: lint $(STAMP)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not slow" $(PYTEST)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope -m "not slow" $(PYTEST)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow $(PYTEST)

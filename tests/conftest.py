@@ -44,15 +44,18 @@ COUNTRIES = ("France", "Italy", "Japan", "USA", None)
 NOUNS = ("Harbour", "Orchard", "Signal", "Garden", "Engine", "Letter", "Été", "東京", "Waltz 🎬", 'The "Mirror"')
 
 MakeCatalog = Callable[..., Path]
-TESTS = Path(__file__).parent
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one folder run in one process, so that what they share is built once (`make test` runs several)."""
-    for item in items:
-        folder = item.path.relative_to(TESTS).parent
-        item.add_marker(pytest.mark.xdist_group(folder.as_posix()))
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist, with which `make test` runs several processes
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests of one folder run in one process, so that what they share is built once."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFolder(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return str(nodeid).partition("::")[0].rpartition("/")[0]
+
+    return ByFolder(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
