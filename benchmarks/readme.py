@@ -129,7 +129,7 @@ def _leads(reports: Reports) -> str:
 def ingredients(reports: Reports) -> str:
     """What each ingredient is worth: the difference to the whole, starred where its own test has p < .01."""
     found = {
-        (name, row["task"], row["change"]): row for name in reports for row in reports[name]["studies"]["ingredients"]
+        (name, row["task"], row["change"]): row for name in reports for row in reports[name]["studies"].get("ingredients", ())
     }
     changes = dict.fromkeys(change for _, _, change in found)
     whole = {(name, task): _cell(_best(reports[name], (OURS,), task)).replace("*", "") for name, task, _ in COLUMNS}
@@ -172,7 +172,7 @@ def cold(reports: Reports) -> str:
     for system in wanted:
         cells = []
         for report in reports.values():
-            rows = {row["among"]: row for row in report["studies"]["cold"] if row["system"] == system}
+            rows = {row["among"]: row for row in report["studies"].get("cold", ()) if row["system"] == system}
             found = [rows.get(among, {}).get(key) for among, key, _ in shown]
             cells += ["" if value is None else f"{value:.3f}".removeprefix("0") for value in found]
         lines.append(f"| {system} | " + " | ".join(cells) + " |")

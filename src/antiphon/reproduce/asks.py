@@ -17,7 +17,7 @@ import numpy as np
 
 from antiphon.evaluate.baselines.bm25 import BM25
 from antiphon.evaluate.baselines.ease import EASE
-from antiphon.evaluate.baselines.facet_lookup import FacetLookup
+from antiphon.evaluate.baselines.facet_lookup import FacetLookup, plain_dictionary
 from antiphon.evaluate.baselines.fusion import ScoreFusion, standardised
 from antiphon.evaluate.baselines.passages import BestPassage
 from antiphon.evaluate.outcomes import Outcome
@@ -79,7 +79,8 @@ def _measure(everything: Reproduction, path: Path) -> Outcome:
     text, words = BestPassage(data), BM25(data.words())
     ease = FromNames("EASE of the items named", EASE(data, 300.0), named)
     ease.place = {name: place for place, name in enumerate(task.ids)}
-    parts: list[ScoringSystem] = [text, words, FacetLookup(data.space.dictionary, words, 0.001), ease, Popularity(data)]
+    lookup = FacetLookup(plain_dictionary(data), words, 0.001)
+    parts: list[ScoringSystem] = [text, words, lookup, ease, Popularity(data)]
     parts[-1].kinds = ("retrieve",)
     both = ScoreFusion("TEXT + BM25, equal", [text, words], [0.5, 0.5])
     systems: list[tuple[str, System]] = [

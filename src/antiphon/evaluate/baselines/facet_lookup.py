@@ -15,6 +15,9 @@ from antiphon.evaluate.rundata import RunData
 from antiphon.evaluate.systems import Floats, ScoringSystem
 from antiphon.numbers.random_search import log_uniform
 
+ALL = "all"
+"""In place of a field: all of them."""
+
 
 class FacetLookup(ScoringSystem):
     """Items by how many of the values that a request names they have; BM25 decides between equals.
@@ -36,17 +39,26 @@ class FacetLookup(ScoringSystem):
         return (counts + self.weight * words / np.where(spread > 0, spread, 1)).astype(np.float32)
 
 
+def plain_dictionary(data: RunData, fields: str = ALL) -> Dictionary:
+    """The catalog's values without degrees, of all fields or of one."""
+    space = data.space
+    return Dictionary.of(space.columns, None if fields == ALL else [fields], space.language)
+
+
 def baselines(data: RunData) -> Sequence[Baseline]:
-    """The lookup, where items have values to name."""
+    """The lookup, where items have values to name: over all fields, or over one of them. It knows no degrees."""
     if not data.catalog.field_types:
         return []
-    parts = cache(lambda: (data.space.dictionary, BM25(data.words())))
+    choices = [ALL, *(name for name, kind in data.space.field_types.items() if kind in ("string", "list"))]
+    words = cache(lambda: BM25(data.words()))
+
+    dictionary = cache(lambda fields: plain_dictionary(data, fields))
     return [
         Baseline(
             "facet-lookup",
             ("retrieve",),
-            {"weight": 0.001},
-            lambda rng: {"weight": log_uniform(rng, 0.001, 2)},
-            lambda values: FacetLookup(*parts(), values["weight"]),
+            {"weight": 0.001, "fields": ALL},
+            lambda rng: {"weight": log_uniform(rng, 0.001, 2), "fields": choices[int(rng.integers(len(choices)))]},
+            lambda values: FacetLookup(dictionary(values["fields"]), words(), values["weight"]),
         )
     ]
