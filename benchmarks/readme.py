@@ -129,7 +129,9 @@ def _leads(reports: Reports) -> str:
 def ingredients(reports: Reports) -> str:
     """What each ingredient is worth: the difference to the whole, starred where its own test has p < .01."""
     found = {
-        (name, row["task"], row["change"]): row for name in reports for row in reports[name]["studies"].get("ingredients", ())
+        (name, row["task"], row["change"]): row
+        for name in reports
+        for row in reports[name]["studies"].get("ingredients", ())
     }
     changes = dict.fromkeys(change for _, _, change in found)
     whole = {(name, task): _cell(_best(reports[name], (OURS,), task)).replace("*", "") for name, task, _ in COLUMNS}
