@@ -33,3 +33,12 @@ def names_of(title: str) -> list[str]:
 
 
 SENTENCE_END = re.compile(r"(?<=[.!?\n])\s+")
+
+
+MAX_WORDS = 30
+"""Longer requests are stories: their "not" and their years are a part of what happens."""
+
+
+def is_story(text: str) -> bool:
+    """Whether a text is too long to be read word by word."""
+    return len(text.split()) > MAX_WORDS

@@ -15,6 +15,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from antiphon.channels.hearing import Heard
 from antiphon.numbers.exact import top_k
 from antiphon.query.request import Query
 
@@ -44,8 +45,7 @@ class Resolved:
     of the parts of each request in that block. `likes`: rows of the liked items. `asked`: rows of items that are asked
     for by name. `refused`: rows of items that have what the text refuses. `hidden`: rows that may not be answers.
     `histories`: folded; None where a request has none. `weights`: voice of a channel -> (n,) float32, how much it
-    counts; 0 where it has nothing to say. `plain`: the texts without the names of items, which are no values of the
-    catalog; the texts as they are where not given.
+    counts; 0 where it has nothing to say. `heard`: what each says in words; none where the texts are taken as they are.
     """
 
     queries: Sequence[Query]
@@ -58,7 +58,7 @@ class Resolved:
     hidden: Sequence[Rows]
     histories: Sequence[Folded | None]
     weights: Mapping[str, Floats]
-    plain: Sequence[str] = ()
+    heard: Sequence[Heard] = ()
     _kept: dict[str, list[Any]] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -82,13 +82,13 @@ class Resolved:
             [self.hidden[place] for place in places],
             [self.histories[place] for place in places],
             {name: part[places] for name, part in self.weights.items()},
-            [self.plain[place] for place in places] if self.plain else (),
+            [self.heard[place] for place in places] if self.heard else (),
             {name: [values[place] for place in places] for name, values in self._kept.items()},
         )
 
     def without_names(self, place: int) -> str:
         """The text of one request without the names of items."""
-        return self.plain[place] if self.plain else str(self.queries[place].text)
+        return self.heard[place].without_names if self.heard else str(self.queries[place].text)
 
     def kept(self, name: str, make: Callable[[], list[Any]]) -> list[Any]:
         """What a channel worked out for these requests, one value per request, made at its first use."""

@@ -14,10 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.base.language import Times, any_of
-from antiphon.base.wording import fold
+from antiphon.base.wording import fold, is_story
 
-MAX_WORDS = 30
-"""Longer requests are stories."""
 OPPOSITE = {
     "before": "since",
     "after": "until",
@@ -57,7 +55,7 @@ def eras_of(text: str, examples: Sequence[float], times: Times, keep: Container[
     `keep`: folded words that say nothing of time. "Newer" and "older" compare with the examples, and say nothing
     without any.
     """
-    if len(text.split()) > MAX_WORDS:
+    if is_story(text):
         return []
     known = [int(year) for year in examples if not np.isnan(year)]
     refused = re.compile(rf"\b(?:{any_of(times.refused)})\s+$", re.IGNORECASE)

@@ -15,11 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.base.language import Patterns, any_of
-from antiphon.base.wording import fold
+from antiphon.base.wording import fold, is_story
 from antiphon.channels.dictionary import Dictionary
-
-MAX_WORDS = 30
-"""Longer requests are stories."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ def refusal_of(text: str, dictionary: Dictionary, keep: Container[str] = ()) -> 
     `keep`: folded words that refuse nothing.
     """
     nothing = np.zeros(0, dtype=np.int32)
-    if len(text.split()) > MAX_WORDS:
+    if is_story(text):
         return Refusal(text, nothing)
     spoken = dictionary.language.refusals
     clause = _clause(spoken.before, spoken.refusing, spoken.after)

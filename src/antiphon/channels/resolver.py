@@ -6,23 +6,19 @@ What comes out is one `Resolved`; nothing after it looks an id up, encodes a tex
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.base.wording import fold
 from antiphon.channels.base import Folded, Resolved
-from antiphon.channels.dictionary import Dictionary
-from antiphon.channels.eras import Era, eras_of
 from antiphon.channels.facets import Facets, chances_of
 from antiphon.channels.gate import facts_of
-from antiphon.channels.mentions import How, Mention, Names
+from antiphon.channels.hearing import Heard, Listener
+from antiphon.channels.mentions import How, Mention
 from antiphon.channels.mixture import Mixture, spread_of, standardised
 from antiphon.channels.passages import sentences_of
-from antiphon.channels.refusals import Refusal, refusal_of
-from antiphon.channels.spelling import Speller
 from antiphon.channels.taste import Taste, shares_of
 from antiphon.errors import QueryError, UnknownIdError, nearest
 from antiphon.joint.model import JointModel
@@ -36,8 +32,6 @@ History = tuple[Rows, Floats]
 JOINT = "joint"
 FADES = 0.8
 """What a turn of a conversation counts, relative to the one after it."""
-MAX_NAMED = 10_000
-"""Characters of a text that are read for names."""
 _KINDS: Mapping[How, Kind] = {"example": "like", "asked": "asked", "refused": "unlike"}
 _A = {"text": "a text", "history": "a history", "image": "an image", "audio": "an audio"}
 
@@ -70,26 +64,12 @@ class Users:
 
 
 @dataclass(frozen=True)
-class Heard:
-    """The words of a request: all of them in one text, and without what they refuse.
-
-    `turns`: of a conversation, as in `wanted`; none for a request of one text. `refused`: rows of items.
-    """
-
-    query: Query
-    wanted: Query
-    turns: Sequence[str]
-    refused: Rows
-
-
-@dataclass(frozen=True)
 class Resolver:
     """Resolves requests for one space.
 
     `joint`: (n_items, dim) float32, unit L2. `sides`: query kind -> (modality, its query side). `covariances`: of the
     item vectors by block; None where a mixture does not standardise. `voices`: the voices of the space's channels.
-    `names`: of the items, and `speller`, None where texts are not read for them. `facets`,
-    `dictionary`: what the gate reads with.
+    `listener`: what reads the words. `facets`: what the gate reads with, beside the listener's dictionary.
     """
 
     row_of: Mapping[str, int]
@@ -102,10 +82,8 @@ class Resolver:
     covariances: Mapping[str, NDArray[np.float64] | None]
     mixture: Mixture
     voices: Sequence[str]
-    names: Names | None = None
-    speller: Speller | None = None
+    listener: Listener = field(default_factory=Listener)
     facets: Facets | None = None
-    dictionary: Dictionary | None = None
 
     def resolve(
         self,
@@ -123,22 +101,18 @@ class Resolver:
         Raises:
             QueryError: a part that the space cannot read, unknown ids, or parts that cancel out.
         """
-        heard = [self._heard(query) for query in queries]
-        said = [self.said(one.query) for one in heard] if said is None else said
-        queries = [one.wanted for one in heard]
-        refused = [
-            np.union1d(one.refused, self._of_other_years(one.query, mentions)).astype(np.int32)
-            for one, mentions in zip(heard, said, strict=True)
-        ]
+        known_names = [None] * len(queries) if said is None else said
+        heard = [self.listener.hear(query, names) for query, names in zip(queries, known_names, strict=True)]
+        queries, mentions = [one.wanted for one in heard], [one.mentions for one in heard]
         texts, sentences = self._encode_texts(queries, [one.turns for one in heard])
-        asked = [_meant(mentions, "asked") for mentions in said]
+        asked = [_meant(names, "asked") for names in mentions]
         likes = [
-            np.union1d(self._comparable(query.likes), self._with_vectors(_meant(mentions, "example")))
-            for query, mentions in zip(queries, said, strict=True)
+            np.union1d(self._comparable(query.likes), self._with_vectors(_meant(names, "example")))
+            for query, names in zip(queries, mentions, strict=True)
         ]
         dislikes = [
-            np.union1d(self._comparable(query.dislikes), self._with_vectors(_meant(mentions, "refused")))
-            for query, mentions in zip(queries, said, strict=True)
+            np.union1d(self._comparable(query.dislikes), self._with_vectors(_meant(names, "refused")))
+            for query, names in zip(queries, mentions, strict=True)
         ]
         known = [self._known(query) for query in queries]
         histories = self._fold([rows for rows, _ in known])
@@ -146,88 +120,31 @@ class Resolver:
             np.concatenate([liked, disliked, self._rows(query.exclude), rows]).astype(np.int64)
             for query, liked, disliked, (rows, _) in zip(queries, likes, dislikes, known, strict=True)
         ]
-        plain = [_without_names(str(query.text or ""), mentions) for query, mentions in zip(queries, said, strict=True)]
-        bare = Resolved(queries, texts, sentences, {}, likes, asked, refused, hidden, histories, {}, plain)
+        refused = [one.refused for one in heard]
+        bare = Resolved(queries, texts, sentences, {}, likes, asked, refused, hidden, histories, {}, heard)
         gate = self._gate(bare) if weights is None else weights
         vectors = self._vectors(bare, gate, dislikes, known)
         self._refuse_nothing(queries, vectors)
         return replace(bare, vectors=vectors, weights=self._weigh(bare, gate))
 
-    def _heard(self, query: Query) -> Heard:
-        """What a request says in words: misspelt words of the catalog put right, what it refuses taken out."""
-        pieces = [*query.turns, *([] if query.text is None else [query.text])]
-        if self.speller is not None:
-            keep = _kept_words(query)
-            pieces = [self.speller.mended(piece, keep) for piece in pieces]
-        refusals = [self._refusal(piece, query) for piece in pieces]
-        refused = np.unique(np.concatenate([refusal.rows for refusal in refusals])) if refusals else _nothing()
-        wanted = [refusal.text for refusal in refusals]
-        whole, left = ("\n".join(part) or None for part in (pieces, wanted))
-        turns = wanted if len(wanted) > 1 else []
-        return Heard(replace(query, turns=(), text=whole), replace(query, turns=(), text=left), turns, refused)
-
-    def _refusal(self, text: str, query: Query) -> Refusal:
-        """What a text refuses; nothing for a space that reads no names."""
-        if self.names is None or self.dictionary is None or not query.weight("facets"):
-            return Refusal(text, _nothing())
-        return refusal_of(text, self.dictionary, _kept_words(query))
-
-    def _eras(self, query: Query, mentions: Sequence[Mention]) -> list[Era]:
-        """The years that a request asks for; none for a space that reads no names, or has no years."""
-        years = None if self.names is None else self.names.years
-        if years is None or self.dictionary is None or not query.has_text or not query.weight("facets"):
-            return []
-        examples = [float(years[mention.row]) for mention in mentions if mention.how == "example"]
-        return eras_of(str(query.spoken), examples, self.dictionary.language.times, _kept_words(query))
-
-    def _of_other_years(self, query: Query, mentions: Sequence[Mention]) -> Rows:
-        """Rows of the items of other years than a request asks for."""
-        eras = self._eras(query, mentions)
-        if not eras or self.names is None or self.names.years is None:
-            return _nothing()
-        missed = np.any([era.misses(self.names.years) for era in eras], axis=0)
-        # Years that no item has were misread.
-        return _nothing() if missed.all() else np.flatnonzero(missed).astype(np.int32)
-
-    def read(self, query: Query) -> list[tuple[Kind, str, str, int]]:
-        """What is read out of a request's words: its kind, the words, what they mean, and a row, -1 for none."""
-        pieces, keep = [*query.turns, *([] if query.text is None else [query.text])], _kept_words(query)
-        found: list[tuple[Kind, str, str, int]] = []
-        if self.speller is not None:
-            changes = [change for piece in pieces for change in self.speller.changes(piece, keep)]
-            found += [("spelling", said, meant, -1) for said, meant in changes]
-            pieces = [self.speller.mended(piece, keep) for piece in pieces]
-        if not pieces:
-            return found
-        whole = replace(query, turns=(), text="\n".join(pieces))
-        said = self.said(whole)
-        for mention in said:
-            words = str(whole.text)[mention.start : mention.end]
-            found.append((_KINDS[mention.how], words, words, mention.row))
-        refused = [word for piece in pieces for word in self._refusal(piece, query).words]
-        found += [("without", word, self._telling(word), -1) for word in refused]
-        return [*found, *(("years", era.words, era.says, -1) for era in self._eras(whole, said))]
-
-    def _telling(self, words: str) -> str:
-        """Words without those around them that name nothing: "any romance" is romance."""
-        language = None if self.dictionary is None else self.dictionary.language
-        kept = words.split() if language is None else [w for w in words.split() if not language.is_empty(fold(w))]
-        return " ".join(kept) or words
-
-    def said(self, query: Query) -> Sequence[Mention]:
-        """The items that a request's text names."""
-        if self.names is None or not query.has_text or not query.weight("names"):
-            return ()
-        return self.names.said(str(query.spoken)[:MAX_NAMED], _kept_words(query))
+    def readings(self, heard: Heard) -> list[tuple[Kind, str, str, int]]:
+        """What was read out of a request's words: its kind, the words, what they mean, and a row, -1 for none."""
+        return [
+            *(("spelling", said, meant, -1) for said, meant in heard.spelled),
+            *((_KINDS[mention.how], mention.words, mention.words, mention.row) for mention in heard.mentions),
+            *(("without", words, self.listener.telling(words), -1) for words in heard.refusals),
+            *(("years", era.words, era.says, -1) for era in heard.eras),
+        ]
 
     def facts(self, resolved: Resolved) -> Floats:
         """What the gate reads of requests with a text, (n_requests, n_facts) float32."""
         assert resolved.texts is not None  # noqa: S101  asked for requests with a text only
-        assert self.dictionary is not None  # noqa: S101  a space with a gate has one
+        dictionary = self.listener.dictionary
+        assert dictionary is not None  # noqa: S101  a space with a gate has one
         texts = [query.text or "" for query in resolved.queries]
         n_likes, n_asked = ([len(rows) for rows in lists] for lists in (resolved.likes, resolved.asked))
         chances = None if self.facets is None else chances_of(self.facets, resolved)
-        return facts_of(texts, chances, n_likes, n_asked, self.dictionary)
+        return facts_of(texts, chances, n_likes, n_asked, dictionary)
 
     def _gate(self, resolved: Resolved) -> Mapping[str, Floats] | None:
         """Weights of the voices for each request by its looks; None for a space without a gate, or without a text."""
@@ -474,22 +391,6 @@ class Resolver:
             names = ", ".join(self.model.projections)
             raise QueryError(f"this space cannot answer {_A[kind]} query: none of its modalities ({names}) can.")
         return self.sides[kind]
-
-
-def _without_names(text: str, said: Sequence[Mention]) -> str:
-    """A text without the words by which it names items; the first of their places is enough."""
-    for mention in said:
-        if mention.words:
-            text = text.replace(mention.words, " , ")
-    return text
-
-
-def _kept_words(query: Query) -> frozenset[str]:
-    return frozenset(map(fold, query.literal))
-
-
-def _nothing() -> Rows:
-    return np.zeros(0, dtype=np.int32)
 
 
 def _faded(turns: Floats) -> Floats:

@@ -12,9 +12,9 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass
 
 from antiphon.base.language import ENGLISH, Language
-from antiphon.base.wording import fold
+from antiphon.base.wording import fold, is_story
 
-LEAST_LETTERS, MAX_WORDS = 5, 30
+LEAST_LETTERS = 5
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -40,14 +40,9 @@ class Speller:
 
     def mended(self, text: str, keep: Container[str] = ()) -> str:
         """The text with words of the catalog in the place of misspelt ones, but for those of `keep`, folded."""
-        if len(text.split()) > MAX_WORDS:
+        if is_story(text):
             return text
         return _WORD.sub(lambda match: match[0] if fold(match[0]) in keep else self._mend(match[0]), text)
-
-    def changes(self, text: str, keep: Container[str] = ()) -> list[tuple[str, str]]:
-        """The words that `mended` puts right, and what they become."""
-        pairs = zip(_WORD.findall(text), _WORD.findall(self.mended(text, keep)), strict=True)
-        return [(said, meant) for said, meant in pairs if said != meant]
 
     def _mend(self, said: str) -> str:
         word = fold(said)
@@ -77,3 +72,9 @@ def _is_near(word: str, other: str) -> bool:
     wrong = [at for at, (one, two) in enumerate(zip(word, other, strict=True)) if one != two]
     swapped = len(wrong) == 2 and wrong[1] == wrong[0] + 1 and word[wrong[0]] == other[wrong[1]]
     return len(wrong) == 1 or (swapped and word[wrong[1]] == other[wrong[0]])
+
+
+def changed_words(text: str, mended: str) -> list[tuple[str, str]]:
+    """The words of a text that were put right, and what they became."""
+    pairs = zip(_WORD.findall(text), _WORD.findall(mended), strict=True)
+    return [(said, meant) for said, meant in pairs if said != meant]

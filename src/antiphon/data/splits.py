@@ -76,20 +76,20 @@ def held_out(interactions: Interactions, users: NDArray[np.int64], profile_share
 
 def training_interactions(interactions: Interactions, split: Split) -> Interactions:
     """What collaborative filtering may see: positives of the training users, without cold items."""
-    allowed = np.zeros(interactions.n_users, dtype=bool)
-    allowed[split.train] = True
-    cold = np.isin(interactions.item, split.cold_items)
-    return interactions.select(allowed[interactions.user] & interactions.positive & ~cold)
+    return interactions.select(_may_be_seen(interactions, split) & interactions.positive)
 
 
 def passed_over(interactions: Interactions, split: Split, n_items: int) -> NDArray[np.float32]:
     """How many training users met each item and did not like it, (n_items,) float32; 0 for cold items."""
+    met = interactions.item[_may_be_seen(interactions, split) & ~interactions.positive]
+    return np.bincount(met, minlength=n_items).astype(np.float32)
+
+
+def _may_be_seen(interactions: Interactions, split: Split) -> NDArray[np.bool_]:
+    """Which interactions are of training users with items that are not cold."""
     allowed = np.zeros(interactions.n_users, dtype=bool)
     allowed[split.train] = True
-    met = interactions.item[allowed[interactions.user] & ~interactions.positive]
-    counts = np.bincount(met, minlength=n_items).astype(np.float32)
-    counts[split.cold_items] = 0
-    return counts
+    return np.asarray(allowed[interactions.user] & ~np.isin(interactions.item, split.cold_items))
 
 
 def _cold_items(interactions: Interactions, share: float, seed: int) -> NDArray[np.int64]:

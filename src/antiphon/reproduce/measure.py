@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.evaluate.protocols import Task
-from antiphon.evaluate.results import METRICS, K, Result
+from antiphon.evaluate.results import Result, evaluate
 from antiphon.evaluate.rundata import RunData
-from antiphon.evaluate.systems import System, mean_of_views, rank
-from antiphon.numbers.metrics import evaluate_ranking, mean_popularity
+from antiphon.evaluate.systems import System, mean_of_views
+from antiphon.numbers.metrics import mean_popularity
 
 NEAR = 20
 NOVELTY, DIVERSITY, POPULARITY = f"novelty@{NEAR}", f"diversity@{NEAR}", f"popularity@{NEAR}"
@@ -19,9 +19,7 @@ Floats = NDArray[np.float64]
 
 def measure(system: System, task: Task, data: RunData, *, seed: int | None = None) -> Result:
     """The values of every query, right answers and what is beyond them; `data` says what is popular, and what alike."""
-    ranked = rank(system, task, min(K, task.n_items))
-    values = evaluate_ranking(ranked, task.relevance, METRICS, task.n_items)
-    return Result(system.name, task.name, task.ids, {**values, **beyond(ranked, data)}, seed)
+    return evaluate(system, task, seed=seed, beside=lambda ranked: beyond(ranked, data))
 
 
 def beyond(ranked: NDArray[np.int64], data: RunData) -> dict[str, Floats]:

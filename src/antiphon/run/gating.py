@@ -14,6 +14,7 @@ from antiphon.channels.dictionary import Dictionary
 from antiphon.channels.facets import FacetsChannel
 from antiphon.channels.gate import BY_DICTIONARY, VOICES, Gate
 from antiphon.channels.gate_training import fit_gate
+from antiphon.channels.hearing import Listener
 from antiphon.channels.joint import JointChannel
 from antiphon.channels.mentions import Mention, Names
 from antiphon.channels.mixture import covariance_of
@@ -94,8 +95,8 @@ def answering(contents: Contents) -> tuple[Resolver, list[Channel]]:
         covariances={name: covariance_of(block, searchable) for name, block in items.items()},
         mixture=contents.mixture,
         voices=tuple(voice for channel in channels for voice in channel.voices),
+        listener=Listener(dictionary=dictionary),
         facets=contents.facets,
-        dictionary=dictionary,
     )
     return resolver, channels
 
@@ -116,8 +117,7 @@ def gate_of(
     """
     if not len(practice):
         return None
-    modality = resolver.sides["text"][0]
-    resolver = replace(resolver, sides={**resolver.sides, "text": (modality, Kept(vectors))})
+    resolver = _reading(resolver, vectors)
     rng = np.random.default_rng([seed, 20])
     facts, scores, answers = [], [], []
     with progress("practising requests", len(practice)) as advance:
@@ -149,8 +149,6 @@ def beside_of(
     Each user is given a practice request that some of the held-out items answer. `resolver` is that of the space with
     its gate. 1 where there are no such users.
     """
-    modality = resolver.sides["text"][0]
-    resolver = replace(resolver, sides={**resolver.sides, "text": (modality, Kept(vectors))})
     pairs = _askers(practice, check, np.random.default_rng([seed, 21]))
     if not pairs:
         return 1.0
@@ -161,18 +159,32 @@ def beside_of(
     truth = HeldOut(
         np.arange(len(pairs)), tuple(check.profiles[user] for user, _, _ in pairs), tuple(rows for _, _, rows in pairs)
     )
-    values = {}
-    for beside in BESIDE_GRID:
-        louder = replace(resolver, mixture=replace(resolver.mixture, beside=beside))
-        lines = []
-        for start in range(0, len(queries), STEP):
-            resolved = louder.resolve(queries[start : start + STEP], said=[()] * len(queries[start : start + STEP]))
-            heard = [channel for channel in channels if resolved.hears(channel)]
-            lines.append(np.sum([channel.scores(resolved, None) for channel in heard], axis=0))
-        scores = np.concatenate(lines)
-        scores[:, ~resolver.searchable] = -np.inf
-        values[beside] = held_out_score(scores, truth)
+    # A text's part of the scores is as large as it is loud: two of them tell all.
+    resolver = _reading(resolver, vectors)
+    alone, both = (
+        _scores_of(queries, replace(resolver, mixture=replace(resolver.mixture, beside=beside)), channels)
+        for beside in (0.0, 1.0)
+    )
+    text, closed = both - alone, np.where(resolver.searchable, 0, -np.inf).astype(np.float32)
+    values = {beside: held_out_score(alone + np.float32(beside) * text + closed, truth) for beside in BESIDE_GRID}
     return max(values, key=lambda beside: values[beside])
+
+
+def _reading(resolver: Resolver, vectors: Mapping[str, Floats]) -> Resolver:
+    """One that takes texts from the vectors that they were encoded to."""
+    return replace(resolver, sides={**resolver.sides, "text": (resolver.sides["text"][0], Kept(vectors))})
+
+
+def _scores_of(queries: Sequence[Query], resolver: Resolver, channels: Sequence[Channel]) -> Floats:
+    """Scores of all items for requests that name none, (n_requests, n_items) float32."""
+    lines = []
+    for start in range(0, len(queries), STEP):
+        part = queries[start : start + STEP]
+        resolved = resolver.resolve(part, said=[()] * len(part))
+        heard = [channel for channel in channels if resolved.hears(channel)]
+        lines.append(np.sum([channel.scores(resolved, None) for channel in heard], axis=0))
+    scores: Floats = np.concatenate(lines)
+    return scores
 
 
 def _askers(practice: Practice, check: HeldOut, rng: np.random.Generator) -> list[tuple[int, int, NDArray[np.int32]]]:

@@ -217,9 +217,9 @@ def _wish(text: str | None, likes: list[str], dislikes: list[str], less: list[st
 def _hits(served: Served, ask: Ask, where: str | None) -> dict[str, Any]:
     def work() -> dict[str, Any]:
         asked = replace(ask, where=where_of(where))
-        query = served.query(asked)
-        hits = served.space.answer(query)
-        read = [one.says for one in served.space.read(query)]
+        resolved = served.space.resolve([served.query(asked)])
+        hits = served.space.hits_of(resolved)
+        read = [one.says for one in served.space.readings(resolved)[0]]
         if hits:
             return {"items": [_short(hit) for hit in hits], **({"understood": read} if read else {})}
         loosen = served.facets.loosen(asked.where)

@@ -16,6 +16,7 @@ from antiphon.errors import AntiphonError, UnknownIdError
 from antiphon.query.columns import Mask
 from antiphon.query.filters import Filter
 from antiphon.query.hits import Hit, plain
+from antiphon.query.reading import Read
 from antiphon.query.request import MediaFile, Query
 from antiphon.serve.atlas import Atlas
 from antiphon.serve.counts import FieldCounts
@@ -131,25 +132,30 @@ class Served:
                 results[place] = hits
         for place, query in enumerate(results):
             if isinstance(query, Query):
-                results[place] = _or_error(self.space.answer, query)
+                results[place] = _or_error(self._alone, query)
         answered = time.perf_counter()
         answers = [
-            result if isinstance(result, Exception) else self._answer(asks[place], queries[place], result)
+            result if isinstance(result, Exception) else self._answer(asks[place], queries[place], *result)
             for place, result in enumerate(results)
         ]
         self.observe("answer", answered - start)
         self.observe("render", time.perf_counter() - answered)
         return answers
 
-    def _rank(self, queries: Sequence[Query]) -> list[list[tuple[int, int, float]]]:
-        """(rank, row, score) of the hits of each query, found together."""
+    def _alone(self, query: Query) -> tuple[list[Hit], list[Read]]:
+        """The hits of one query, and what was read out of its words."""
+        resolved = self.space.resolve([query])
+        return self.space.hits_of(resolved), self.space.readings(resolved)[0]
+
+    def _rank(self, queries: Sequence[Query]) -> list[tuple[list[tuple[int, int, float]], list[Read]]]:
+        """(rank, row, score) of the hits of each query, found together, and what was read out of its words."""
         start = time.perf_counter()
         resolved = self.space.resolve(queries)
         encoded = time.perf_counter()
         rows, scores = self.space.best(resolved, max(query.k + query.offset for query in queries))
         self.observe("encode", encoded - start)
         self.observe("search", time.perf_counter() - encoded)
-        return [
+        found = [
             [
                 (rank, row, score)
                 for rank, (row, score) in enumerate(
@@ -160,15 +166,18 @@ class Served:
             for place, query in enumerate(queries)
             for part in [slice(query.offset, query.offset + query.k)]
         ]
+        return list(zip(found, self.space.readings(resolved), strict=True))
 
-    def _answer(self, ask: Ask, query: Query, hits: Sequence[Hit] | Sequence[tuple[int, int, float]]) -> Answer:
+    def _answer(
+        self, ask: Ask, query: Query, hits: Sequence[Hit] | Sequence[tuple[int, int, float]], read: Sequence[Read]
+    ) -> Answer:
         texts = [
             self.hit_text(hit, fields=ask.fields) if isinstance(hit, Hit) else self._text(*hit, fields=ask.fields)
             for hit in hits
         ]
         loosen = self.facets.loosen(query.where) if not texts and not ask.offset else []
-        read = [one.plain() for one in self.space.read(query)] if query.has_text else []
-        return Answer(f"[{','.join(texts)}]", len(texts), loosen, read)
+        said = [one.plain() for one in read] if query.has_text else []
+        return Answer(f"[{','.join(texts)}]", len(texts), loosen, said)
 
     def hit_text(self, hit: Hit, fields: tuple[str, ...] | None = None, **more: Any) -> str:
         """A hit as JSON text; `fields`: those of the item that it has, all where None."""

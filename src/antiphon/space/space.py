@@ -24,6 +24,7 @@ from antiphon.base.registry import find, names
 from antiphon.channels.base import Channel, Resolved
 from antiphon.channels.dictionary import Dictionary
 from antiphon.channels.facets import Facets
+from antiphon.channels.hearing import Heard, Listener
 from antiphon.channels.mentions import Mention, Names
 from antiphon.channels.mixture import Mixture
 from antiphon.channels.passages import Passages
@@ -169,10 +170,16 @@ class Space:
 
     def read(self, query: Query | str) -> list[Read]:
         """What is read out of a request's words, for people to see; `Query.literal` takes a reading back."""
-        query = Query(text=query) if isinstance(query, str) else query
+        return self._readings(self.resolver.listener.hear(Query(text=query) if isinstance(query, str) else query))
+
+    def readings(self, resolved: Resolved) -> list[list[Read]]:
+        """As `read`, of requests that are resolved: nothing is read a second time."""
+        return [self._readings(heard) for heard in resolved.heard]
+
+    def _readings(self, heard: Heard) -> list[Read]:
         return [
             Read(kind, words, means if row < 0 else self.titles[row], None if row < 0 else self.item_ids[row])
-            for kind, words, means, row in self.resolver.read(query)
+            for kind, words, means, row in self.resolver.readings(heard)
         ]
 
     def talk(self, **options: Any) -> Any:
@@ -227,10 +234,8 @@ class Space:
             },
             mixture=self.mixture,
             voices=tuple(voices),
-            names=self.names,
-            speller=self.speller,
+            listener=Listener(self.names, self.speller, self.dictionary),
             facets=self.facets,
-            dictionary=self.dictionary,
         )
 
     @cached_property
@@ -326,7 +331,11 @@ class Space:
 
     def answer(self, query: Query) -> list[Hit]:
         """Answers to one query, best first."""
-        resolved = self.resolve([query])
+        return self.hits_of(self.resolve([query]))
+
+    def hits_of(self, resolved: Resolved) -> list[Hit]:
+        """Answers to one resolved query, best first."""
+        query = resolved.queries[0]
         rows, scores = self.best(resolved, query.offset + query.k)
         wanted = slice(query.offset, query.offset + query.k)
         found = [(int(row), float(score)) for row, score in zip(rows[0, wanted], scores[0, wanted], strict=True)]

@@ -1,0 +1,121 @@
+"""Hearing: what a request says in words, read once: spelling, items that it names, what it refuses, years.
+
+The answer and the chips that people see come from the same `Heard`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antiphon.base.wording import fold
+from antiphon.channels.dictionary import Dictionary
+from antiphon.channels.eras import Era, eras_of
+from antiphon.channels.mentions import Mention, Names
+from antiphon.channels.refusals import Refusal, refusal_of
+from antiphon.channels.spelling import Speller, changed_words
+from antiphon.query.request import Query
+
+Rows = NDArray[np.int32]
+MAX_NAMED = 10_000
+"""Characters of a text that are read for names."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The words of a request.
+
+    `query`: all of them in one text, put right. `wanted`: the same without what they refuse; `turns`: of a
+    conversation, as in `wanted`, none for a request of one text. `mentions`: the items that `query` names. `eras`: the
+    years that it asks for. `refused`: rows of the items that have what is refused, or are of other years. `spelled`:
+    misspelt words, and what they became. `refusals`: the words of what is refused.
+    """
+
+    query: Query
+    wanted: Query
+    turns: Sequence[str]
+    mentions: Sequence[Mention]
+    eras: Sequence[Era]
+    refused: Rows
+    spelled: Sequence[tuple[str, str]]
+    refusals: Sequence[str]
+
+    @property
+    def without_names(self) -> str:
+        """What is wanted without the words that name items, which are no values of the catalog."""
+        text = self.wanted.text or ""
+        for mention in self.mentions:
+            if mention.words:
+                text = text.replace(mention.words, " , ")
+        return text
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Reads the words of requests for one space; each part is None where it is not read for.
+
+    `names` of the items; `speller`; `dictionary` of the catalog's values.
+    """
+
+    names: Names | None = None
+    speller: Speller | None = None
+    dictionary: Dictionary | None = None
+
+    def hear(self, query: Query, mentions: Sequence[Mention] | None = None) -> Heard:
+        """What a request says; `mentions`: the items that it names, where they are known already."""
+        said = [*query.turns, *([] if query.text is None else [query.text])]
+        keep = frozenset(map(fold, query.literal))
+        pieces = said if self.speller is None else [self.speller.mended(piece, keep) for piece in said]
+        refusals = [self._refusal(piece, query, keep) for piece in pieces]
+        wanted = [refusal.text for refusal in refusals]
+        whole, left = (replace(query, turns=(), text="\n".join(part) or None) for part in (pieces, wanted))
+        named = self._named(whole, keep) if mentions is None else mentions
+        eras = self._eras(whole, named, keep)
+        rows = [refusal.rows for refusal in refusals] + [self._of_other_years(eras)]
+        return Heard(
+            query=whole,
+            wanted=left,
+            turns=wanted if len(wanted) > 1 else [],
+            mentions=named,
+            eras=eras,
+            refused=np.unique(np.concatenate(rows)),
+            spelled=[change for pair in zip(said, pieces, strict=True) for change in changed_words(*pair)],
+            refusals=[words for refusal in refusals for words in refusal.words],
+        )
+
+    def telling(self, words: str) -> str:
+        """Words without those around them that name nothing: "any romance" is romance."""
+        if self.dictionary is None:
+            return words
+        language = self.dictionary.language
+        return " ".join(word for word in words.split() if not language.is_empty(fold(word))) or words
+
+    def _named(self, query: Query, keep: frozenset[str]) -> Sequence[Mention]:
+        if self.names is None or not query.has_text or not query.weight("names"):
+            return ()
+        return self.names.said(str(query.text)[:MAX_NAMED], keep)
+
+    def _refusal(self, text: str, query: Query, keep: frozenset[str]) -> Refusal:
+        """What a text refuses; nothing for a space that reads no names."""
+        if self.names is None or self.dictionary is None or not query.weight("facets"):
+            return Refusal(text, np.zeros(0, dtype=np.int32))
+        return refusal_of(text, self.dictionary, keep)
+
+    def _eras(self, query: Query, mentions: Sequence[Mention], keep: frozenset[str]) -> Sequence[Era]:
+        """The years that a request asks for; none for a space that reads no names, or has no years."""
+        years = None if self.names is None else self.names.years
+        if years is None or self.dictionary is None or not query.has_text or not query.weight("facets"):
+            return ()
+        examples = [float(years[mention.row]) for mention in mentions if mention.how == "example"]
+        return eras_of(str(query.text), examples, self.dictionary.language.times, keep)
+
+    def _of_other_years(self, eras: Sequence[Era]) -> Rows:
+        nothing = np.zeros(0, dtype=np.int32)
+        if not eras or self.names is None or self.names.years is None:
+            return nothing
+        missed = np.any([era.misses(self.names.years) for era in eras], axis=0)
+        # Years that no item has were misread.
+        return nothing if missed.all() else np.flatnonzero(missed).astype(np.int32)
