@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from antiphon.data.jsonl import json_lines, spoken
 from antiphon.errors import DataError
 
 EXPECTED = 'expected {"text": "..." or "turns": ["...", ...], "chosen": ["item id", ...]}'
@@ -35,16 +35,9 @@ def read_log(path: Path, row_of: Mapping[str, int]) -> Log:
     Raises:
         DataError: the file cannot be read, a line is malformed (the sentence has its number), or nothing is left.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise DataError(f"train.requests: {path} cannot be read ({reason}).") from error
     found, without = [], 0
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        text, chosen = _request(line, f"{path}, line {number}")
+    for place, value in json_lines(path, EXPECTED, "train.requests: "):
+        text, chosen = _request(value, place)
         rows = sorted({row_of[item_id] for item_id in chosen if item_id in row_of})
         without += not rows
         if rows:
@@ -54,15 +47,9 @@ def read_log(path: Path, row_of: Mapping[str, int]) -> Log:
     return Log(tuple(found), without)
 
 
-def _request(line: str, place: str) -> tuple[str, list[str]]:
-    try:
-        value: Any = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{place}: not JSON ({error}); {EXPECTED}.") from error
-    if not isinstance(value, dict):
-        raise DataError(f"{place}: got {line[:60]}; {EXPECTED}.")
-    turns, text, chosen = value.get("turns"), value.get("text"), value.get("chosen")
-    if isinstance(turns, list) and all(isinstance(turn, str) for turn in turns):
+def _request(value: Mapping[str, Any], place: str) -> tuple[str, list[str]]:
+    turns, text, chosen = spoken(value), value.get("text"), value.get("chosen")
+    if turns is not None:
         text = "\n".join([*turns, *([text] if isinstance(text, str) else [])])
     if not isinstance(text, str) or not text.strip():
         raise DataError(f"{place}: 'text' is {text!r}; {EXPECTED}.")

@@ -7,7 +7,6 @@ all of them answer the same question. Paper, section 3.2.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from antiphon.data.jsonl import json_lines, spoken
 from antiphon.data.splits import held_out
 from antiphon.data.tables import column_of, ids_of, read_file
 from antiphon.errors import ConfigError, DataError
@@ -23,6 +23,8 @@ from antiphon.evaluate.rundata import RunData
 from antiphon.numbers.metrics import Relevance
 from antiphon.query.request import Query
 
+EXPECTED = 'expected {"query_id": "1", "text": "..." or "turns": ["...", ...], "positives": ["item id", ...]}'
+"""A line of a file of requests."""
 Kind = Literal["recommend", "similar", "retrieve", "cold"]
 Part = Literal["validation", "test", "all"]
 Items = NDArray[np.int32]
@@ -173,8 +175,8 @@ def retrieve_task(data: RunData, path: Path, part: Part = "all") -> Task:
     """
     ids, asked, truths = [], [], []
     unknown = empty = 0
-    for number, line in _lines(path):
-        query_id, query, positives = _request(line, path, number)
+    for place, value in json_lines(path, EXPECTED):
+        query_id, query, positives = _request(value, place)
         known = [data.row_of[item] for item in positives if item in data.row_of]
         unknown += len(positives) - len(known)
         empty += not known
@@ -228,39 +230,19 @@ def _is_in(part: Part, kind: str, name: str, seed: int) -> bool:
     return (draw < VALIDATION_SHARE[kind]) == (part == "validation")
 
 
-def _lines(path: Path) -> list[tuple[int, str]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text ({error}); save it as UTF-8.") from error
-    # Not `splitlines`: a line separator inside a JSON string ends no line.
-    return [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-
-
-def _request(line: str, path: Path, number: int) -> tuple[str, Query, list[str]]:
+def _request(value: dict[str, Any], place: str) -> tuple[str, Query, list[str]]:
     """The parts of one line, checked."""
-    expected = 'expected {"query_id": "1", "text": "..." or "turns": ["...", ...], "positives": ["item id", ...]}'
-    try:
-        value: Any = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"{path}, line {number}: not JSON ({error}); {expected}.") from error
-    if not isinstance(value, dict):
-        raise DataError(f"{path}, line {number}: got {line[:60]}; {expected}.")
-    turns = value.get("turns")
-    if "text" not in value and isinstance(turns, list) and all(isinstance(turn, str) for turn in turns):
+    turns = None if "text" in value else spoken(value)
+    if turns is not None:
         value["text"] = "\n".join(turns)
-    else:
-        turns = None
     for key, kind in (("query_id", str | int), ("text", str), ("positives", list)):
         if not isinstance(value.get(key), kind) or isinstance(value.get(key), bool):
-            raise DataError(f"{path}, line {number}: {key!r} is {value.get(key)!r}; {expected}.")
+            raise DataError(f"{place}: {key!r} is {value.get(key)!r}; {EXPECTED}.")
     if not value["text"].strip():
-        raise DataError(f"{path}, line {number}: the text is empty; {expected}.")
+        raise DataError(f"{place}: the text is empty; {EXPECTED}.")
     odd = [item for item in value["positives"] if not isinstance(item, str | int) or isinstance(item, bool)]
     if odd:
-        raise DataError(f"{path}, line {number}: the positive {odd[0]!r} is no item id; {expected}.")
+        raise DataError(f"{place}: the positive {odd[0]!r} is no item id; {EXPECTED}.")
     said = [turn for turn in turns or () if turn.strip()]
     query = Query(turns=tuple(said)) if said else Query(text=value["text"])
     return str(value["query_id"]), query, [str(item) for item in value["positives"]]
