@@ -83,6 +83,14 @@ def test_a_broken_version_is_refused_and_the_old_one_stays(own_run, other_run):
     asyncio.run(main())
 
 
+async def taken_up(live, name):
+    """Wait until a version is in use, for half a minute at most."""
+    for _ in range(600):
+        if live.served.space.space_id == name:
+            return
+        await asyncio.sleep(0.05)
+
+
 def test_the_watcher_looks_by_itself(own_run, other_run):
     """With a poll interval the new version is in use soon after it was published."""
 
@@ -90,10 +98,7 @@ def test_the_watcher_looks_by_itself(own_run, other_run):
         live = Live(own_run, Settings(poll=0.05), Metrics())
         await live.start()
         name = publish_other(own_run, other_run)
-        for _ in range(600):
-            if live.served.space.space_id == name:
-                break
-            await asyncio.sleep(0.05)
+        await taken_up(live, name)
         assert live.served.space.space_id == name
         assert live.ready
         await live.stop()
@@ -111,10 +116,7 @@ def test_a_current_of_broken_bytes_does_not_stop_the_watcher(own_run, other_run)
         RunLayout(own_run).current.write_bytes(b"\xff\xfe\x00")
         await asyncio.sleep(0.3)
         name = publish_other(own_run, other_run)
-        for _ in range(600):
-            if live.served.space.space_id == name:
-                break
-            await asyncio.sleep(0.05)
+        await taken_up(live, name)
         assert live.served.space.space_id == name
         await live.stop()
 
