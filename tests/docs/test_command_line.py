@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,10 +21,12 @@ exit code 2. `--json` prints one document. This page is what `--help` says; a te
 def commands(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[click.Context]:
     """A context for a command and for all below it, in the order of their names, as the command line makes them.
 
-    A command keeps its help option once it was asked for it, so a context without the settings of the command line
-    gives another page before a command has run than after.
+    A command keeps the help option of whoever asked it first, and another test may have run it outside its group; so
+    a copy is asked, which has kept nothing.
     """
-    context = click.Context(command, parent, name, terminal_width=100, **command.context_settings)
+    fresh = copy.copy(command)
+    fresh._help_option = None
+    context = click.Context(fresh, parent, name, terminal_width=100, **fresh.context_settings)
     yield context
     if isinstance(command, click.Group):
         for word in sorted(command.commands):

@@ -259,14 +259,14 @@ def test_the_command_says_what_to_set(project: tuple[Config, Path], capsys: pyte
     """`antiphon tune` prints how far the default is behind and the build of the best; --json has the same."""
     from click.testing import CliRunner
 
-    from antiphon.cli.tune import tune
+    from antiphon.cli import cli
 
     config, run = project
-    words = [str(base_of(config)), "--run", str(run), "--trials", "2"]
-    done = CliRunner().invoke(tune, words, catch_exceptions=False)
+    words = ["tune", str(base_of(config)), "--run", str(run), "--trials", "2"]
+    done = CliRunner().invoke(cli, words, catch_exceptions=False)
     assert done.exit_code == 0
     assert "the default is" in done.output
-    shown = json.loads(CliRunner().invoke(tune, [*words, "--json"]).stdout.splitlines()[-1])
+    shown = json.loads(CliRunner().invoke(cli, [*words, "--json"]).stdout.splitlines()[-1])
     assert shown["n_trials"] == 2
     scores = [row["score"] for row in history(run)]
     assert shown["score"] == max(scores)
