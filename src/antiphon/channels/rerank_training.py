@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from antiphon.base import runtime
 from antiphon.base.progress import Progress, silent
 from antiphon.channels.rerank import DEPTH, Reranker, features_of, head_of
-from antiphon.channels.taste import Taste, ease_sides
+from antiphon.channels.taste import Taste
+from antiphon.numbers.ease import ease_sides
 from antiphon.numbers.factorization import factorize
 
 Floats = NDArray[np.float32]
