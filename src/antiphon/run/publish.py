@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,8 @@ class Contents:
     """Folders of query sides that are published as they are."""
     language: Language = ENGLISH
     """That of the requests."""
+    spoken: Sequence[str] | None = None
+    """Fields whose values requests name; all where not given."""
 
 
 def publish(run: RunLayout, contents: Contents) -> str:
@@ -164,6 +166,7 @@ def _write_manifest(layout: SpaceLayout, contents: Contents, blocks: Mapping[str
             "name": contents.name,
             "dim": contents.model.dim,
             "names": contents.names,
+            "spoken": contents.spoken if contents.spoken is None else list(contents.spoken),
             "language": contents.language.key or contents.language.name,
             "blocks": dict(blocks),
             "n_items": len(embedded.vectors),

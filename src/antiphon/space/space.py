@@ -140,7 +140,7 @@ class Space:
     @cached_property
     def dictionary(self) -> Dictionary:
         """The catalog's own values, as texts name them."""
-        words = Dictionary.of(self.columns, language=self.language)
+        words = Dictionary.of(self.columns, self.manifest.get("spoken"), self.language)
         return words if self.facets is None else words.with_degrees(self.facets.members())
 
     @cached_property

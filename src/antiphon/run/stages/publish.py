@@ -68,6 +68,7 @@ def stage(
             names=config.space.names,
             mixture=mixture or _mixture(job, embedded, taste, vectors),
             language=language,
+            spoken=config.synthetic.fields,
         )
         if mixture is None and PRACTICE in job.records:
             contents = _gated(job, contents)
@@ -83,6 +84,7 @@ def stage(
             FORMAT,
             list(by_name),
             job.config.space.model_dump(mode="json"),
+            job.config.synthetic.fields,
             job.config.split.model_dump(mode="json"),
             [name for name, _ in changes],
             spoken_in(job).source,
