@@ -25,7 +25,7 @@ from antiphon.base.progress import Progress
 from antiphon.channels.base import Allowed, Folded, Resolved, Rows, at, best_rows
 from antiphon.channels.rerank import Reranker, features_of, head_of, spread_alike
 from antiphon.config.sections import SpaceConfig
-from antiphon.data.held_out import held_out_score, user_item_matrix
+from antiphon.data.held_out import few_enough, held_out_score, user_item_matrix
 from antiphon.data.splits import HeldOut
 from antiphon.numbers.ease import ease_sides
 from antiphon.numbers.factorization import History, Ranges, Setting, draw_settings, factorize, fold_in, search_settings
@@ -255,7 +255,7 @@ def fit_taste(
     interactions: Any, check: HeldOut, n_items: int, config: SpaceConfig, *, seed: int, table: Path, progress: Progress
 ) -> Taste:
     """Fit both models on training interactions, with the settings that are best on the held-out users `check`."""
-    matrix = user_item_matrix(interactions, n_items)
+    matrix, check = user_item_matrix(interactions, n_items), few_enough(check, n_items)
     known = np.asarray(matrix.getnnz(axis=0) > 0)
 
     def score(setting: Setting) -> float:

@@ -203,7 +203,7 @@ class ModalityConfig(BaseModel):
 class SyntheticConfig(Section):
     """[synthetic]: requests made of the items' facets, to train on."""
 
-    per_item: int = Field(8, ge=0, description="requests drawn for each item; 0 for none")
+    per_item: int = Field(8, ge=0, description="requests drawn for each item, 400,000 of all at most; 0 for none")
     fields: Sequence[str] | None = Field(
         None, description="fields whose values requests name; all of words if not given"
     )
