@@ -136,12 +136,16 @@ def make_column(name: str, kind: FieldType, values: pa.ChunkedArray) -> Column:
         return NumberColumn(name, kind, numbers / 1e6)
     if kind == "list":
         rows = np.asarray(pc.list_parent_indices(values), dtype=np.int64)
-        words = pc.list_flatten(values).to_pylist()
+        words = pc.list_flatten(values)
     else:
-        rows, words = np.arange(len(values), dtype=np.int64), values.to_pylist()
+        rows, words = np.arange(len(values), dtype=np.int64), values
+    # Each different word is folded once, however many items have it.
+    encoded = words.dictionary_encode()
     vocabulary: dict[str, int] = {}
-    folded = ["" if word is None else _fold(word) for word in words]
-    known = np.array([vocabulary.setdefault(word, len(vocabulary)) if word else -1 for word in folded], dtype=np.int64)
+    folded = ["" if word is None else _fold(word) for word in encoded.dictionary.to_pylist()]
+    codes = [vocabulary.setdefault(word, len(vocabulary)) if word else -1 for word in folded]
+    places = np.asarray(pc.fill_null(encoded.indices, len(codes)), dtype=np.int64)
+    known = np.array([*codes, -1], dtype=np.int64)[places]
     return WordColumn(name, kind, len(values), rows[known >= 0], known[known >= 0], vocabulary)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from antiphon.channels.base import Allowed, Channel, Floats, Resolved, Rows
-from antiphon.numbers.exact import top_k
+from antiphon.numbers.exact import SPARSE, top_k
 
 SMALL = 200_000
 """Where no more items than this may be answers, all of them are scored."""
@@ -40,8 +40,8 @@ def best(
         some = resolved.take(part) if len(part) < len(resolved) else resolved
         heard = [channel for channel in channels if some.hears(channel)]
         if n_open <= max(SMALL, DEPTH * k):
-            # Half of the rows or fewer are gathered; more are cheaper to score with the others.
-            gathered = open_ if open_ is not None and 2 * n_open <= n_items else None
+            # A few rows are gathered; more are cheaper to score with the others.
+            gathered = open_ if open_ is not None and n_open <= SPARSE * n_items else None
             rows[part], scores[part] = _of_all(heard, some, k, gathered, allowed)
         else:
             rows[part], scores[part] = _of_candidates(heard, some, k, allowed)
