@@ -33,7 +33,7 @@ def current(run: RunLayout) -> SpaceLayout:
         )
     version = SpaceLayout(run.spaces / said)
     if not version.root.is_dir():
-        raise IntegrityError(f"{run.current} names the space {said}, which is not there; {_instead(run)}")
+        raise IntegrityError(f"{run.current} names the space {said}, which does not exist; {_instead(run)}")
     return version
 
 

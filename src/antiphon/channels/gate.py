@@ -93,5 +93,5 @@ class Gate:
 
     @classmethod
     def load(cls, values: Mapping[str, Sequence[float]] | None) -> Gate | None:
-        """A gate from its values in JSON; None where there is none."""
+        """A gate from its values in JSON; None if there is none."""
         return None if values is None else cls(**values)  # type: ignore[arg-type]  # checked by its checksum

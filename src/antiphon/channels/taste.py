@@ -131,7 +131,7 @@ def doubt_of(taste: Taste, unknown: float, passed: float) -> Floats:
 
 
 def shares_of(weights: Mapping[str, float] | None) -> dict[str, float]:
-    """Weights of blocks as a vector of length 1; the joint block alone where there are none."""
+    """Weights of blocks as a vector of length 1; the joint block alone if there are none."""
     weights = weights or {"joint": 1.0}
     size = float(np.sqrt(sum(weight**2 for weight in weights.values())))
     return {name: weight / size for name, weight in weights.items()}

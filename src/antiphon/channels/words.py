@@ -54,7 +54,7 @@ class Lexical:
         """
         model = runtime.bm25s().BM25(k1=k1, b=b)
         # bm25s numbers words in the order of a set, which is another one in each process: the same texts would give
-        # other files, and so another space. The empty word, which no request has, stands in where there are none.
+        # other files, and so another space. The empty word, which no request has, stands in if there are none.
         vocabulary = sorted({word for line in words for word in line}) or [""]
         number = {word: place for place, word in enumerate(vocabulary)}
         ids = [[number[word] for word in line] for line in words]

@@ -111,7 +111,7 @@ def mean_intervals(
 
 
 def number(value: float) -> float | None:
-    """A number for JSON, None where there is none."""
+    """A number for JSON, None if there is none."""
     return None if np.isnan(value) else float(value)
 
 

@@ -262,7 +262,7 @@ def evaluate_ranking(ranked: Ranked, relevance: Relevance, metrics: Iterable[str
 
 
 def mean_over_queries(values: npt.NDArray[np.floating[Any]]) -> float:
-    """The mean of the values that are not NaN; NaN where there are none. `values`: (n_queries,) floats."""
+    """The mean of the values that are not NaN; NaN if there are none. `values`: (n_queries,) floats."""
     known = values[~np.isnan(values)]
     return float(known.mean(dtype=np.float64)) if known.size else float("nan")
 

@@ -82,6 +82,6 @@ class Playlist:
 
     @property
     def coherence(self) -> float | None:
-        """Mean of the links; None where there are none."""
+        """Mean of the links; None if there are none."""
         known = [link for link in self.links if link is not None]
         return sum(known) / len(known) if known else None

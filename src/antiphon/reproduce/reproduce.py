@@ -179,7 +179,7 @@ class Reproduction:
         return run_trial(start, self.trial_settings(preset), trial, path, self.progress)
 
     def row(self, label: str, seed: int) -> RunData:
-        """The run of a trained row and a seed, built where it is not there."""
+        """The run of a trained row and a seed, built if it does not exist yet."""
         if (label, seed) not in self._built:
             preset = "default" if label == OURS else "paper"
             trial = Trial(f"{label}-seed{seed}", TRAINED[label], self.joined, seed)

@@ -61,7 +61,7 @@ def table(everything: Reproduction) -> list[Row]:
 
 
 def absent(everything: Reproduction) -> list[dict[str, str]]:
-    """Rows that are not there, and why."""
+    """Rows that are missing, and why."""
     missing = {
         name: f"{called} is not installed: pip install 'antiphon[bench]'"
         for name, (module, called) in LIBRARIES.items()

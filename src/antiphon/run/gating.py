@@ -111,7 +111,7 @@ def gate_of(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Gate | None:
-    """The gate that brings the answers of the practice requests to the top; None where there are none.
+    """The gate that brings the answers of the practice requests to the top; None if there are none.
 
     `resolver` is that of the space without a gate; texts are read with `vectors` alone.
     """

@@ -1,4 +1,4 @@
-"""Counts of field values among the candidates of an answer, and which filter to loosen where there are none."""
+"""Counts of field values among the candidates of an answer, and which filter to loosen if there are none."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Quantiles:
             self._seen.setdefault(stage, deque(maxlen=WINDOW)).append(seconds)
 
     def of(self, stage: str, share: float) -> float:
-        """The smallest of the last durations that this share of them does not exceed; NaN where there are none."""
+        """The smallest of the last durations that this share of them does not exceed; NaN if there are none."""
         with self._lock:
             seen = sorted(self._seen.get(stage, ()))
         return seen[max(0, math.ceil(share * len(seen)) - 1)] if seen else math.nan

@@ -63,7 +63,7 @@ def queries_of(job: Job) -> QueryData | None:
 
 
 def identity_of(job: Job) -> list[Any] | None:
-    """What training on the requests depends on beside their vectors; None where there are none."""
+    """What training on the requests depends on beside their vectors; None if there are none."""
     if NAME not in job.records:
         return None
     queries = drawn(job)
