@@ -12,7 +12,7 @@ from antiphon.stores.contract import PASSAGES, Batch, Part, Ragged, Shape, Wante
 
 N_ITEMS = 600
 N_TERMS = 200
-GENRES = ("Drama", "comedy", "Thriller", "sci-fi", "Été", "東京", "it's \"quoted\"")
+GENRES = ("Drama", "comedy", "Thriller", "sci-fi", "Été", "東京", 'it\'s "quoted"')
 LENGTHS = {"joint": 16, "ials": 8, "known": 2}
 PASSAGE = 12
 SHAPE = Shape(
@@ -77,7 +77,9 @@ def batches(seed: int = 0, size: int = 250, n_items: int = N_ITEMS) -> Iterator[
 def part(rng: np.random.Generator, over: str) -> Part:
     """One part of a request."""
     if over in LENGTHS:
-        return Part("joint" if over == "joint" else "taste", over, rng.normal(size=(1, LENGTHS[over])).astype(np.float32))
+        return Part(
+            "joint" if over == "joint" else "taste", over, rng.normal(size=(1, LENGTHS[over])).astype(np.float32)
+        )
     if over == PASSAGES:
         n_vectors = int(rng.choice([1, 6]))
         return Part(PASSAGES, over, rng.normal(size=(n_vectors, PASSAGE)).astype(np.float32), scale=0.7)

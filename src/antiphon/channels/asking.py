@@ -181,7 +181,7 @@ def facets_parts(channel: FacetsChannel, resolved: Resolved, place: int) -> Says
         liked = resolved.likes[place]
         spread = float(facets.alike(liked)[channel.searchable].std())
         held, counts = np.unique(facets.facets_of(liked), return_counts=True)
-        size = np.linalg.norm(counts) * spread
+        size = float(np.linalg.norm(counts)) * spread
         weights |= {n_facets + int(f): by_likes * float(c) / size for f, c in zip(held, counts, strict=True) if size}
     says = Says()
     if weights:
@@ -230,5 +230,6 @@ def wanted_of(channels: Sequence[Channel], resolved: Resolved, place: int, **mor
 
 def on_store(kind: type[Channel], space: Any, version: Version) -> Channel | None:
     """A channel of a space whose vectors are in a store; None where the space has nothing for it."""
-    made = {TasteChannel: StoredTasteChannel, PassagesChannel: StoredPassagesChannel}.get(kind, kind).of(space)
+    stored: dict[Any, Any] = {TasteChannel: StoredTasteChannel, PassagesChannel: StoredPassagesChannel}
+    made: Channel | None = stored.get(kind, kind).of(space)
     return made.on(version) if isinstance(made, StoredTasteChannel) else made

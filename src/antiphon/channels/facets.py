@@ -177,8 +177,8 @@ class FacetsChannel(ByLines):
 
     @cached_property
     def entries(self) -> dict[tuple[str, ...], int]:
-        """The number of each entry of the dictionary."""
-        return {stems: number for number, stems in enumerate(self.dictionary.entries)}
+        """The number of each entry of the dictionary, in the order of their words: it is the same in each process."""
+        return {stems: number for number, stems in enumerate(sorted(self.dictionary.entries))}
 
     def lines(self, resolved: Resolved) -> Floats:
         """Weighted chances and standard scores; zeros for requests without a text or liked items."""

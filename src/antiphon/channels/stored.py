@@ -49,6 +49,10 @@ class StoredRows:
     def __len__(self) -> int:
         return self.shape[0]
 
+    def __iter__(self) -> Iterator[Floats]:
+        for start in range(0, len(self), STEP):
+            yield from self[start : start + STEP]
+
     def __getitem__(self, rows: Any) -> Floats:
         wanted = np.atleast_1d(np.arange(self.shape[0])[rows])
         found = np.zeros((0, self.shape[1]), dtype=np.float32)
@@ -133,7 +137,8 @@ def batches_of(space: Any, shape: Shape) -> Iterator[Batch]:
     taste: TasteChannel | None = _channel(space, TasteChannel)
     terms: dict[str, Ragged] = {}
     if space.lexical is not None:
-        terms["words"] = gathered(*space.lexical.postings(), space.n_items)
+        items, ids, values = space.lexical.postings()
+        terms["words"] = gathered(items, ids, values, space.n_items)
     if space.facets is not None:
         terms["facets"] = facet_terms(space.facets, space.dictionary)
     vectors: dict[str, Any] = dict(space.items)
@@ -171,12 +176,12 @@ def facet_terms(facets: Facets, dictionary: Dictionary) -> Ragged:
     ids = np.repeat(np.arange(n_facets, dtype=np.int64), counts)
     rows, values = [facets.rows, facets.rows], [facets.degrees, (1 / np.sqrt(own[facets.rows])).astype(np.float32)]
     terms = [ids, n_facets + ids]
-    for entry, (stems, held) in enumerate(dictionary.entries.items()):
+    for entry, (stems, held) in enumerate(sorted(dictionary.entries.items(), key=lambda pair: pair[0])):
         degrees = dictionary.degrees.get(stems)
         rows.append(held)
         values.append(np.ones(len(held), dtype=np.float32) if degrees is None else degrees)
         terms.append(np.full(len(held), 2 * n_facets + entry, dtype=np.int64))
-    return gathered(*map(np.concatenate, (rows, terms, values)), facets.n_items)
+    return gathered(np.concatenate(rows), np.concatenate(terms), np.concatenate(values), facets.n_items)
 
 
 def gathered(rows: NDArray[Any], ids: NDArray[Any], values: Floats, n_items: int) -> Ragged:
@@ -189,7 +194,7 @@ def gathered(rows: NDArray[Any], ids: NDArray[Any], values: Floats, n_items: int
 
 def words_digest(dictionary: Dictionary) -> str:
     """What tells whether two dictionaries number their entries alike."""
-    return storage.digest([list(stems) for stems in dictionary.entries])
+    return storage.digest([list(stems) for stems in sorted(dictionary.entries)])
 
 
 def _channel(space: Any, kind: type) -> Any:

@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 
 from antiphon.base.layout import RunLayout
-from antiphon.errors import AntiphonError
+from antiphon.errors import AntiphonError, StoreError
 from antiphon.serve.batching import Batcher
 from antiphon.serve.metrics import Metrics
 from antiphon.serve.served import Answer, Ask, Served
@@ -57,6 +57,11 @@ class Live:
         self._mark = mark  # a version that cannot be loaded is not tried again until CURRENT is written again
         try:
             served, batcher = await asyncio.to_thread(self._load)
+        except StoreError as error:
+            self._mark = None  # the store may be down, or lack the version for a moment: it is tried again
+            self.metrics.reloads.labels("failed").inc()
+            LOG.warning("the store cannot be asked for a new version, the old one stays: %s", error)
+            return False
         except (AntiphonError, OSError) as error:
             self.metrics.reloads.labels("failed").inc()
             LOG.warning("a new version cannot be taken up, the old one stays: %s", error)

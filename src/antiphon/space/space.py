@@ -45,7 +45,8 @@ from antiphon.query.reading import Read
 from antiphon.query.request import MediaFile, MediaInput, Query
 from antiphon.space.answer import best
 from antiphon.space.explain import matched_values, shares
-from antiphon.space.stored import OnStore, check_words, config_of, opened
+from antiphon.space.stored import OnStore, check_words, config_of, opened, put, switch
+from antiphon.stores.settings import open_store
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -491,7 +492,11 @@ class Space:
     def _check_shapes(self) -> None:
         n_items, n_modalities = len(self.item_ids), len(self.modalities)
         expected = (n_modalities, n_items, self.model.dim)
-        if tuple(self.vectors.shape) != expected[1:] or tuple(self.parts.shape) != expected or self.present.shape != expected[:2]:
+        if (
+            tuple(self.vectors.shape) != expected[1:]
+            or tuple(self.parts.shape) != expected
+            or self.present.shape != expected[:2]
+        ):
             raise IntegrityError(f"{self.layout.root}: vectors and items do not fit each other; build the run again.")
         if self.fields.num_rows != n_items:
             raise IntegrityError(f"{self.layout.root}: fields and items do not fit each other; build the run again.")
@@ -524,6 +529,36 @@ def load(path: str | Path, *, store: Mapping[str, Any] | None = None) -> Space:
     config = config_of(root if run.current.is_file() else layout.root.parent.parent, store)
     on_store = opened(config, run.root if run.current.is_file() else layout.root.parent.parent, layout.root.name)
     return Space(layout, versions.verified(layout, () if on_store is None else HELD), on_store)
+
+
+def offer(root: Path, space_id: str) -> None:
+    """As `write_to_store`, for builds: nothing where the run has no store."""
+    write_to_store(root, space_id)
+
+
+def write_to_store(root: Path, space_id: str, *, again: bool = False) -> bool:
+    """Write a version of a run into the run's store and make it the current one there; says whether there is a store.
+
+    `again`: also where the store has it.
+
+    Raises:
+        StoreError: the store cannot be reached.
+        IntegrityError: a file of the version is missing, or is not the one that was published.
+    """
+    store = open_store(config_of(root, None), root)
+    if store is None:
+        return False
+    try:
+        if again:
+            store.drop(space_id)
+        if space_id in store.versions():
+            switch(space_id, store)
+        else:
+            layout = SpaceLayout(RunLayout(root).spaces / space_id)
+            put(Space(layout, versions.verified(layout)), store)
+    finally:
+        store.close()
+    return True
 
 
 def _strings(values: Sequence[str], name: str, of: str = "item ids") -> tuple[str, ...]:

@@ -14,13 +14,14 @@ from antiphon.base.layout import RunLayout
 from antiphon.channels.asking import wanted_of
 from antiphon.channels.base import Channel, Resolved
 from antiphon.channels.stored import SEARCHABLE, batches_of, shape_of, words_digest
+from antiphon.config.sections import StoreConfig
 from antiphon.errors import MismatchError
 from antiphon.query.filters import Filter
 from antiphon.space.answer import DEPTH
 from antiphon.stores.answering import answer
 from antiphon.stores.contract import Part, Ranking, Store, Version, Wanted
 from antiphon.stores.filters import lowered
-from antiphon.stores.settings import StoreConfig, open_store, store_of
+from antiphon.stores.settings import open_store, store_of
 
 if TYPE_CHECKING:
     from antiphon.space.space import Space
@@ -120,4 +121,3 @@ def check_words(space: Space) -> None:
             f"the store has the version {space.space_id} as another antiphon wrote it; write it again with: "
             "antiphon store RUN --again"
         )
-

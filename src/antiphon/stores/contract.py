@@ -64,7 +64,8 @@ class Shape:
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Shape:
         """The shape that `plain` was made of."""
-        return cls(**{name: dict(value) if name in PAIRS else value for name, value in plain.items()})
+        found: dict[str, Any] = {name: dict(value) if name in PAIRS else value for name, value in plain.items()}
+        return cls(**found)
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,7 @@ class Version(ABC):
     def count(self, name: str, narrowed: Narrowed) -> dict[Any, int]:
         """How many items that may be found have each value of a field; text is folded, dates are seconds."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  one that holds nothing gives nothing back
         """Give back what it holds."""
 
     def __enter__(self) -> Self:
@@ -266,7 +267,7 @@ class Store(ABC):
             StoreError: it does not.
         """
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  one that holds nothing gives nothing back
         """Give back what it holds."""
 
 

@@ -91,7 +91,7 @@ class MemoryVersion(Version):
 
     def __init__(self, shape: Shape, batches: Sequence[Batch]) -> None:
         self.shape = shape
-        self._items = [
+        self._items: list[dict[str, Any]] = [
             {"item_id": item_id, "title": title, "fields": {name: fields.get(name) for name in shape.types}}
             for batch in batches
             for item_id, title, fields in zip(batch.item_ids, batch.titles, batch.fields, strict=True)
@@ -217,6 +217,4 @@ def _joined(lists: Sequence[Ragged]) -> Ragged:
         return Ragged(np.zeros(1, dtype=np.int64), np.zeros((0, 0), dtype=np.float32))
     lengths = np.concatenate([np.diff(one.bounds) for one in lists])
     bounds = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return Ragged(
-        bounds, np.concatenate([one.values for one in lists]), np.concatenate([one.ids for one in lists])
-    )
+    return Ragged(bounds, np.concatenate([one.values for one in lists]), np.concatenate([one.ids for one in lists]))

@@ -139,7 +139,7 @@ class Postgres(Store):
                 _drop(connection, self._schema(checked_name(version, VERSION)))
                 for table in ("versions", "current"):
                     connection.execute(
-                        f"DELETE FROM antiphon.{table} WHERE name = %s AND version = %s",  # noqa: S608  two names
+                        f"DELETE FROM antiphon.{table} WHERE name = %s AND version = %s",
                         [self.name, version],
                     )
 
@@ -289,17 +289,13 @@ class PostgresVersion(Version):
         found = [search(connection, part.over, vector, n, narrowed, exact=exact) for vector in part.vectors]
         return np.unique(np.concatenate(found))
 
-    def _near(
-        self, connection: Any, block: str, vector: Floats, n: int, narrowed: Narrowed, *, exact: bool
-    ) -> Rows:
+    def _near(self, connection: Any, block: str, vector: Floats, n: int, narrowed: Narrowed, *, exact: bool) -> Rows:
         params: sql.Params = {"vector": sql.as_text(vector)}
         column, length = f"i.{sql.vectors_of(self.shape)[block]}", self.shape.blocks[block]
         exact = exact or not 1 < length <= sql.MAX_INDEXED
         product = _product(column, length, exact=exact)
         test = sql.where(narrowed, self.shape, params)
-        ask = (
-            f"SELECT i.row FROM {self.schema}.items i WHERE {test} ORDER BY {product} LIMIT {sql.given(params, n)}"
-        )
+        ask = f"SELECT i.row FROM {self.schema}.items i WHERE {test} ORDER BY {product} LIMIT {sql.given(params, n)}"
         found = _column(connection.execute(ask, params))
         if exact or len(found) >= n:
             return found
@@ -335,9 +331,7 @@ class PostgresVersion(Version):
             assert part.vectors is not None  # noqa: S101  dense
             vector = sql.given(params, sql.as_text(part.vectors[0]))
             products.append(f"-(i.{sql.vectors_of(self.shape)[part.over]} <#> {vector}::vector)")
-        ask = (
-            f"SELECT i.row, {', '.join(products)} FROM {self.schema}.items i WHERE i.row = ANY(%(rows)s::integer[])"
-        )
+        ask = f"SELECT i.row, {', '.join(products)} FROM {self.schema}.items i WHERE i.row = ANY(%(rows)s::integer[])"
         return iter(connection.execute(ask, params).fetchall())
 
     def _weighed(self, connection: Any, part: Part, rows: Rows) -> list[Any]:

@@ -61,7 +61,9 @@ def tables(schema: str, shape: Shape) -> list[str]:
     for table, names in (("items", shape.blocks), ("kept", shape.kept)):
         if sum(lengths[name] for name in names) < PLAIN:
             # A vector outside its row costs a second look-up for every product.
-            made += [f"ALTER TABLE {schema}.{table} ALTER {vectors_of(shape)[name]} SET STORAGE PLAIN" for name in names]
+            made += [
+                f"ALTER TABLE {schema}.{table} ALTER {vectors_of(shape)[name]} SET STORAGE PLAIN" for name in names
+            ]
     if shape.passages < PLAIN:
         made.append(f"ALTER TABLE {schema}.passages ALTER v SET STORAGE PLAIN")
     return made

@@ -186,9 +186,10 @@ class QdrantVersion(Version):
     def passages(self, rows: Rows) -> Ragged:
         """By their numbers."""
         found = self._ask(lambda engine: engine.vectors(PASSAGES, rows))
-        lists = [np.asarray(found.get(row, []), dtype=np.float32).reshape(-1, self.shape.passages) for row in rows.tolist()]
+        length = self.shape.passages
+        lists = [np.asarray(found.get(row, []), dtype=np.float32).reshape(-1, length) for row in rows.tolist()]
         bounds = np.concatenate([[0], np.cumsum([len(one) for one in lists])]).astype(np.int64)
-        return Ragged(bounds, np.concatenate(lists) if lists else np.zeros((0, self.shape.passages), dtype=np.float32))
+        return Ragged(bounds, np.concatenate(lists) if lists else np.zeros((0, length), dtype=np.float32))
 
     def fetch(self, rows: Rows) -> list[dict[str, Any]]:
         """What the points say."""

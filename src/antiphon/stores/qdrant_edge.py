@@ -130,7 +130,7 @@ class EdgePlace:
 
     def _threshold(self, length: int) -> int:
         """Kilobytes of the vectors of `exact_below` items: what Qdrant takes for many is said in these."""
-        return self.settings.exact_below * length * 4 // 1024
+        return int(self.settings.exact_below) * length * 4 // 1024
 
 
 class EdgeEngine(Engine):

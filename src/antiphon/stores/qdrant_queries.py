@@ -97,8 +97,7 @@ def searches(parts: Sequence[Part], where: Any, limit: int, *, exact: bool) -> l
         if part.ids is not None and part.weights is not None:
             terms = (part.ids.tolist(), part.weights.tolist())
             found.append((place, Nearest(part.over, None, terms, where, limit, exact)))
-        for vector in _vectors(part):
-            found.append((place, Nearest(part.over, vector.tolist(), None, where, limit, exact)))
+        found += [(place, Nearest(part.over, one.tolist(), None, where, limit, exact)) for one in _vectors(part)]
     return found
 
 
@@ -116,7 +115,7 @@ def _vectors(part: Part) -> Sequence[Floats]:
     return () if part.vectors is None else list(part.vectors)
 
 
-def _condition(check: Check, shape: Shape, dialect: Dialect) -> Any:
+def _condition(check: Check, shape: Shape, dialect: Dialect) -> Any:  # noqa: PLR0911  one kind of test a line
     if isinstance(check, Opposite):
         return dialect.both(must_not=[_condition(check.part, shape, dialect)])
     if isinstance(check, Every):

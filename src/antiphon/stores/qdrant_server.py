@@ -45,8 +45,7 @@ class ServerPlace:
         self.client.create_collection(collection, **self._config(shape))
         for some in points:
             made = [
-                models.PointStruct(id=row, vector=_vectors(vectors), payload=payload)
-                for row, vectors, payload in some
+                models.PointStruct(id=row, vector=_vectors(vectors), payload=payload) for row, vectors, payload in some
             ]
             self.client.upsert(collection, made, wait=True)
         for name, key in fields_of(shape).items():

@@ -70,4 +70,3 @@ def _config(file: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     return tomllib.loads(file.read_text(encoding="utf-8"))
-
