@@ -149,6 +149,8 @@ class MemoryVersion(Version):
         return dict(found)
 
     def _products(self, part: Part, rows: Rows) -> Floats:
+        if not len(rows):
+            return np.zeros(0, dtype=np.float32)
         if part.vectors is not None and part.over != PASSAGES:
             products: Floats = (part.vectors @ self._vectors[part.over][rows].T)[0]
             return products

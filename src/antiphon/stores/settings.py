@@ -16,7 +16,9 @@ from antiphon.stores.contract import Store
 MEMORY = "memory"
 FOLDER = "store"
 """Folder of a run for a store that needs one."""
-VARIABLES = {"ANTIPHON_STORE": "kind", "ANTIPHON_STORE_URL": "url", "ANTIPHON_STORE_NAME": "name"}
+VARIABLES = {
+    "ANTIPHON_STORE": "kind", "ANTIPHON_STORE_URL": "url", "ANTIPHON_STORE_PATH": "path", "ANTIPHON_STORE_NAME": "name",
+}  # fmt: skip
 """Environment variables that go before the configuration, so that no file has an address or a password."""
 KEY = "ANTIPHON_STORE_KEY"
 
