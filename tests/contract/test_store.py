@@ -226,9 +226,7 @@ def test_versions_are_listed_switched_and_dropped(engine: Engine, store: Store) 
     expected = Memory()
     expected.write("other", small, made["batches"](seed=2, n_items=100))
     wanted = made["wanted"](0, 5, 100)
-    assert_array_equal(
-        answer(store.version("other"), wanted).rows, answer(expected.version("other"), wanted).rows
-    )
+    assert_array_equal(answer(store.version("other"), wanted).rows, answer(expected.version("other"), wanted).rows)
     store.switch("first")
     store.drop("other")
     assert (store.versions(), store.current()) == (["first"], "first")
@@ -435,7 +433,9 @@ def test_a_service_takes_up_a_new_version_of_the_store(built: Path, run: Path, e
         space_id = _other_version(built, run)
         assert client.post("/v1/reload").json() == {"space_id": before, "changed": False}
         assert client.post("/v1/search", json={"text": "robots"}).status_code == 200
-        space = Space(SpaceLayout(run / "space" / space_id), versions.manifest_of(SpaceLayout(run / "space" / space_id)))
+        space = Space(
+            SpaceLayout(run / "space" / space_id), versions.manifest_of(SpaceLayout(run / "space" / space_id))
+        )
         put(space, app.state.live.served.space.on_store.store)
         assert client.post("/v1/reload").json() == {"space_id": space_id, "changed": True}
         titles = [hit["title"] for hit in client.post("/v1/search", json={"text": "robots"}).json()["hits"]]

@@ -56,7 +56,9 @@ def engine_of(kind: str) -> Iterator[Engine]:
             yield from _postgres(folder / "data")
         elif kind == "qdrant":
             away = folder.with_name(f"{folder.name}.away")
-            yield Engine(kind, {"kind": kind, "path": str(folder)}, lambda: _move(folder, away), lambda: _move(away, folder))
+            yield Engine(
+                kind, {"kind": kind, "path": str(folder)}, lambda: _move(folder, away), lambda: _move(away, folder)
+            )
         else:
             where = {"url": ":memory:"} if kind == "qdrant-client" else {}
             yield Engine(kind, {"kind": kind.partition("-")[0], **where}, _nothing, _nothing)

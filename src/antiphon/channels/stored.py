@@ -125,7 +125,7 @@ def shape_of(space: Any) -> Shape:
         types=space.field_types,
         blocks=blocks,
         kept=kept,
-        terms=terms,
+        terms=tuple(terms),
         flags=(SEARCHABLE, MET),
         passages=0 if space.passages is None else int(space.passages.vectors.shape[1]),
         notes=notes,

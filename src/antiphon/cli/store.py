@@ -11,7 +11,7 @@ from antiphon.cli.output import document, note
 from antiphon.errors import ConfigError
 
 
-@click.command(epilog="Example: ANTIPHON_STORE=qdrant antiphon store runs/films")
+@click.command(epilog="Example: antiphon store runs/films")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--again", is_flag=True, help="Also where the store has it: what is there is replaced.")
 @json_option

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,6 @@ from antiphon.stores.answering import answer
 from antiphon.stores.contract import Part, Ranking, Store, Version, Wanted
 from antiphon.stores.filters import lowered
 from antiphon.stores.settings import open_store, store_of
-
-if TYPE_CHECKING:
-    from antiphon.space.space import Space
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -71,7 +68,7 @@ class OnStore:
         return [one["fields"] for one in self.version.fetch(np.array(rows, dtype=np.int64))]
 
 
-def put(space: Space, store: Store, *, keep: int = KEPT_VERSIONS) -> None:
+def put(space: Any, store: Store, *, keep: int = KEPT_VERSIONS) -> None:
     """Write a space that is in memory into a store, make it the current version, and drop old ones.
 
     Raises:
@@ -109,13 +106,12 @@ def config_of(root: Path, given: Mapping[str, Any] | None, environment: Mapping[
     return store_of(given, os.environ if environment is None else environment, run.config)
 
 
-def check_words(space: Space) -> None:
+def check_words(space: Any) -> None:
     """Refuse a version that numbers the catalog's words otherwise than this antiphon does.
 
     Raises:
         MismatchError: it was written by another antiphon.
     """
-    assert space.on_store is not None  # noqa: S101  asked on a store
     if space.on_store.version.shape.notes["dictionary"] != words_digest(space.dictionary):
         raise MismatchError(
             f"the store has the version {space.space_id} as another antiphon wrote it; write it again with: "

@@ -65,7 +65,7 @@ class Shape:
     def of(cls, plain: Mapping[str, Any]) -> Shape:
         """The shape that `plain` was made of."""
         found: dict[str, Any] = {name: dict(value) if name in PAIRS else value for name, value in plain.items()}
-        return cls(**found)
+        return cls(**{**found, "terms": tuple(found["terms"]), "flags": tuple(found["flags"])})
 
 
 @dataclass(frozen=True)

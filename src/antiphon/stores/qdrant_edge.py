@@ -41,8 +41,7 @@ class EdgePlace:
             try:
                 self._fill(beside, shape, points)
                 storage.write_json(beside / SHAPE, shape.plain())
-                for path in [*beside.rglob("*"), beside]:
-                    storage.sync(path)
+                storage.sync(beside)
                 shutil.rmtree(self.root / version, ignore_errors=True)
                 beside.rename(self.root / version)
                 storage.sync(self.root)
