@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import runpy
 import shutil
 import signal
@@ -341,22 +340,18 @@ def _process(source: str, engine: Engine) -> subprocess.Popen[bytes]:
 
 
 @pytest.fixture
-def run(built: Path, tmp_path: Path, engine: Engine) -> Iterator[Path]:
+def run(built: Path, tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run of films whose space is in the engine's store, without the files that a space on a store leaves unread."""
     if engine.kind == "qdrant-client":
         pytest.skip("qdrant-client: its local mode belongs to one client, and a space opens another")
     copy = Path(shutil.copytree(built, tmp_path / "run"))
     if engine.kind != "memory":
-        variables = {name: os.environ.get(name) for name in engine.variables}
-        os.environ.update(_variables(engine))
+        for name, value in _variables(engine).items():
+            monkeypatch.setenv(name, value)
         write_to_store(copy, RunLayout(copy).current.read_text().strip())
         for name in HELD:
             (versions.current(RunLayout(copy)).root / name).unlink(missing_ok=True)
-        yield copy
-        for name, value in variables.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
-    else:
-        yield copy
+    return copy
 
 
 def _variables(engine: Engine) -> dict[str, str]:

@@ -81,14 +81,11 @@ def _postgres(folder: Path) -> Iterator[Engine]:
 
     def start() -> None:
         # The wheel waits ten seconds for a start, which a busy machine may need more of.
-        for last in (False, False, False, True):
-            try:
-                server.start()
-                return
-            except subprocess.SubprocessError:
-                if last:
-                    raise
-                time.sleep(3)
+        for _ in range(3):
+            with contextlib.suppress(subprocess.SubprocessError):
+                return server.start()
+            time.sleep(3)
+        return server.start()
 
     start()
     try:

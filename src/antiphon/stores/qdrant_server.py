@@ -34,7 +34,9 @@ class ServerPlace:
         client = _client()
         if options.url == ":memory:":
             return cls(name, client.QdrantClient(":memory:"), options)
-        made = client.QdrantClient(url=options.url, api_key=options.api_key, timeout=int(max(1, options.timeout)))
+        made = client.QdrantClient(
+            url=options.url, api_key=options.api_key, timeout=int(max(1, options.timeout)), check_compatibility=False
+        )
         return cls(name, made, options)
 
     def write(self, version: str, shape: Shape, points: Points) -> None:
