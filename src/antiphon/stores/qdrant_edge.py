@@ -103,8 +103,13 @@ class EdgePlace:
     def _config(self, shape: Shape) -> Any:
         edge = _edge()
         vectors = {
-            name: edge.EdgeVectorParams(size=length, distance=edge.Distance.Dot, hnsw_config=self._graph(graph=graph))
-            for lengths, graph in ((shape.blocks, True), (shape.kept, False))
+            name: edge.EdgeVectorParams(
+                size=length, distance=edge.Distance.Dot, hnsw_config=self._graph(graph=graph), memory=memory
+            )
+            for lengths, graph, memory in (
+                (shape.blocks, True, edge.Memory.Cached),
+                (shape.kept, False, edge.Memory.Cold),
+            )
             for name, length in lengths.items()
         }
         if shape.passages:
