@@ -19,7 +19,7 @@ from antiphon.errors import MismatchError
 from antiphon.query.filters import Filter
 from antiphon.space.answer import DEPTH
 from antiphon.stores.answering import answer
-from antiphon.stores.contract import Part, Ranking, Store, Version, Wanted
+from antiphon.stores.contract import Narrowed, Part, Ranking, Store, Version, Wanted
 from antiphon.stores.filters import lowered
 from antiphon.stores.settings import open_store, store_of
 
@@ -63,9 +63,9 @@ class OnStore:
         found = answer(self.version, Wanted(parts, k, max(self.depth, DEPTH * k), where=check, flag=SEARCHABLE))
         return found.rows, found.scores
 
-    def fields(self, rows: Sequence[int]) -> list[dict[str, Any]]:
-        """The fields of items."""
-        return [one["fields"] for one in self.version.fetch(np.array(rows, dtype=np.int64))]
+    def count(self, name: str, where: Filter | None) -> dict[Any, int]:
+        """How many items that can be found and pass a filter have each value of a field."""
+        return self.version.count(name, Narrowed(lowered(where, self.version.shape.types), SEARCHABLE))
 
 
 def put(space: Any, store: Store, *, keep: int = KEPT_VERSIONS) -> None:
