@@ -63,6 +63,11 @@ class OnStore:
         found = answer(self.version, Wanted(parts, k, max(self.depth, DEPTH * k), where=check, flag=SEARCHABLE))
         return found.rows, found.scores
 
+    def close(self) -> None:
+        """Give back connections and what is mapped."""
+        self.version.close()
+        self.store.close()
+
     def count(self, name: str, where: Filter | None) -> dict[Any, int]:
         """How many items that can be found and pass a filter have each value of a field."""
         return self.version.count(name, Narrowed(lowered(where, self.version.shape.types), SEARCHABLE))
