@@ -35,7 +35,7 @@ def open_store(config: StoreConfig, run: Path) -> Store | None:
         return None
     kind: type[Store] = find("antiphon.stores", config.kind)
     options = check_section(kind.options, config.options, "the configuration", "store")
-    return kind.open(config.name, options, run / FOLDER)
+    return kind.open(config.name or "antiphon", options, run / FOLDER)
 
 
 def store_of(given: Mapping[str, Any] | None, environment: Mapping[str, str], file: Path) -> StoreConfig:
@@ -45,7 +45,7 @@ def store_of(given: Mapping[str, Any] | None, environment: Mapping[str, str], fi
         ConfigError: a value does not fit.
     """
     if given is not None:
-        return check_section(StoreConfig, {"name": _name(file), **given}, "store")
+        return check_section(StoreConfig, {"name": _section(file).get("name", _name(file)), **given}, "store")
     said = {key: environment[name] for name, key in VARIABLES.items() if environment.get(name)}
     own = _section(file)
     if "kind" in said and said["kind"] != own.get("kind", MEMORY):
