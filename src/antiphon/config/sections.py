@@ -281,7 +281,7 @@ class StoreConfig(BaseModel):
     kind: str = Field("memory", description="memory, qdrant, postgres, or a store of another package")
     name: str | None = Field(
         None,
-        pattern=r"^[a-z][a-z0-9_]{0,30}$",
+        pattern=r"^[a-z][a-z0-9_]{0,23}$",
         description="of this space in a shared store; the file's where not given",
     )
     depth: int = Field(1_000, ge=1, description="candidates of each part of a request, at least")

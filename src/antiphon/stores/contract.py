@@ -27,7 +27,7 @@ Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 PASSAGES = "passages"
 """What a part is over that looks at the passages of items; the best passage of an item counts."""
-NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
+NAME = re.compile(r"[a-z][a-z0-9_]{0,23}")
 VERSION = re.compile(r"[0-9a-z]{1,24}")
 MISSING = np.float32(-1)
 """What an item without passages scores where passages are asked, as in `channels/passages.py`."""
@@ -272,7 +272,7 @@ class Store(ABC):
 
 
 def checked_name(name: str, pattern: re.Pattern[str] = NAME) -> str:
-    """A name that tables and folders may have.
+    """A name that tables and folders may have, with a version short enough for PostgreSQL (63 signs).
 
     Raises:
         ConfigError: it has other signs than small letters, digits and underscores, or is too long.

@@ -65,7 +65,7 @@ def _section(file: Path) -> dict[str, Any]:
 def _name(file: Path) -> str:
     name = str(_config(file).get("name", "antiphon")).lower()
     kept = "".join(sign if sign.isascii() and sign.isalnum() else "_" for sign in name)
-    return (kept if kept[:1].isalpha() else f"s_{kept}")[:31]
+    return (kept if kept[:1].isalpha() else f"s_{kept}")[:24]
 
 
 def _config(file: Path) -> dict[str, Any]:
