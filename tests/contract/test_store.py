@@ -263,7 +263,9 @@ def test_a_switch_under_load(engine: Engine, store: Store, reference: Version) -
             while not done.is_set():
                 name = store.current()
                 assert name is not None
-                seen.append((name, place, int(answer(store.version(name), wanted[place]).rows[0])))
+                with store.version(name) as version:
+                    seen.append((name, place, int(answer(version, wanted[place]).rows[0])))
+                time.sleep(0.01)
         except Exception as error:  # noqa: BLE001  told by the test
             errors.append(error)
 
