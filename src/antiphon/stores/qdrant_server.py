@@ -17,6 +17,8 @@ from antiphon.stores.filters import is_number
 from antiphon.stores.qdrant_queries import MARKS, Dialect, Engine, Nearest, fields_of
 
 GRAPH = {"m": 16, "ef_construct": 200}
+LOCAL = ":memory:"
+"""The client's own mode without a server, for tests."""
 PAGE = 10_000
 """Points of one answer where all are asked for."""
 Points = Iterable[Sequence[tuple[int, dict[str, Any], dict[str, Any]]]]
@@ -32,7 +34,7 @@ class ServerPlace:
     def open(cls, name: str, options: Any) -> Self:
         """Connect; `url` may be ":memory:", the client's local mode."""
         client = _client()
-        if options.url == ":memory:":
+        if options.url == LOCAL:
             return cls(name, client.QdrantClient(":memory:"), options)
         made = client.QdrantClient(
             url=options.url, api_key=options.api_key, timeout=int(max(1, options.timeout)), check_compatibility=False
@@ -50,10 +52,8 @@ class ServerPlace:
                 models.PointStruct(id=row, vector=_vectors(vectors), payload=payload) for row, vectors, payload in some
             ]
             self.client.upsert(collection, made, wait=True)
-        for name, key in fields_of(shape).items():
-            kind = models.PayloadSchemaType.FLOAT if is_number(shape.types[name]) else models.PayloadSchemaType.KEYWORD
-            self.client.create_payload_index(collection, key, kind, wait=True)
-        self.client.create_payload_index(collection, MARKS, models.PayloadSchemaType.KEYWORD, wait=True)
+        if self.settings.url != LOCAL:  # where an index would do nothing, and the client warns of it
+            self._index(collection, shape)
         self._say_whole(version, shape)
 
     def switch(self, version: str) -> None:
@@ -121,6 +121,13 @@ class ServerPlace:
             return []
         points, _ = self.client.scroll(self._register, limit=1_000, with_payload=True)
         return [point.payload for point in points]
+
+    def _index(self, collection: str, shape: Shape) -> None:
+        models = _client().models
+        for name, key in fields_of(shape).items():
+            kind = models.PayloadSchemaType.FLOAT if is_number(shape.types[name]) else models.PayloadSchemaType.KEYWORD
+            self.client.create_payload_index(collection, key, kind, wait=True)
+        self.client.create_payload_index(collection, MARKS, models.PayloadSchemaType.KEYWORD, wait=True)
 
     def _say_whole(self, version: str, shape: Shape) -> None:
         models = _client().models
