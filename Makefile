@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Processes of `make test`; a file of tests stays in one of them.
 WORKERS ?= 2
-EXTRAS := build,serve,audio,image-lite,llm,mcp,otel,tune,bench,dev
+EXTRAS := build,serve,audio,image-lite,llm,mcp,otel,postgres,qdrant,tune,bench,dev
 
 # What a release is installed with; image-lite and bench are not part of it.
 RELEASED := build serve audio image llm mcp otel

@@ -8,7 +8,8 @@
     │   └── UnknownIdError   an item or a user is not in the catalog
     ├── RunError             a run's folder is missing, busy or not built yet
     │   ├── IntegrityError   a file on disk is not the one that was written
-    │   └── MismatchError    two things that must belong together do not (space ids, dimensions)
+    │   ├── MismatchError    two things that must belong together do not (space ids, dimensions)
+    │   └── StoreError       a store cannot be reached, or lacks the version that is asked for
     ├── ServiceError         a service of antiphon cannot be reached, or refuses to answer
     └── MissingExtraError    an optional dependency is not installed
 
@@ -56,6 +57,10 @@ class IntegrityError(RunError):
 
 class MismatchError(RunError):
     """Two things that must belong together do not, such as vectors and the model that made them."""
+
+
+class StoreError(RunError):
+    """A store cannot be reached, refuses what is written, or does not have the version that is asked for."""
 
 
 class ServiceError(AntiphonError):

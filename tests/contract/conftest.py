@@ -5,5 +5,5 @@ from __future__ import annotations
 import runpy
 from pathlib import Path
 
-support = runpy.run_path(str(Path(__file__).parents[1] / "support" / "tiny_text.py"))
-tiny_text_model, exports_once = support["tiny_text_model"], support["exports_once"]
+_space = runpy.run_path(str(Path(__file__).parents[1] / "unit" / "space" / "conftest.py"))
+tiny_text_model, exports_once, built = _space["tiny_text_model"], _space["exports_once"], _space["built"]

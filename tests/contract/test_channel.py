@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +13,6 @@ from antiphon import Query
 from antiphon.channels.base import Channel, Resolved
 from antiphon.space.space import Space
 
-_space = runpy.run_path(str(Path(__file__).parents[1] / "unit" / "space" / "conftest.py"))
-tiny_text_model, exports_once, built = _space["tiny_text_model"], _space["exports_once"], _space["built"]
 CHANNELS = ("joint", "taste", "words", "passages", "facets", "names")
 QUERIES = (
     Query(text="dark space robots"),

@@ -14,6 +14,7 @@ NOUNS = {
     "antiphon.datasets": "data set",
     "antiphon.encoders": "encoder",
     "antiphon.rules": "rule",
+    "antiphon.stores": "store",
 }
 """What the components of a group are."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from antiphon.base import storage
@@ -53,8 +54,10 @@ def manifest_of(version: SpaceLayout) -> dict[str, Any]:
     return storage.read_sealed(version.manifest, UNSEALED)
 
 
-def verified(version: SpaceLayout) -> dict[str, Any]:
+def verified(version: SpaceLayout, unread: Collection[str] = ()) -> dict[str, Any]:
     """The manifest of a version whose files are all those that were published.
+
+    `unread`: names of files that are not looked at, and may be missing.
 
     Raises:
         IntegrityError: the manifest or a file is missing, incomplete, or not the one that was published.
@@ -65,6 +68,8 @@ def verified(version: SpaceLayout) -> dict[str, Any]:
     if not isinstance(files, dict) or space_id_of(files) != manifest["space_id"]:
         raise MismatchError(f"{version.manifest}: the space id does not fit the files it names; build the run again.")
     for name, expected in files.items():
+        if name in unread:
+            continue
         path = version.root / name
         if not path.is_file():
             raise IntegrityError(f"{path} is missing; build the run again.")

@@ -91,7 +91,7 @@ class Facets:
     def alike(self, liked: NDArray[np.int32]) -> Floats:
         """Cosine of each item's facets with those of the liked rows together, (n_items,) float32."""
         result = np.zeros(self.n_items, dtype=np.float32)
-        held, counts = np.unique(self._facets_of(liked), return_counts=True)
+        held, counts = np.unique(self.facets_of(liked), return_counts=True)
         for facet, count in zip(held, counts, strict=True):
             result[self.items(facet)] += count
         own = np.diff(self._by_item[0])
@@ -103,7 +103,8 @@ class Facets:
     def _by_item(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         return members(self.bounds, self.rows, self.n_items)
 
-    def _facets_of(self, rows: NDArray[np.int32]) -> NDArray[np.int32]:
+    def facets_of(self, rows: NDArray[np.int32]) -> NDArray[np.int32]:
+        """The facets that items have, item after item."""
         starts, held = self._by_item
         parts = [held[starts[row] : starts[row + 1]] for row in rows]
         return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
@@ -173,6 +174,11 @@ class FacetsChannel(ByLines):
     def of(cls, space: Any) -> Self | None:
         """That of a space with a reader of facets."""
         return None if space.facets is None else cls(space.facets, space.dictionary, space.searchable)
+
+    @cached_property
+    def entries(self) -> dict[tuple[str, ...], int]:
+        """The number of each entry of the dictionary, in the order of their words: it is the same in each process."""
+        return {stems: number for number, stems in enumerate(sorted(self.dictionary.entries))}
 
     def lines(self, resolved: Resolved) -> Floats:
         """Weighted chances and standard scores; zeros for requests without a text or liked items."""

@@ -74,7 +74,7 @@ class Taste:
     def embed(self, histories: Sequence[History]) -> dict[str, Floats]:
         """Vectors of histories by block, each (n, length of the block) float32."""
         return {
-            "ials": fold_in(np.asarray(self.ials), self.gram, self.setting, histories),
+            "ials": fold_in(self.ials, self.gram, self.setting, histories),
             "ease": _summed(self.ease_left, [rows for rows, _ in histories]),
         }
 
@@ -177,7 +177,7 @@ class TasteChannel:
             result += self._known_to_many(resolved, rows)
         if resolved.weights["doubt"].any():
             result -= resolved.weights["doubt"][:, None] * at(self.doubt, rows)
-        for line, moved in zip(result, resolved.kept(self.name, lambda: self._second(resolved)), strict=True):
+        for line, moved in zip(result, resolved.kept(self.name, lambda: self.second(resolved)), strict=True):
             if moved is None:
                 continue
             head, added = moved
@@ -200,7 +200,7 @@ class TasteChannel:
         result: Floats = resolved.weights["popularity"][:, None] * known
         return result
 
-    def _second(self, resolved: Resolved) -> list[tuple[Rows, Floats] | None]:
+    def second(self, resolved: Resolved) -> list[tuple[Rows, Floats] | None]:
         """For each request the rows that the second stage orders and what it adds to them; None where it has no say."""
         weights = resolved.weights["rerank"]
         return [
@@ -235,13 +235,18 @@ class TasteChannel:
         result: Floats = ((known - known.mean()) / (spread or 1)).astype(np.float32)
         return result
 
+    @property
+    def prior(self) -> Floats:
+        """What is known of items before anything is asked: how many know each, minus its doubt, (n_items, 2)."""
+        return np.stack([self._popularity, -np.asarray(self.doubt)], axis=1).astype(np.float32)
+
     def _moments_of(self, name: str, vector: Floats) -> tuple[float, float]:
         """Mean and standard deviation of a history's scores over the items that somebody knows."""
-        mean, covariance = self._known[name]
+        mean, covariance = self.known_moments[name]
         return float(vector @ mean), float(np.sqrt(max(float(vector @ covariance @ vector), 0.0)))
 
     @cached_property
-    def _known(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    def known_moments(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
         """Mean and covariance of the vectors of items that somebody knows, by block."""
         found = {}
         for name, items in self.items.items():

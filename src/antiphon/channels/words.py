@@ -64,13 +64,28 @@ class Lexical:
     def scores(self, texts: Sequence[str]) -> Floats:
         """Scores of all items for each text, (n_texts, n_items) float32; zeros where no word matches."""
         result = np.zeros((len(texts), self.n_items), dtype=np.float32)
-        # "Can you recommend some films about": words around a request are none of its terms.
-        said = [" ".join(telling(text, self.language)) or text for text in texts]
-        for row, words in enumerate(tokens(said, self.language)):
-            known = [word for word in words if word in self._model.vocab_dict]
+        for row, known in enumerate(self._known(texts)):
             if known:
                 result[row] = self._model.get_scores(known)
         return result
+
+    def _known(self, texts: Sequence[str]) -> list[list[str]]:
+        """The words of texts that the index has."""
+        # "Can you recommend some films about": words around a request are none of its terms.
+        said = [" ".join(telling(text, self.language)) or text for text in texts]
+        return [[word for word in words if word in self._model.vocab_dict] for words in tokens(said, self.language)]
+
+    def terms(self, text: str) -> tuple[NDArray[np.int64], Floats]:
+        """The numbers of a text's words, ascending, and how often it says each, float32."""
+        numbers = [self._model.vocab_dict[word] for word in self._known([text])[0]]
+        ids, counts = np.unique(np.array(numbers, dtype=np.int64), return_counts=True)
+        return ids, counts.astype(np.float32)
+
+    def postings(self) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+        """The whole index: rows, numbers of words, and what each word adds to the score of the row."""
+        scores = self._model.scores
+        ids = np.repeat(np.arange(len(scores["indptr"]) - 1, dtype=np.int64), np.diff(scores["indptr"]))
+        return np.asarray(scores["indices"], dtype=np.int64), ids, np.asarray(scores["data"], dtype=np.float32)
 
     def share(self, word: str) -> float:
         """The share of the items whose texts have a word."""

@@ -27,6 +27,7 @@ from antiphon.cli.queries import queries
 from antiphon.cli.reproduce import reproduce
 from antiphon.cli.search import recommend, search, similar
 from antiphon.cli.serve import serve
+from antiphon.cli.store import store
 from antiphon.cli.talk import talk
 from antiphon.cli.tune import tune
 from antiphon.errors import AntiphonError
@@ -48,7 +49,7 @@ def cli() -> None:
 
 for command in (
     add, build, data, demo, describe, evaluate, init, inspect, keys, mcp, playlist, queries, recommend, reproduce,
-    search, serve, similar, talk, tune,
+    search, serve, similar, store, talk, tune,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -39,6 +39,7 @@ def add(
     the items into these as well before you build again.
     """
     from antiphon.run.growing import add_items
+    from antiphon.space.space import offer
 
     added = add_items(
         run,
@@ -48,6 +49,7 @@ def add(
         replace=replace,
         progress=progress(quiet=quiet),
         notify=(lambda _: None) if quiet else note,
+        offer=offer,
     )
     if as_json:
         counts = {"added": list(added.new), "replaced": list(added.replaced), "n_items": added.n_items}

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from antiphon.base.registry import find
-from antiphon.config.sections import MODEL, Config, ModalityConfig
+from antiphon.config.sections import MODEL, Config, ModalityConfig, StoreConfig
 from antiphon.errors import ConfigError, nearest
 
 S = TypeVar("S", bound=BaseModel)
@@ -95,7 +95,7 @@ def _absolute(value: Any, folder: Path) -> Any:
     """A value of a configuration, every path in it below `folder`, unless it is absolute."""
     if isinstance(value, Path):
         return folder / value
-    if isinstance(value, ModalityConfig):
+    if isinstance(value, ModalityConfig | StoreConfig):
         return _with_absolute_options(value, folder)
     if isinstance(value, BaseModel):
         return value.model_copy(update=_changed(dict(value), folder))
@@ -110,12 +110,18 @@ def _changed(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return {key: found for key, value in values.items() if (found := _absolute(value, folder)) != value}
 
 
-def _with_absolute_options(modality: ModalityConfig, folder: Path) -> ModalityConfig:
-    """A modality with its encoder's options of the type `Path` absolute, and those that are a `Model` in a folder."""
+def _with_absolute_options(modality: ModalityConfig | StoreConfig, folder: Path) -> ModalityConfig | StoreConfig:
+    """A modality with its encoder's options of the type `Path` absolute, and those that are a `Model` in a folder.
+
+    The same of a store and its options.
+    """
     try:
-        fields = find("antiphon.encoders", modality.encoder).Options.model_fields
+        if isinstance(modality, StoreConfig):
+            fields = find("antiphon.stores", modality.kind).options.model_fields
+        else:
+            fields = find("antiphon.encoders", modality.encoder).Options.model_fields
     except ConfigError:
-        return modality  # making the encoder says why
+        return modality  # making the encoder, or opening the store, says why
     paths = {
         key: str(folder / value)
         for key, value in modality.options.items()

@@ -275,6 +275,25 @@ class SpaceConfig(Section):
         return value
 
 
+class StoreConfig(BaseModel):
+    """[store]: where the vectors of a published space are searched, and that store's own options."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: str = Field("memory", description="memory, qdrant, postgres, or a store of another package")
+    name: str | None = Field(
+        None,
+        pattern=r"^[a-z][a-z0-9_]{0,23}$",
+        description="of this space in a shared store; the file's where not given",
+    )
+    depth: int = Field(1_000, ge=1, description="candidates of each part of a request, at least")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys that belong to the store."""
+        return dict(self.model_extra or {})
+
+
 PAPER: Mapping[str, Mapping[str, Any]] = {
     "joint": {"hidden": 256, "dim": 200, "dropout": 0.3, "residual": False, "weights": "mean"},
     "train": {"epochs": 100, "query_weight": 0.0, "pair_weight": 1.0, "schedule": "constant"},
@@ -317,6 +336,7 @@ class Config(Section):
     joint: JointConfig = JointConfig()
     train: TrainConfig = TrainConfig()
     space: SpaceConfig = SpaceConfig()
+    store: StoreConfig = StoreConfig()
 
     @model_validator(mode="before")
     @classmethod

@@ -48,7 +48,7 @@ class RunData:
     @cached_property
     def space(self) -> Space:
         """The published space: the search path of the service."""
-        return load(self.layout.root)
+        return load(self.layout.root, store={"kind": "memory"})  # every channel is looked at as a whole
 
     @cached_property
     def catalog(self) -> Catalog:

@@ -59,18 +59,23 @@ class NumberColumn:
 
     def holds(self, value: Any) -> Mask:
         """Rows that have this value."""
-        return np.asarray(self.values == self._number(value))
+        return np.asarray(self.values == self.number(value))
 
     def between(self, low: Any | None, high: Any | None) -> Mask:
         """Rows in a range."""
         mask = self.present()
         if low is not None:
-            mask &= self.values >= self._number(low)
+            mask &= self.values >= self.number(low)
         if high is not None:
-            mask &= self.values <= self._number(high)
+            mask &= self.values <= self.number(high)
         return mask
 
-    def _number(self, value: Any) -> float:
+    def number(self, value: Any) -> float:
+        """A value as the column has it.
+
+        Raises:
+            FilterError: it does not fit.
+        """
         try:
             if self.type == "date":
                 return seconds(value)
@@ -103,7 +108,7 @@ class WordColumn:
         """Rows that have this value."""
         if isinstance(value, bool) or not isinstance(value, str | Real):
             raise FilterError(f"the field {self.name!r} holds text, got {value!r}; write a word or a quoted string.")
-        code = self.vocabulary.get(_fold(value), -1)
+        code = self.vocabulary.get(fold(value), -1)
         return self._rows_where(self.codes == code)
 
     def between(self, low: Any | None, high: Any | None) -> Mask:
@@ -142,7 +147,7 @@ def make_column(name: str, kind: FieldType, values: pa.ChunkedArray) -> Column:
     # Each different word is folded once, however many items have it.
     encoded = words.dictionary_encode()
     vocabulary: dict[str, int] = {}
-    folded = ["" if word is None else _fold(word) for word in encoded.dictionary.to_pylist()]
+    folded = ["" if word is None else fold(word) for word in encoded.dictionary.to_pylist()]
     codes = [vocabulary.setdefault(word, len(vocabulary)) if word else -1 for word in folded]
     places = np.asarray(pc.fill_null(encoded.indices, len(codes)), dtype=np.int64)
     known = np.array([*codes, -1], dtype=np.int64)[places]
@@ -276,7 +281,8 @@ def _finite(value: Any) -> float:
     return number
 
 
-def _fold(value: Any) -> str:
+def fold(value: Any) -> str:
+    """Text as columns compare it: without regard to case, without blanks around it."""
     return str(value).casefold().strip()
 
 

@@ -101,7 +101,7 @@ def personalised(everything: Reproduction) -> Document:
 
 def _used(everything: Reproduction, changes: Mapping[str, Any], draw: Draw) -> Outcome:
     data = everything.row(OURS, draw.seed)
-    space = load(data.layout.root)
+    space = load(data.layout.root, store={"kind": "memory"})
     for name, change in changes.items():
         if name == "silent":
             gate = space.mixture.gate

@@ -21,7 +21,7 @@ from antiphon.encoders.base import make_encoder
 from antiphon.errors import RunError
 from antiphon.run.estimate import expected_seconds
 from antiphon.run.publish import settle
-from antiphon.run.stage import Job, Notify, Stage, is_current, recorded, run_stages
+from antiphon.run.stage import Job, Notify, Offer, Stage, is_current, recorded, run_stages
 from antiphon.run.stages import (
     catalog,
     describe,
@@ -36,8 +36,13 @@ from antiphon.run.stages import (
 )
 
 
-def build(config: Config, run: Path, *, progress: Progress = silent, notify: Notify = lambda _: None) -> RunLayout:
+def build(
+    config: Config, run: Path, *, progress: Progress = silent, notify: Notify = lambda _: None,
+    offer: Offer = lambda _, __: None,
+) -> RunLayout:  # fmt: skip
     """Build a run from its configuration; returns its layout. What is up to date is not done again.
+
+    `offer` is told of a version before it becomes the current one.
 
     Raises:
         ConfigError: the configuration names something that does not exist.
@@ -67,7 +72,7 @@ def build(config: Config, run: Path, *, progress: Progress = silent, notify: Not
         try:
             storage.sweep(layout.root)
             # Another build may have ended between the look and the lock: what it recorded counts.
-            run_all(stages, Job(config, layout, progress, notify, recorded(layout)))
+            run_all(stages, Job(config, layout, progress, notify, recorded(layout), offer=offer))
         except OSError as error:
             raise RunError(
                 f"cannot write {run}: {error.strerror or error}. Check permissions and free space."

@@ -41,7 +41,7 @@ from antiphon.run.build import run_all, stages_of
 from antiphon.run.mending import config_of, mend
 from antiphon.run.outputs import spoken_in
 from antiphon.run.publish import forget_old, forget_unfinished, place, settle
-from antiphon.run.stage import Job, Notify, Record, Stage, recorded, with_stages
+from antiphon.run.stage import Job, Notify, Offer, Record, Stage, recorded, with_stages
 from antiphon.run.stages import features, publish
 from antiphon.run.stages.catalog import GROWN
 
@@ -82,8 +82,11 @@ def add_items(
     replace: bool = False,
     progress: Progress = silent,
     notify: Notify = lambda _: None,
+    offer: Offer = lambda _, __: None,
 ) -> Added:
     """Add items to a run and publish a space that has them; see `Addition` for the parts.
+
+    `offer` is told of the version before it becomes the current one.
 
     Raises:
         ConfigError: `vectors` or `media` name something that the run does not have.
@@ -100,14 +103,16 @@ def add_items(
     with storage.locked(layout.root, layout.lock):
         try:
             settle(layout)
-            return _grow(layout, config, addition, progress, notify)
+            return _grow(layout, config, addition, progress, notify, offer)
         except OSError as error:
             raise RunError(
                 f"cannot write {run}: {error.strerror or error}. Check permissions and free space."
             ) from error
 
 
-def _grow(layout: RunLayout, config: Config, addition: Addition, progress: Progress, notify: Notify) -> Added:
+def _grow(
+    layout: RunLayout, config: Config, addition: Addition, progress: Progress, notify: Notify, offer: Offer
+) -> Added:
     forget_unfinished(layout)
     space = versions.current(layout)
     versions.verified(space)
@@ -129,6 +134,7 @@ def _grow(layout: RunLayout, config: Config, addition: Addition, progress: Progr
     run_all(_stages(config, Basis(space, records, old, grown, addition)), Job(config, beside, progress, notify, {}))
     space_id = versions.current(beside).root.name
     place(beside.spaces / space_id, layout.spaces / space_id)
+    offer(layout.root, space_id)
     storage.write_text(layout.current, space_id + "\n")
     settle(layout)
     forget_old(layout, space_id)

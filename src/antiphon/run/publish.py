@@ -30,6 +30,7 @@ from antiphon.encoders.base import Encoder
 from antiphon.errors import DataError, IntegrityError, MismatchError, RunError
 from antiphon.joint.model import Embedded, JointModel
 from antiphon.numbers.map import project_2d
+from antiphon.run.stage import Offer
 
 Floats = NDArray[np.float32]
 KEPT_VERSIONS = 2
@@ -63,8 +64,10 @@ class Contents:
     """Fields whose values requests name; all where not given."""
 
 
-def publish(run: RunLayout, contents: Contents) -> str:
+def publish(run: RunLayout, contents: Contents, offer: Offer = lambda _, __: None) -> str:
     """Write a version of the space and make it the current one; returns its space id.
+
+    `offer` is told of it in between: a store has a version before anybody is told to ask for it.
 
     Raises:
         DataError: no item has any modality.
@@ -87,6 +90,7 @@ def publish(run: RunLayout, contents: Contents) -> str:
         place(beside, run.spaces / space_id)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+    offer(run.root, space_id)
     storage.write_text(run.current, space_id + "\n")
     forget_old(run, space_id)
     return space_id
@@ -234,5 +238,6 @@ def forget_old(run: RunLayout, current: str) -> None:
     versions = sorted((path for path in run.spaces.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
     old = [path for path in versions if path.name != current]
     for path in old[: max(0, len(old) - (KEPT_VERSIONS - 1))]:
-        if not storage.in_use(SpaceLayout(path).vectors):
+        # A process whose vectors are in a store holds the manifest.
+        if not storage.in_use(SpaceLayout(path).vectors) and not storage.in_use(SpaceLayout(path).manifest):
             shutil.rmtree(path, ignore_errors=True)

@@ -19,6 +19,8 @@ from antiphon.config.sections import Config
 from antiphon.errors import ConfigError, IntegrityError, nearest
 
 Notify = Callable[[str], None]
+Offer = Callable[[Path, str], None]
+"""Is told a run's folder and the id of a version that is written there, before it becomes the current one."""
 T = TypeVar("T")
 UNSEALED = ("format", "antiphon", "seed", "stages")
 """Keys of a run's manifest from before it had a checksum of its own."""
@@ -37,7 +39,10 @@ class Record:
 
 @dataclass(frozen=True)
 class Job:
-    """One build: its configuration and folder, what an earlier build recorded, and what this one has done so far."""
+    """One build: its configuration and folder, what an earlier build recorded, and what this one has done so far.
+
+    `offer`: is told of a version before it becomes the current one.
+    """
 
     config: Config
     layout: RunLayout
@@ -45,6 +50,7 @@ class Job:
     notify: Notify
     before: Mapping[str, Record]
     records: dict[str, Record] = field(default_factory=dict)
+    offer: Offer = lambda _, __: None
     _made: dict[str, Any] = field(default_factory=dict)
 
     def once(self, name: str, make: Callable[[], T]) -> T:

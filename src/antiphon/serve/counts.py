@@ -38,23 +38,31 @@ class FieldCounts:
         Raises:
             FilterError: the filter does not fit the catalog.
         """
-        return [self._field(name, self.mask(without(where, name), within), n_values) for name in self.space.columns]
+        return [self._field(name, without(where, name), within, n_values) for name in self.space.columns]
 
     def mask(self, where: Filter | None, within: Mask | None) -> Mask:
         """Items that pass, (n_items,) bool."""
         mask = self.space.searchable.copy() if within is None else within & self.space.searchable
         return mask if where is None else mask & matches(where, self.space.columns)
 
-    def _field(self, name: str, mask: Mask, n_values: int) -> dict[str, Any]:
+    def _field(self, name: str, where: Filter | None, within: Mask | None, n_values: int) -> dict[str, Any]:
         column = self.space.columns[name]
         if isinstance(column, NumberColumn):
-            return {"field": name, "type": column.type, **_histogram(column, mask)}
+            return {"field": name, "type": column.type, **_histogram(column, self.mask(where, within))}
         if not isinstance(column, WordColumn):
             return {"field": name, "type": column.type, "values": [], "n_values": 0}
-        counts = np.bincount(column.codes[mask[column.rows]], minlength=len(column.vocabulary))
+        counts = self._counts(name, column, where, within)
         best = np.argsort(-counts, kind="stable")[:n_values]
         values = [{"value": self.names[name][code], "count": int(counts[code])} for code in best if counts[code]]
         return {"field": name, "type": column.type, "values": values, "n_values": int((counts > 0).sum())}
+
+    def _counts(self, name: str, column: WordColumn, where: Filter | None, within: Mask | None) -> NDArray[np.int64]:
+        """How many items have each word of a field, by code; a space on a store asks it."""
+        if self.space.on_store is not None and within is None:
+            found = self.space.on_store.count(name, where)
+            return np.array([found.get(word, 0) for word in column.vocabulary], dtype=np.int64)
+        mask = self.mask(where, within)
+        return np.bincount(column.codes[mask[column.rows]], minlength=len(column.vocabulary))
 
     def loosen(self, where: Filter | None) -> list[dict[str, Any]]:
         """For each part of a filter that lets nothing pass: how many items pass without it, most first."""

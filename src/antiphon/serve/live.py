@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 
 from antiphon.base.layout import RunLayout
-from antiphon.errors import AntiphonError
+from antiphon.errors import AntiphonError, StoreError
 from antiphon.serve.batching import Batcher
 from antiphon.serve.metrics import Metrics
 from antiphon.serve.served import Answer, Ask, Served
@@ -48,6 +48,8 @@ class Live:
         for task in self._leaving:
             task.cancel()
         await self.batcher.drain()
+        if self.root is not None:  # a space that was given belongs to whoever gave it
+            _close(self.served)
 
     async def refresh(self) -> bool:
         """Take up the version that `CURRENT` names, if it is another one; says whether it did."""
@@ -57,11 +59,16 @@ class Live:
         self._mark = mark  # a version that cannot be loaded is not tried again until CURRENT is written again
         try:
             served, batcher = await asyncio.to_thread(self._load)
+        except StoreError as error:
+            self._mark = None  # the store may be down, or lack the version for a moment: it is tried again
+            self.metrics.reloads.labels("failed").inc()
+            LOG.warning("the store cannot be asked for a new version, the old one stays: %s", error)
+            return False
         except (AntiphonError, OSError) as error:
             self.metrics.reloads.labels("failed").inc()
             LOG.warning("a new version cannot be taken up, the old one stays: %s", error)
             return False
-        old, (self.served, self.batcher) = self.batcher, (served, batcher)
+        old, (self.served, self.batcher) = (self.served, self.batcher), (served, batcher)
         leaving = asyncio.create_task(self._leave(old))
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)
@@ -79,10 +86,12 @@ class Live:
                 self.metrics.reloads.labels("failed").inc()
                 LOG.exception("a new version cannot be taken up, the old one stays")
 
-    async def _leave(self, batcher: Batcher[Ask, Answer]) -> None:
+    async def _leave(self, version: Version) -> None:
+        served, batcher = version
         # Requests that took the old version may still be on their way to its batcher.
         await asyncio.sleep(self.settings.timeout + 1)
         await batcher.drain()
+        _close(served)
 
     def _load(self) -> Version:
         assert self.root is not None  # noqa: S101  refresh has looked
@@ -113,6 +122,11 @@ class Live:
             return file.read_bytes(), file.stat().st_mtime_ns
         except OSError:
             return None
+
+
+def _close(served: Served) -> None:
+    if served.space.on_store is not None:
+        served.space.on_store.close()
 
 
 def _warm(served: Served) -> None:

@@ -340,6 +340,9 @@ def _add_health(router: APIRouter, live: Live, metrics: Metrics) -> None:
 
         if not live.ready:
             return problem(503, "the service is starting or stopping.")
+        on_store = live.served.space.on_store
+        if on_store is not None:
+            await asyncio.to_thread(on_store.store.check)  # a StoreError is a 503
         return as_json({"status": "ready", "space_id": live.served.space.space_id})
 
     @router.get("/metrics", tags=["health"], response_class=Response, responses={200: {"content": {"text/plain": {}}}})

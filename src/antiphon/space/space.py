@@ -21,6 +21,8 @@ from antiphon.base import storage, versions
 from antiphon.base.language import Language, language_of, read_language
 from antiphon.base.layout import RunLayout, SpaceLayout
 from antiphon.base.registry import find, names
+from antiphon.channels.asking import StoredPassages
+from antiphon.channels.asking import on_store as stored
 from antiphon.channels.base import Channel, Resolved
 from antiphon.channels.dictionary import Dictionary
 from antiphon.channels.facets import Facets
@@ -30,6 +32,7 @@ from antiphon.channels.mixture import Mixture
 from antiphon.channels.passages import Passages
 from antiphon.channels.resolver import Resolver, Users
 from antiphon.channels.spelling import Speller
+from antiphon.channels.stored import HELD, StoredParts, StoredRows, taste_of
 from antiphon.channels.taste import Taste
 from antiphon.channels.words import Lexical
 from antiphon.errors import IntegrityError, MismatchError, MissingExtraError, QueryError, RunError
@@ -42,6 +45,8 @@ from antiphon.query.reading import Read
 from antiphon.query.request import MediaFile, MediaInput, Query
 from antiphon.space.answer import best
 from antiphon.space.explain import matched_values, shares
+from antiphon.space.stored import OnStore, check_words, config_of, opened, put, switch
+from antiphon.stores.settings import open_store
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -63,17 +68,15 @@ class Space:
     float32: the weighted projections that the joint vectors are the normalised sum of. All are memory-mapped.
     """
 
-    def __init__(self, layout: SpaceLayout, manifest: Mapping[str, Any]) -> None:
-        self.layout, self.manifest = layout, manifest
+    def __init__(self, layout: SpaceLayout, manifest: Mapping[str, Any], on_store: OnStore | None = None) -> None:
+        self.layout, self.manifest, self.on_store = layout, manifest, on_store
         self.space_id: str = manifest["space_id"]
         self.modalities: tuple[str, ...] = tuple(manifest["order"])
         self.model = JointModel.load(layout.model)
         self._mixture = Mixture.load(layout.mixture)
-        self.blocks: Floats = storage.read_array(layout.vectors, mmap=True)
-        self.vectors: Floats = self.blocks[:, slice(*manifest["blocks"]["joint"])]
+        self.vectors: Floats = self.items["joint"]
         # A version in use is not removed: users and query encoders are read when they are asked for.
-        self._held = storage.Hold(layout.vectors)
-        self.parts: Floats = storage.read_array(layout.parts, mmap=True)
+        self._held = storage.Hold(layout.vectors if on_store is None else layout.manifest)
         self.present: NDArray[np.bool_] = storage.read_array(layout.present)
         items = storage.read_table(layout.items)
         self.item_ids: list[str] = items["item_id"].to_pylist()
@@ -81,6 +84,8 @@ class Space:
         self.fields: pa.Table = storage.read_table(layout.fields)
         self._check_shapes()
         self.searchable: NDArray[np.bool_] = np.asarray(self.present.any(axis=0))
+        if on_store is not None:
+            check_words(self)
 
     @property
     def n_items(self) -> int:
@@ -91,6 +96,20 @@ class Space:
     def dim(self) -> int:
         """Length of a joint vector."""
         return int(self.vectors.shape[1])
+
+    @cached_property
+    def blocks(self) -> Floats:
+        """(n_items, width) float32, what is searched, mapped; from a store all of it is fetched."""
+        if self.on_store is None:
+            return storage.read_array(self.layout.vectors, mmap=True)
+        return np.concatenate([np.asarray(items) for items in self.items.values()], axis=1)
+
+    @cached_property
+    def parts(self) -> Floats:
+        """(n_modalities, n_items, dim) float32, the projections that the joint vectors are the sum of."""
+        if self.on_store is None:
+            return storage.read_array(self.layout.parts, mmap=True)
+        return StoredParts(self.on_store.version, self.modalities)  # type: ignore[return-value]  # read by row
 
     @cached_property
     def row_of(self) -> Mapping[str, int]:
@@ -135,6 +154,8 @@ class Space:
     @cached_property
     def passages(self) -> Passages | None:
         """Vectors of all texts of the items; None for a space without them."""
+        if self.on_store is not None and self.on_store.version.shape.passages:
+            return StoredPassages(self.on_store.version, self.searchable)  # type: ignore[return-value]  # same verbs
         return Passages.load(self.layout.passages) if self.layout.passages.is_dir() else None
 
     @cached_property
@@ -191,7 +212,9 @@ class Space:
     @cached_property
     def taste(self) -> Taste | None:
         """The models of taste; None for a space without them."""
-        return Taste.load(self.layout.taste) if self.layout.taste.is_dir() else None
+        if not self.layout.taste.is_dir():
+            return None
+        return Taste.load(self.layout.taste) if self.on_store is None else taste_of(self.on_store.version, self.layout)
 
     @property
     def mixture(self) -> Mixture:
@@ -207,12 +230,17 @@ class Space:
     @cached_property
     def channels(self) -> list[Channel]:
         """What answers requests, found by the entry points `antiphon.channels`; see `space/answer.py`."""
-        opened = [find("antiphon.channels", name).of(self) for name in names("antiphon.channels")]
+        found = [find("antiphon.channels", name) for name in names("antiphon.channels")]
+        on_store = self.on_store
+        opened = [kind.of(self) if on_store is None else stored(kind, self, on_store.version) for kind in found]
         return [channel for channel in opened if channel is not None]
 
     @cached_property
     def items(self) -> dict[str, Floats]:
-        """The items' vectors by block, each (n_items, length) float32."""
+        """The items' vectors by block, each (n_items, length) float32; from a store, fetched by row."""
+        if self.on_store is not None:
+            version = self.on_store.version
+            return {name: StoredRows(version, name) for name in self.manifest["blocks"]}  # type: ignore[misc]
         return {name: self.blocks[:, slice(*columns)] for name, columns in self.manifest["blocks"].items()}
 
     @cached_property
@@ -370,13 +398,16 @@ class Space:
             by_filter.setdefault(repr(query.where), []).append(place)
         for places in by_filter.values():
             some = resolved if len(by_filter) == 1 else resolved.take(places)
-            allowed = self._allowed(some.queries[0].where)
-            rows[places], scores[places] = best(self.channels, some, k, allowed, self.n_items)
+            where = some.queries[0].where
+            if self.on_store is not None:
+                rows[places], scores[places] = self.on_store.best(self.channels, some, k, where)
+            else:
+                rows[places], scores[places] = best(self.channels, some, k, self._allowed(where), self.n_items)
         return rows, scores
 
     def embed(self, query: Query) -> Embedding:
         """The query as a vector, to keep or to send: what it says to the dense channels, joint and taste."""
-        vector = np.zeros(self.blocks.shape[1], dtype=np.float32)
+        vector = np.zeros(max(stop for _, stop in self.manifest["blocks"].values()), dtype=np.float32)
         for name, part in self.resolve([query]).vectors.items():
             vector[slice(*self.manifest["blocks"][name])] = part[0]
         return Embedding(self.space_id, vector)
@@ -394,9 +425,14 @@ class Space:
             raise MismatchError(
                 f"the vector is of the space {embedding.space_id}, but this is {self.space_id}; embed the query again."
             )
-        allowed = self._allowed(None if where is None else parse_filter(where))
-        rows, scores = ExactIndex(self.blocks).search(embedding.vector[None], k, allowed=allowed)
-        found = [(int(row), float(score)) for row, score in zip(rows[0], scores[0], strict=True) if row >= 0]
+        wanted = None if where is None else parse_filter(where)
+        if self.on_store is not None:
+            vectors = {name: embedding.vector[slice(*columns)] for name, columns in self.manifest["blocks"].items()}
+            rows, scores = self.on_store.nearest(vectors, k, wanted)
+        else:
+            found_in = ExactIndex(self.blocks).search(embedding.vector[None], k, allowed=self._allowed(wanted))
+            rows, scores = found_in[0][0], found_in[1][0]
+        found = [(int(row), float(score)) for row, score in zip(rows, scores, strict=True) if row >= 0]
         return [self._hit(rank, row, score) for rank, (row, score) in enumerate(found, 1)]
 
     def to_arrow(self) -> pa.Table:
@@ -455,16 +491,25 @@ class Space:
     def _check_shapes(self) -> None:
         n_items, n_modalities = len(self.item_ids), len(self.modalities)
         expected = (n_modalities, n_items, self.model.dim)
-        if self.vectors.shape != expected[1:] or self.parts.shape != expected or self.present.shape != expected[:2]:
+        if (
+            tuple(self.vectors.shape) != expected[1:]
+            or tuple(self.parts.shape) != expected
+            or self.present.shape != expected[:2]
+        ):
             raise IntegrityError(f"{self.layout.root}: vectors and items do not fit each other; build the run again.")
         if self.fields.num_rows != n_items:
             raise IntegrityError(f"{self.layout.root}: fields and items do not fit each other; build the run again.")
 
 
-def load(path: str | Path) -> Space:
+def load(path: str | Path, *, store: Mapping[str, Any] | None = None) -> Space:
     """Load the current space of a run's folder, or one version's folder, after checking every file.
 
+    `store`: as [store] of antiphon.toml, such as `{"kind": "postgres", "url": ...}`; where it is not given, what the
+    environment says (ANTIPHON_STORE), else the run's configuration. On a store no vectors are read of the folder, and
+    those files may be missing there.
+
     Raises:
+        StoreError: the store cannot be reached, or does not have the version that is current.
         RunError: there is no such run, or it has no published space.
         IntegrityError: a file is missing, incomplete, or not the one that was published.
     """
@@ -480,7 +525,39 @@ def load(path: str | Path) -> Space:
         )
     else:
         layout = SpaceLayout(root)
-    return Space(layout, versions.verified(layout))
+    config = config_of(root if run.current.is_file() else layout.root.parent.parent, store)
+    on_store = opened(config, run.root if run.current.is_file() else layout.root.parent.parent, layout.root.name)
+    return Space(layout, versions.verified(layout, () if on_store is None else HELD), on_store)
+
+
+def offer(root: Path, space_id: str) -> None:
+    """As `write_to_store`, for builds: nothing where the run has no store."""
+    write_to_store(root, space_id)
+
+
+def write_to_store(root: Path, space_id: str, *, again: bool = False) -> bool:
+    """Write a version of a run into the run's store and make it the current one there; says whether there is a store.
+
+    `again`: also where the store has it.
+
+    Raises:
+        StoreError: the store cannot be reached.
+        IntegrityError: a file of the version is missing, or is not the one that was published.
+    """
+    store = open_store(config_of(root, None), root)
+    if store is None:
+        return False
+    try:
+        if again:
+            store.drop(space_id)
+        if space_id in store.versions():
+            switch(space_id, store)
+        else:
+            layout = SpaceLayout(RunLayout(root).spaces / space_id)
+            put(Space(layout, versions.verified(layout)), store)
+    finally:
+        store.close()
+    return True
 
 
 def _strings(values: Sequence[str], name: str, of: str = "item ids") -> tuple[str, ...]:

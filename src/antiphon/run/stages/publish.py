@@ -72,7 +72,7 @@ def stage(
         )
         if mixture is None and PRACTICE in job.records:
             contents = _gated(job, contents)
-        publish(layout, contents)
+        publish(layout, contents, job.offer)
 
     return Stage(
         "publish",
