@@ -130,6 +130,7 @@ def listen_apart(process: Isolated, data: bytes, hearing: Hearing) -> Sound:
 
     Raises:
         MissingExtraError: what reads sounds is not installed.
+        RunError: no process could be started.
     """
     try:
         said, samples = process.call({"hearing": asdict(hearing)}, data)
