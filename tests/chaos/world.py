@@ -244,9 +244,13 @@ class World:
     def whole(self, run: Path, expected: str, work: Callable[[Path], None]) -> None:
         """Undisturbed work has to end at the expected space, and leave nothing lying about."""
         self.expect(self.child(work, run), 0)
+        self.is_now(run, expected)
+        nothing_left(run)
+
+    def is_now(self, run: Path, expected: str) -> None:
+        """Refuse another space than the one that is expected."""
         if current(run) != expected:
             raise FailedError(f"another space: {current(run)}, expected {expected}")
-        nothing_left(run)
 
     def close(self) -> None:
         """End the model."""

@@ -85,6 +85,11 @@ class Work:
         """A folder of the workspace for what this model made, or found."""
         return self.workspace / f"{kind}-{self.identity[:12]}"
 
+    @property
+    def shards(self) -> Path:
+        """The folder of the vectors, see `antiphon.encoders.shards`."""
+        return self.folder("shards")
+
 
 class MediaEncoder(Encoder[O], Generic[O, M]):
     """An encoder of files by a model `M` that is loaded when there is something to encode, or a request."""
@@ -122,6 +127,9 @@ class MediaEncoder(Encoder[O], Generic[O, M]):
     @abstractmethod
     def encode_files(self, model: M, work: Work, keys: Sequence[str]) -> Floats:
         """Vectors of some files, (n, dim); zeros where a file has a flaw."""
+
+    def settle(self, work: Work) -> None:
+        """Forget shards that lack something which was kept beside them, so that their files are encoded again."""
 
     @abstractmethod
     def report(self, work: Work, mask: NDArray[np.bool_]) -> None:
@@ -161,6 +169,7 @@ class MediaEncoder(Encoder[O], Generic[O, M]):
 
     def _encoded(self, work: Work, progress: Progress) -> Features:
         keys = work.keys
+        self.settle(work)
         unique = list(work.row_of)
         load = functools.cache(lambda: self.load(self.settings()))
 
@@ -168,7 +177,7 @@ class MediaEncoder(Encoder[O], Generic[O, M]):
             return self.encode_files(load(), work, [unique[position] for position in positions])
 
         name, size = f"encoding {self.modality}", self.shard_size
-        vectors = encode_in_shards(unique, encode, work.folder("shards"), progress, name=name, shard_size=size)
+        vectors = encode_in_shards(unique, encode, work.shards, progress, name=name, shard_size=size)
         place = {key: number for number, key in enumerate(unique)}
         matrix = np.zeros((len(keys), vectors.shape[1]), dtype=np.float32)
         rows = [row for row, key in enumerate(keys) if key is not None]

@@ -466,7 +466,7 @@ def load(path: str | Path) -> Space:
     """Load the current space of a run's folder, or one version's folder, after checking every file.
 
     Raises:
-        RunError: there is no such run, or it has no published space.
+        RunError: there is no such run, it has no published space, or its files cannot be opened.
         IntegrityError: a file is missing, incomplete, or not the one that was published.
     """
     root = Path(path)
@@ -481,7 +481,13 @@ def load(path: str | Path) -> Space:
         )
     else:
         layout = SpaceLayout(root)
-    return Space(layout, versions.verified(layout))
+    try:
+        return Space(layout, versions.verified(layout))
+    except OSError as error:
+        raise RunError(
+            f"the space in {layout.root} cannot be read ({error.strerror or error}); look at permissions and at the "
+            "limit on open files."
+        ) from error
 
 
 def _strings(values: Sequence[str], name: str, of: str = "item ids") -> tuple[str, ...]:

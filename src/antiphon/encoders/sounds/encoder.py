@@ -21,6 +21,7 @@ from antiphon.config.sections import Model
 from antiphon.encoders.base import QueryKind
 from antiphon.encoders.files import write_findings
 from antiphon.encoders.media import MediaEncoder, MediaOptions, MediaQuerySide, Work, prepared_ahead
+from antiphon.encoders.shards import name_of
 from antiphon.encoders.sounds.files import (
     DECODER,
     FLAWS,
@@ -32,7 +33,7 @@ from antiphon.encoders.sounds.files import (
     listen_to_request,
 )
 from antiphon.encoders.sounds.mel import MelSpec
-from antiphon.errors import DataError
+from antiphon.errors import DataError, IntegrityError
 from antiphon.numbers.vectors import unit
 
 Floats = NDArray[np.float32]
@@ -113,6 +114,14 @@ class AudioEncoder(MediaEncoder[O, SoundModel]):
         _write_notes(work, found)
         return vectors
 
+    def settle(self, work: Work) -> None:
+        """Where the notes of a shard are damaged, its files are heard again."""
+        for path in work.folder("notes").glob("*.json"):
+            if _notes_of(path) is None:
+                path.unlink()
+                (work.shards / f"{path.stem}.npy").unlink(missing_ok=True)
+                (work.shards / path.name).unlink(missing_ok=True)
+
     def report(self, work: Work, mask: NDArray[np.bool_]) -> None:
         """Keep flaws and remarks, as they were noted."""
         notes, names = _read_notes(work), zip(work.files.names, work.keys, strict=True)
@@ -122,20 +131,29 @@ class AudioEncoder(MediaEncoder[O, SoundModel]):
 
 
 def _write_notes(work: Work, found: dict[str, tuple[str, ...]]) -> None:
-    """Flaws and remarks of files by their keys, beside the shards that they were found for."""
-    storage.write_json(work.folder("notes") / f"{storage.digest(list(found))[:16]}.json", found)
+    """Flaws and remarks of files by their keys, under the name of the shard that they were found for."""
+    storage.write_sealed(work.folder("notes") / f"{name_of(list(found))}.json", found)
 
 
 def _read_notes(work: Work) -> dict[str, list[str]]:
     """The notes of files that are still used; the others are forgotten."""
     notes: dict[str, list[str]] = {}
     for path in sorted(work.folder("notes").glob("*.json")):
-        held: dict[str, list[str]] = storage.read_json(path)
+        held = _notes_of(path) or {}
         if work.row_of.keys().isdisjoint(held):
             path.unlink()
         else:
             notes.update(held)
     return notes
+
+
+def _notes_of(path: Path) -> dict[str, list[str]] | None:
+    """The notes of a file; None where they are not what was written."""
+    try:
+        held: dict[str, list[str]] = storage.read_sealed(path)
+    except IntegrityError:
+        return None
+    return held
 
 
 def _hearing(model: SoundModel, n_windows: int) -> Hearing:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from antiphon.base import runtime
 from antiphon.base.isolated import EndedError, Isolated
-from antiphon.encoders.files import request_bytes
+from antiphon.encoders.sent import request_bytes
 from antiphon.errors import MissingExtraError, QueryError
 
 Floats = NDArray[np.float32]
