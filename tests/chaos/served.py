@@ -18,7 +18,8 @@ from typing import Any
 
 from world import FailedError, World
 
-CLIENTS = 16
+CLIENTS, PACE = 16, 0.4
+"""Clients, and the seconds that each waits after an answer: the machine may have other work."""
 ASKED: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("/v1/search", {"likes": ["film-001"], "k": 10}),
     ("/v1/search", {"text": "a drama", "k": 10, "explain": True}),
@@ -45,7 +46,7 @@ def _alike(one: Shown, other: Shown) -> bool:
 @contextmanager
 def serving(run: Path) -> Iterator[tuple[str, int]]:
     """The address of a service over a run, and its process."""
-    command = [sys.executable, "-m", "antiphon", "serve", str(run), "--port", "0", "--quiet"]
+    command = [sys.executable, "-m", "antiphon", "serve", str(run), "--port", "0", "--quiet", "--timeout", "60"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         address = next((line.split()[-1] for line in process.stderr or () if line.startswith("serving at ")), "")
@@ -94,7 +95,7 @@ def published(world: World, number: int) -> None:
             _publish_broken(run)
             time.sleep(3)
             if set(last) != {world.built_id}:
-                raise FailedError("a broken version was taken up")
+                raise FailedError(f"with a broken version published, answers are of {set(last)}: {wrong[:1]}")
             world.expect(world.child(world.add, run), 0)
             _until(lambda: set(last) == {world.grown_id}, "after a broken version no other is taken up")
         finally:
@@ -121,7 +122,7 @@ def _publish_broken(run: Path) -> None:
     beside.replace(run / "space" / "CURRENT")
 
 
-def _until(true: Any, otherwise: str, seconds: float = 60.0) -> None:
+def _until(true: Any, otherwise: str, seconds: float = 120.0) -> None:
     end = time.monotonic() + seconds
     while not true():
         if time.monotonic() > end:
@@ -151,7 +152,7 @@ def _ask(
             except (httpx.HTTPError, ValueError) as error:
                 wrong.append(f"{type(error).__name__}: {error}")
             turn += 1
-            time.sleep(0.05)
+            stop.wait(PACE)
 
 
 def usage(pid: int) -> dict[str, int]:
