@@ -17,6 +17,9 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 2
 EXTRAS := build,serve,audio,image-lite,llm,mcp,otel,tune,bench,dev
 
+# Examples of each kind in `make fuzz`.
+FUZZ ?= 1000
+
 # What a release is installed with; image-lite and bench are not part of it.
 RELEASED := build serve audio image llm mcp otel
 
@@ -56,7 +59,8 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/service.py
 
 fuzz: $(STAMP)
-	ANTIPHON_FUZZ=1 $(BIN)/python -m pytest tests/fuzz tests/unit/serve/test_fuzz.py tests/unit/serve/test_schemathesis.py $(PYTEST)
+	ANTIPHON_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/fuzz tests/unit/serve/test_fuzz.py \
+	  tests/unit/serve/test_schemathesis.py $(PYTEST)
 
 chaos: $(STAMP)
 	$(BIN)/python tests/chaos/chaos.py --minutes 20 $(CHAOS)
@@ -71,6 +75,9 @@ audit: $(STAMP)
 	$(BIN)/python scripts/supply.py audit
 	$(BIN)/zizmor --offline .github/workflows
 
+# By uv, not by pip: the file is for Python 3.11 to 3.13 on Linux, macOS and Windows, with a marker where a package is
+# for some of them only (the CUDA libraries of torch). `pip lock` and pip-tools' pip-compile know the machine that they
+# run on, and no other. What is installed from the file is installed by pip: --require-hashes -r requirements-released.txt
 lock: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml $(foreach extra,$(RELEASED),--extra $(extra)) --constraint constraints.txt \
 	  --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" --output-file requirements-released.txt

@@ -22,9 +22,9 @@ CLIENTS, PACE = 16, 0.4
 """Clients, and the seconds that each waits after an answer: the machine may have other work."""
 ASKED: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("/v1/search", {"likes": ["film-001"], "k": 10}),
-    ("/v1/search", {"text": "a drama", "k": 10, "explain": True}),
+    ("/v1/search", {"likes": ["film-007"], "k": 10, "explain": True}),
     ("/v1/search", {"where": {"year": {"gte": 1980}}, "likes": ["film-002", "film-005"], "k": 40}),
-    ("/v1/search", {"text": "comedy", "likes": ["film-003"], "k": 7, "offset": 3}),
+    ("/v1/search", {"likes": ["film-003"], "dislikes": ["film-009"], "k": 7, "offset": 3}),
     ("/v1/playlist", {"likes": ["film-004"], "length": 6}),
 )
 Shown = tuple[tuple[str, float], ...]
@@ -65,7 +65,7 @@ def _expected(world: World) -> dict[str, list[Shown]]:
     found = {}
     for run, space_id in ((world.base, world.built_id), (world.grown, world.grown_id)):
         with serving(run) as (address, _), httpx.Client(base_url=address, timeout=60) as client:
-            found[space_id] = [_shown(client.post(path, json=body).json()) for path, body in ASKED]
+            found[space_id] = [_shown(client.post(path, json=body).raise_for_status().json()) for path, body in ASKED]
     return found
 
 
