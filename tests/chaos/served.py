@@ -88,7 +88,7 @@ def published(world: World, number: int) -> None:
             client.start()
         before = usage(pid)
         try:
-            for space_id, work in ((world.grown_id, world.add), (world.built_id, world.build)) * 2:
+            for space_id, work in ((world.grown_id, world.add), (world.built_id, world.build)):
                 world.child(work, run, dies_after=world.chance.uniform(0, 0.8 * world.seconds["add"]))
                 world.expect(world.child(work, run), 0)
                 _until(lambda wanted=space_id: set(last) == {wanted}, f"the space {space_id} was not taken up")
