@@ -169,14 +169,16 @@ class World:
         """Descriptions that nothing disturbed."""
         run = self.fresh("described")
         run.mkdir()
-        self.timed("describe", self.describe, run)
+        self.timed("describe", self._noting(self.describe), run)
+        self._preload()
         return descriptions(run)
 
     @functools.cached_property
     def tuned(self) -> list[dict[str, Any]]:
         """A search that nothing disturbed."""
         run = self.copy("tuned")
-        self.timed("tune", self.tune, run)
+        self.timed("tune", self._noting(self.tune), run)
+        self._preload()
         return history(run)
 
     @property
