@@ -161,7 +161,9 @@ class World:
     def model(self) -> str:
         """The address of a language model; its requests are counted in the file `asked`."""
         command = [sys.executable, "-c", MODEL, str(TESTS / "support" / "chat_server.py"), str(self.folder / "asked")]
-        self.server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.server = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
         return str(self.server.stdout.readline().strip()) if self.server.stdout else ""
 
     @functools.cached_property
