@@ -3,7 +3,7 @@
 # make docs    the docs site, into build/site
 # make bench   print the tables of benchmarks/
 # make fuzz    requests and files that nobody sends on purpose, many of them (about half an hour)
-# make chaos   processes killed, disks filled, files damaged, spaces published under load: a table (at most 20 minutes)
+# make chaos   processes killed, disks filled, files damaged, spaces published under load: a table (20 minutes)
 # make soak    half an hour of requests: slopes of memory, descriptors and p99
 # make audit   licences of all dependencies, an SBOM (dist/sbom.json), what pip-audit knows, and the workflows linted
 # make lock    requirements-released.txt again: every package of a release with its hashes
