@@ -61,7 +61,7 @@ class Palette(Encoder[PaletteOptions]):
         return storage.digest("palette", self.options.levels, files.stamp())
 
     def encode(self, source: Source, workspace: Path, progress: Progress) -> Features:
-        """Vectors of the items' pictures, decoded in a process that is ended where a file makes a decoder hang or grow."""
+        """Vectors of the items' pictures; `decode_apart` ends a process in which a decoder hangs, grows or crashes."""
         decoder = Isolated(DECODER)
         files = MediaFiles.of(source.catalog, self.options.media, MAX_FILE)
         matrix = np.zeros((source.catalog.n_items, self.options.levels**3), dtype=np.float32)
