@@ -96,7 +96,10 @@ def published(world: World, number: int) -> None:
             time.sleep(3)
             if set(last) != {world.built_id}:
                 raise FailedError(f"with a broken version published, answers are of {set(last)}: {wrong[:1]}")
-            world.expect(world.child(world.add, run), 0)
+            # Nothing can be added to a broken version; a build puts a whole one in its place.
+            world.expect(world.child(world.add, run), 2)
+            world.whole(run, world.built_id, world.build)
+            world.whole(run, world.grown_id, world.add)
             _until(lambda: set(last) == {world.grown_id}, "after a broken version no other is taken up")
         finally:
             stop.set()

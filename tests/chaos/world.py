@@ -242,8 +242,9 @@ class World:
             try:
                 work(run)
                 code = 0
-            except AntiphonError:
+            except AntiphonError as error:
                 code = 2
+                self._note(error)
         except BaseException as error:  # noqa: BLE001  the parent hears of it
             self._note(error)
         finally:
