@@ -35,12 +35,24 @@ class Tried:
     def __init__(self) -> None:
         self.cases: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
-        self.now = ""
+        self.now, self.before = "", 0
         self.began = time.monotonic()
 
     def add(self, n_cases: int = 1) -> None:
         """Count cases of the test that runs."""
         self.cases[self.now] += n_cases
+
+    def pytest_runtest_logstart(self, nodeid: str, location: Any) -> None:
+        """Know which group runs."""
+        self.now = Path(nodeid.split("::", 1)[0]).name
+        self.before = self.cases[self.now]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count failures; a test that is no property is a case of its own."""
+        if report.failed:
+            self.failed[self.now] += 1
+        if report.when == "call" and self.cases[self.now] == self.before:
+            self.add()
 
     def table(self) -> dict[str, dict[str, int]]:
         """Group -> cases that were tried, tests that failed."""
@@ -66,30 +78,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Count the examples of hypothesis, also of what a test runs inside."""
+    """Count in all files that run, not only here; examples of hypothesis also where a test runs them inside."""
     if MANY:
         from hypothesis.internal.observability import add_observability_callback
 
+        config.pluginmanager.register(TRIED)
         add_observability_callback(_example)
 
 
 def _example(what: Any) -> None:
     if getattr(what, "type", "") == "test_case":
         TRIED.add()
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Know which group runs."""
-    TRIED.now = Path(item.fspath).name
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """A test that is no property is a case of its own."""
-    name = Path(report.nodeid.split("::", 1)[0]).name
-    if report.failed:
-        TRIED.failed[name] += 1
-    if report.when == "call" and not TRIED.cases[name]:
-        TRIED.cases[name] += 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
