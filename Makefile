@@ -3,7 +3,7 @@
 # make docs    the docs site, into build/site
 # make bench   print the tables of benchmarks/
 # make fuzz    requests and files that nobody sends on purpose, many of them (about half an hour)
-# make chaos   processes killed, disks filled, files damaged, spaces published under load: a table (at most 20 minutes)
+# make chaos   processes killed, disks filled, files damaged, spaces published under load: a table (20 minutes)
 # make soak    half an hour of requests: slopes of memory, descriptors and p99
 # make audit   licences of all dependencies, an SBOM (dist/sbom.json), what pip-audit knows, and the workflows linted
 # make lock    requirements-released.txt again: every package of a release with its hashes
@@ -16,6 +16,9 @@ STAMP := $(VENV)/.installed
 # Processes of `make test`; a file of tests stays in one of them.
 WORKERS ?= 2
 EXTRAS := build,serve,audio,image-lite,llm,mcp,otel,postgres,qdrant,tune,bench,dev
+
+# Examples of each kind in `make fuzz`.
+FUZZ ?= 1000
 
 # What a release is installed with; image-lite and bench are not part of it.
 RELEASED := build serve audio image llm mcp otel
@@ -56,7 +59,8 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/service.py
 
 fuzz: $(STAMP)
-	ANTIPHON_FUZZ=1 $(BIN)/python -m pytest tests/fuzz tests/unit/serve/test_fuzz.py tests/unit/serve/test_schemathesis.py $(PYTEST)
+	ANTIPHON_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/fuzz tests/unit/serve/test_fuzz.py \
+	  tests/unit/serve/test_schemathesis.py $(PYTEST)
 
 chaos: $(STAMP)
 	$(BIN)/python tests/chaos/chaos.py --minutes 20 $(CHAOS)
@@ -71,6 +75,9 @@ audit: $(STAMP)
 	$(BIN)/python scripts/supply.py audit
 	$(BIN)/zizmor --offline .github/workflows
 
+# By uv, not by pip: the file is for Python 3.11 to 3.13 on Linux, macOS and Windows, with a marker where a package is
+# for some of them only (the CUDA libraries of torch). `pip lock` and pip-tools' pip-compile know the machine that they
+# run on, and no other. What is installed from the file is installed by pip: --require-hashes -r requirements-released.txt
 lock: $(STAMP)
 	$(BIN)/uv pip compile pyproject.toml $(foreach extra,$(RELEASED),--extra $(extra)) --constraint constraints.txt \
 	  --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" --output-file requirements-released.txt

@@ -22,12 +22,15 @@ from antiphon.reproduce.summary import code, commit, machine
 RESULTS = Path(__file__).resolve().parent / "results"
 DEPENDS: Mapping[str, Sequence[str]] = {
     "audio.json": ("antiphon.encoders.sounds.models",),
+    "chaos.json": ("antiphon.run.growing", "antiphon.serve.app"),
     "encoding.json": ("antiphon.encoders.text.encoder",),
+    "fuzz.json": ("antiphon.serve.app", "antiphon.encoders.pictures.files", "antiphon.encoders.sounds.files"),
     "movies/metrics.json": ("antiphon.reproduce.summary",),
     "music/metrics.json": ("antiphon.reproduce.summary",),
     "page.json": ("antiphon.serve.app",),
     "playlists.json": ("antiphon.playlist.make", "antiphon.run.build"),
     "service.json": ("antiphon.serve.app",),
+    "soak.json": ("antiphon.serve.app",),
     "speed.md": ("antiphon.run.build", "antiphon.space.space"),
     "tuning.json": ("antiphon.evaluate.tune", "antiphon.reproduce.reproduce"),
     "understanding.json": ("antiphon.talk.reader", "antiphon.run.build"),

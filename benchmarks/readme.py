@@ -218,6 +218,41 @@ def served(_: Reports) -> str:
     return "\n".join([*lines, "", f"Printed by `python benchmarks/service.py`: {where}."])
 
 
+def attacked(_: Reports) -> str:
+    """What `make chaos` tried."""
+    return _tried("chaos.json", "attacks", "attack", "make chaos")
+
+
+def fuzzed(_: Reports) -> str:
+    """What `make fuzz` tried."""
+    return _tried("fuzz.json", "tried", "what", "make fuzz")
+
+
+def _tried(file: str, part: str, head: str, command: str) -> str:
+    found = json.loads((RESULTS / file).read_text("utf-8"))
+    rows = [f"| {name} | {row['tried']:,} | {row['failed']} |" for name, row in found[part].items()]
+    drawn = f", seed {found['seed']}" if "seed" in found else f", {found['examples']} examples of each kind"
+    said = f"Printed by `{command}` in {found['minutes']:.0f} minutes at commit {found['commit']}{drawn}"
+    return "\n".join([f"| {head} | tried | failed |", "|---|---:|---:|", *rows, "", f"{said}, on {found['machine']}."])
+
+
+def soaked(_: Reports) -> str:
+    """The slopes of a service under steady requests."""
+    found = json.loads((RESULTS / "soak.json").read_text("utf-8"))
+    rows = [
+        ("memory, MB an hour", f"{found['memory_mb']:.0f} MB", found["memory_mb_per_hour"]),
+        ("descriptors an hour", found["descriptors"], found["descriptors_per_hour"]),
+        ("p99, share of itself an hour", f"{found['p99_ms']:.0f} ms", found["p99_share_per_hour"]),
+    ]
+    lines = ["| | at the end | slope |", "|---|---:|---:|"]
+    lines += [f"| {name} | {value} | {row['slope']:+.2f} ± {row['error']:.2f} |" for name, value, row in rows]
+    said = (
+        f"{found['requests']:,} requests in {found['minutes']:.0f} minutes, {found['failed']} failed. Printed by "
+        f"`make soak` at commit {found['commit']} on {found['machine']}; ± is twice the standard error."
+    )
+    return "\n".join([*lines, "", said])
+
+
 def understood(_: Reports) -> str:
     """What the rules gain or lose."""
     found = json.loads((RESULTS / "understanding.json").read_text("utf-8"))
@@ -245,8 +280,11 @@ PAGES = {
     "docs/playlists.md": {"playlists": playlists},
     "docs/service.md": {"served": served},
     "docs/describe.md": {"understood": understood},
+    "docs/reliability.md": {"attacked": attacked, "fuzzed": fuzzed, "soaked": soaked},
 }
-KEPT = {"understood": "understanding.json"}
+KEPT = {
+    "attacked": "chaos.json", "fuzzed": "fuzz.json", "soaked": "soak.json", "understood": "understanding.json",
+}  # fmt: skip
 """Blocks of files that are not there before they are measured: until then the page has no such table."""
 
 

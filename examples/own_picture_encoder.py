@@ -20,12 +20,13 @@ import numpy as np
 
 import antiphon
 from antiphon.base import storage
+from antiphon.base.isolated import Isolated
 from antiphon.base.progress import Progress
 from antiphon.config.sections import CatalogConfig, Section
 from antiphon.data.features import Features
 from antiphon.encoders.base import Encoder, QueryKind, QuerySide, Source
 from antiphon.encoders.files import MediaFiles, check_media
-from antiphon.encoders.pictures.files import MAX_FILE, decode, read_request
+from antiphon.encoders.pictures.files import DECODER, MAX_FILE, decode_apart, read_request
 from antiphon.numbers.vectors import unit
 
 
@@ -60,11 +61,12 @@ class Palette(Encoder[PaletteOptions]):
         return storage.digest("palette", self.options.levels, files.stamp())
 
     def encode(self, source: Source, workspace: Path, progress: Progress) -> Features:
-        """Vectors of the items' pictures; `decode` turns hostile files into no picture, never into an error."""
+        """Vectors of the items' pictures; `decode_apart` ends a process in which a decoder hangs, grows or crashes."""
+        decoder = Isolated(DECODER)
         files = MediaFiles.of(source.catalog, self.options.media, MAX_FILE)
         matrix = np.zeros((source.catalog.n_items, self.options.levels**3), dtype=np.float32)
         for row, name in enumerate(files.names):
-            picture = None if name is None else decode(files.read(row)).image
+            picture = None if name is None else decode_apart(decoder, files.read(row)).image
             if picture is not None:
                 matrix[row] = palette(picture, self.options.levels)
         return Features(self.modality, ("item",), unit(matrix)[None], matrix.any(axis=1)[None])
@@ -83,11 +85,11 @@ class PaletteSide:
     """Pictures of requests by their colours."""
 
     def __init__(self, levels: int) -> None:
-        self.levels = levels
+        self.levels, self.decoder = levels, Isolated(DECODER)
 
     def encode(self, inputs: Sequence[bytes | Path]) -> np.ndarray:
         """Vectors, (n, dim) float32; `read_request` refuses what is no picture in a sentence."""
-        return unit(np.stack([palette(read_request(value), self.levels) for value in inputs]))
+        return unit(np.stack([palette(read_request(value, self.decoder), self.levels) for value in inputs]))
 
 
 def register(folder: Path) -> None:

@@ -168,14 +168,43 @@ def audit(parts: Sequence[Part]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         pinned = Path(folder) / "pinned.txt"
         pinned.write_text("".join(f"{part.name}=={part.version}\n" for part in parts if part.name != OWN))
-        command = [sys.executable, "-m", "pip_audit", "--no-deps", "--disable-pip", "-r", str(pinned)]
+        command = [
+            sys.executable,
+            "-m",
+            "pip_audit",
+            "--no-deps",
+            "--disable-pip",
+            "--format",
+            "json",
+            "-r",
+            str(pinned),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-    print(done.stdout)
-    if done.returncode and not done.stdout.strip():
+    try:
+        found = json.loads(done.stdout)["dependencies"]
+    except (ValueError, KeyError):
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         print(f"pip-audit could not reach its data, so nothing is known: {last}", file=sys.stderr)
         return 0
-    return done.returncode
+    return audited(found)
+
+
+def audited(found: Sequence[dict[str, Any]]) -> int:
+    """Print what pip-audit found in each package; 1 where one has a known weakness.
+
+    A package that its data does not have was not audited: pip-audit itself calls that a success.
+    """
+    asked = [row for row in found if "vulns" in row]
+    weak = [row for row in asked if row["vulns"]]
+    for row in weak:
+        for known in row["vulns"]:
+            fixed = ", ".join(known.get("fix_versions", ())) or "no version yet"
+            print(f"! {row['name']:<32} {row['version']:<14} {known['id']}, mended in {fixed}")
+    print(f"{len(asked)} of {len(found)} packages audited, {len(weak)} with a known weakness")
+    if len(asked) < len(found):
+        names = ", ".join(row["name"] for row in found if "vulns" not in row)
+        print(f"not audited, as the index has no data of them: {names}", file=sys.stderr)
+    return min(1, len(weak))
 
 
 def extras_of() -> list[str]:

@@ -57,6 +57,19 @@ def test_the_sbom_names_every_part_once(parts):
     assert document == supply["sbom"](parts)
 
 
+def test_what_could_not_be_audited_is_no_success(capsys):
+    """pip-audit ends with 0 where its index has no data of a package: here that is said, and weaknesses are named."""
+    skipped = {"name": "b", "skip_reason": "not found"}
+    assert supply["audited"]([skipped]) == 0
+    said = capsys.readouterr()
+    assert "0 of 1 packages audited" in said.out
+    assert "not audited, as the index has no data of them: b" in said.err
+    known = {"id": "PYSEC-2026-1", "fix_versions": ["2.0"]}
+    assert supply["audited"]([{"name": "a", "version": "1.0", "vulns": [known]}, skipped]) == 1
+    assert "PYSEC-2026-1, mended in 2.0" in capsys.readouterr().out
+    assert supply["audited"]([{"name": "a", "version": "1.0", "vulns": []}]) == 0
+
+
 def test_the_released_set_has_hashes_and_the_versions_of_the_tests():
     """Each package of requirements-released.txt has a SHA-256, and the version that constraints.txt has."""
     text = (ROOT / "requirements-released.txt").read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ import antiphon
 from antiphon.base import storage
 from antiphon.base.layout import RunLayout, SpaceLayout
 from antiphon.config.load import load_config
-from antiphon.errors import AntiphonError, IntegrityError
+from antiphon.errors import AntiphonError, IntegrityError, RunError
 from antiphon.run.build import build
 from antiphon.run.growing import add_items
 
@@ -167,3 +168,28 @@ def test_what_a_cut_publish_leaves_goes_with_the_next_one(own_run: Any, more: Pa
     left.write_text("half", encoding="utf-8")
     add_items(own_run.run, more)
     assert not left.exists()
+
+
+def test_a_build_that_cannot_put_files_into_their_places_says_so(own_run: Any) -> None:
+    """What an `add` that was cut off has left is put into its places first: where that fails, it is a sentence."""
+    layout = RunLayout(own_run.run)
+    beside = RunLayout(layout.growing)
+    beside.spaces.mkdir(parents=True)
+    beside.current.write_bytes(layout.current.read_bytes())
+    beside.descriptions.write_bytes(b"of the larger catalog")
+    layout.descriptions.unlink()
+    layout.descriptions.mkdir()
+    with pytest.raises(RunError, match="cannot write"):
+        build(load_config(own_run.project), own_run.run)
+
+
+def test_a_space_whose_files_cannot_be_opened_is_not_damaged(own_run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too many open files, or no right to read: the reason of the system, and no advice to build again."""
+
+    def fails(path: Path) -> str:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(storage, "sha256", fails)
+    with pytest.raises(RunError, match=r"cannot be read \(Too many open files\)") as caught:
+        antiphon.load(own_run.run)
+    assert "build the run again" not in str(caught.value)

@@ -1,8 +1,8 @@
 """Work on bytes that nobody vouches for, in a process that can be ended when it hangs, grows, or crashes.
 
 The process runs one function, named "module:function", which takes a JSON object and bytes and returns the same. It is
-kept for the next call; one that was ended is replaced. Nothing is pickled. Where processes cannot be handed a socket
-(Windows), the function runs here.
+kept for the next call; one that was ended is replaced. Nothing is pickled. It does not outlive its work by much where
+whoever asked is gone. Where processes cannot be handed a socket (Windows), the function runs here.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import math
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -21,6 +23,8 @@ import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from antiphon.errors import RunError
 
 Message = tuple[dict[str, Any], bytes]
 Work = Callable[[dict[str, Any], bytes], Message]
@@ -42,10 +46,13 @@ class EndedError(Exception):
 
 
 class Isolated:
-    """Calls of one function, each in a process that does nothing else meanwhile; safe to use from several threads."""
+    """Calls of one function, each in a process that does nothing else meanwhile; safe to use from several threads.
 
-    def __init__(self, target: str, *, seconds: float = SECONDS, memory: int = MEMORY) -> None:
-        self.target, self.seconds, self.memory = target, seconds, memory
+    `seconds` and `memory` (bytes) limit a call; `keep`: processes that wait for the next calls.
+    """
+
+    def __init__(self, target: str, *, seconds: float = SECONDS, memory: int = MEMORY, keep: int = IDLE) -> None:
+        self.target, self.seconds, self.memory, self.keep = target, seconds, memory, keep
         self._idle: list[_Process] = []
         self._lock = threading.Lock()
         self.close = weakref.finalize(self, _end_all, self._idle)
@@ -54,7 +61,7 @@ class Isolated:
         """Have a process ready.
 
         Raises:
-            EndedError: there is none in time.
+            RunError: there is none in time.
         """
         if _possible():
             self._give(self._take())
@@ -64,6 +71,7 @@ class Isolated:
 
         Raises:
             EndedError: the process took longer or more memory than it may, or crashed.
+            RunError: no process could be started, which is not the fault of the bytes.
         """
         if not _possible():
             return function_of(self.target)(header, data)
@@ -84,27 +92,35 @@ class Isolated:
             if self._idle:
                 return self._idle.pop()
         try:
-            return _Process(self.target, self.memory)
-        except OSError as error:
-            raise EndedError(f"no process for {self.target} could be made ready ({type(error).__name__}).") from error
+            return _Process(self.target, self.memory, self.seconds)
+        except (OSError, EndedError) as error:
+            reason = getattr(error, "strerror", None) or "it ended at once, or was not ready in time"
+            raise RunError(
+                f"a process that decodes files could not be started ({reason}); look at the limits on memory, "
+                "processes and open files."
+            ) from error
 
     def _give(self, process: _Process) -> None:
         with self._lock:
-            if len(self._idle) < IDLE and self.close.alive:
+            if len(self._idle) < self.keep and self.close.alive:
                 self._idle.append(process)
                 return
         process.end()
 
 
 class _Process:
-    def __init__(self, target: str, memory: int) -> None:
+    def __init__(self, target: str, memory: int, seconds: float) -> None:
         ours, theirs = socket.socketpair()
-        with theirs:
-            command = [sys.executable, "-m", "antiphon.base.isolated", str(theirs.fileno()), target, str(memory)]
-            self._process = subprocess.Popen(  # noqa: S603  our own interpreter and names of our own
-                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )  # fmt: skip
+        try:
+            with theirs:
+                given = [str(theirs.fileno()), target, str(memory), str(math.ceil(seconds))]
+                self._process = subprocess.Popen(  # noqa: S603  our own interpreter and names of our own
+                    [sys.executable, "-m", "antiphon.base.isolated", *given], pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                )  # fmt: skip
+        except OSError:
+            ours.close()
+            raise
         self._socket = ours
         try:
             _receive(ours, time.monotonic() + START)
@@ -175,8 +191,18 @@ def _limit(memory: int) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def main(descriptor: int, target: str, memory: int) -> None:
+def _limit_time(seconds: int) -> None:
+    """End this process after so much more of the processor's time: also where nobody is left to end it."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        used, (_, most) = resource.getrusage(resource.RUSAGE_SELF), resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(used.ru_utime + used.ru_stime) + seconds, most))
+
+
+def main(descriptor: int, target: str, memory: int, seconds: int) -> None:
     """Answer calls until whoever asks is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal, to whoever asked: who then ends this
     work = function_of(target)
     with socket.socket(fileno=descriptor) as asked:
         with contextlib.suppress(Exception):
@@ -188,8 +214,9 @@ def main(descriptor: int, target: str, memory: int) -> None:
                 header, data = _receive(asked)
             except (EndedError, OSError):
                 return
+            _limit_time(seconds)
             _send(asked, *work(header, data))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

@@ -14,7 +14,7 @@ from antiphon.base import storage
 from antiphon.config.sections import CatalogConfig
 from antiphon.data.catalog import Catalog, Finding, Media
 from antiphon.data.reading import open_zip
-from antiphon.errors import ConfigError, DataError, QueryError, nearest
+from antiphon.errors import ConfigError, DataError, nearest
 
 FINDINGS = "findings.json"
 N_EXAMPLES = 3
@@ -75,21 +75,6 @@ class MediaFiles:
             return hashlib.sha256(self.read(row)).hexdigest()
         except DataError:
             return f"unreadable-{storage.digest(self.names[row])[:32]}"
-
-
-def request_bytes(value: bytes | Path, noun: str, max_bytes: int) -> bytes:
-    """What the file of a request holds, where it comes as a path at most one byte more than `max_bytes`.
-
-    Raises:
-        QueryError: it cannot be read; `noun` says what it should be.
-    """
-    if not isinstance(value, Path):
-        return value
-    try:
-        with value.open("rb") as file:
-            return file.read(max_bytes + 1)
-    except OSError as error:
-        raise QueryError(f"the {noun} {str(value)!r} cannot be read ({error.strerror}).") from error
 
 
 def check_media(catalog: CatalogConfig, name: str, modality: str) -> None:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from antiphon.base import storage
-from antiphon.base.isolated import EndedError, Isolated
+from antiphon.base.isolated import Isolated
 from antiphon.base.progress import Progress
 from antiphon.config.sections import CatalogConfig, Model, Section
 from antiphon.data.features import Features
@@ -29,7 +29,7 @@ from antiphon.encoders import hub
 from antiphon.encoders.base import Encoder, QuerySide, Source
 from antiphon.encoders.files import MediaFiles, check_media
 from antiphon.encoders.shards import encode_in_shards
-from antiphon.errors import IntegrityError, MissingExtraError
+from antiphon.errors import IntegrityError, MissingExtraError, RunError
 from antiphon.numbers.vectors import unit
 
 Floats = NDArray[np.float32]
@@ -41,7 +41,7 @@ class MediaOptions(Section):
     """What every encoder of files can be told."""
 
     media: str
-    workers: int = Field(2, ge=1, description="threads that read and decode while the model runs")
+    workers: int = Field(2, ge=1, description="files that are read and decoded at once, each in a process of its own")
 
 
 class HubOptions(Section):
@@ -49,6 +49,10 @@ class HubOptions(Section):
 
     model: Model = Field(description="a local folder, or a hub name with `revision`")
     revision: str | None = Field(None, description="commit of the hub model")
+
+
+SECONDS = 30.0
+"""For a file of an item: more than for one of a request, as a build may share its machine with anything."""
 
 
 O = TypeVar("O", bound=MediaOptions)  # noqa: E741  as in `base`
@@ -59,12 +63,14 @@ class Work:
     """The files of a catalog while they are encoded.
 
     `keys`: a hash of what each item's file holds, None where it has none. `identity`: of the model, for names.
+    `decoder`: processes that decode the files, and nothing else.
     """
 
     files: MediaFiles
     keys: Sequence[str | None]
     workspace: Path
     identity: str
+    decoder: Isolated
 
     @functools.cached_property
     def row_of(self) -> dict[str, int]:
@@ -79,6 +85,11 @@ class Work:
         """A folder of the workspace for what this model made, or found."""
         return self.workspace / f"{kind}-{self.identity[:12]}"
 
+    @property
+    def shards(self) -> Path:
+        """The folder of the vectors, see `antiphon.encoders.shards`."""
+        return self.folder("shards")
+
 
 class MediaEncoder(Encoder[O], Generic[O, M]):
     """An encoder of files by a model `M` that is loaded when there is something to encode, or a request."""
@@ -91,6 +102,8 @@ class MediaEncoder(Encoder[O], Generic[O, M]):
     """Files that are encoded before their vectors are written."""
     side_file: ClassVar[str]
     """What `publish` writes."""
+    target: ClassVar[str]
+    """The function that decodes a file; see `antiphon.base.isolated`."""
     Side: ClassVar[type[MediaQuerySide[Any]]]
     """What `query_side` makes."""
 
@@ -115,6 +128,9 @@ class MediaEncoder(Encoder[O], Generic[O, M]):
     def encode_files(self, model: M, work: Work, keys: Sequence[str]) -> Floats:
         """Vectors of some files, (n, dim); zeros where a file has a flaw."""
 
+    def settle(self, work: Work) -> None:
+        """Forget shards that lack something which was kept beside them, so that their files are encoded again."""
+
     @abstractmethod
     def report(self, work: Work, mask: NDArray[np.bool_]) -> None:
         """Keep what was found in the files; `mask`: items with a vector, (n_items,) bool."""
@@ -138,10 +154,22 @@ class MediaEncoder(Encoder[O], Generic[O, M]):
         return storage.digest(self.accepts, self.identity(), source.catalog.item_ids, self._files(source).stamp())
 
     def encode(self, source: Source, workspace: Path, progress: Progress) -> Features:
-        """Unit vectors of the items' files; an item without a file, or with one that has a flaw, is masked."""
+        """Unit vectors of the items' files; an item without a file, or with one that has a flaw, is masked.
+
+        Files are decoded in as many processes as there are `workers`; a file that a decoder hangs, grows or crashes
+        on has a flaw.
+        """
         files = self._files(source)
         keys = [files.key(row) for row in range(source.catalog.n_items)]
-        work = Work(files, keys, workspace, self.identity())
+        decoder = Isolated(self.target, seconds=SECONDS, keep=self.options.workers)
+        try:
+            return self._encoded(Work(files, keys, workspace, self.identity(), decoder), progress)
+        finally:
+            decoder.close()
+
+    def _encoded(self, work: Work, progress: Progress) -> Features:
+        keys = work.keys
+        self.settle(work)
         unique = list(work.row_of)
         load = functools.cache(lambda: self.load(self.settings()))
 
@@ -149,7 +177,7 @@ class MediaEncoder(Encoder[O], Generic[O, M]):
             return self.encode_files(load(), work, [unique[position] for position in positions])
 
         name, size = f"encoding {self.modality}", self.shard_size
-        vectors = encode_in_shards(unique, encode, work.folder("shards"), progress, name=name, shard_size=size)
+        vectors = encode_in_shards(unique, encode, work.shards, progress, name=name, shard_size=size)
         place = {key: number for number, key in enumerate(unique)}
         matrix = np.zeros((len(keys), vectors.shape[1]), dtype=np.float32)
         rows = [row for row, key in enumerate(keys) if key is not None]
@@ -177,13 +205,11 @@ class MediaQuerySide(ABC, Generic[M]):
 
     encoder: type[MediaEncoder[Any, M]]
     folder: Path
-    target: ClassVar[str]
-    """The function that decodes a file; see `antiphon.base.isolated`."""
 
     @functools.cached_property
     def decoder(self) -> Isolated:
         """Processes that decode the files of requests, and nothing else."""
-        return Isolated(self.target)
+        return Isolated(self.encoder.target)
 
     @functools.cached_property
     def settings(self) -> dict[str, Any]:
@@ -213,7 +239,7 @@ class MediaQuerySide(ABC, Generic[M]):
             _ = self.model
         except MissingExtraError:
             return
-        with contextlib.suppress(EndedError):
+        with contextlib.suppress(RunError):
             self.decoder.warm()
 
     @abstractmethod

@@ -48,13 +48,14 @@ def encode_in_shards(
 def _write(folder: Path, keys: list[str], vectors: Vectors) -> None:
     if len(vectors) != len(keys) or not np.isfinite(vectors).all():
         raise IntegrityError(f"an encoder made {len(vectors)} vectors for {len(keys)} inputs, or some are not finite.")
-    file = folder / f"{_name_of(keys)}.npy"
+    file = folder / f"{name_of(keys)}.npy"
     storage.write_array(file, vectors.astype(np.float32))
     # The keys come second, with the checksum of the vectors: a shard counts when they are there.
     storage.write_json(file.with_suffix(".json"), {"keys": keys, "sha256": storage.sha256(file)})
 
 
-def _name_of(keys: list[str]) -> str:
+def name_of(keys: list[str]) -> str:
+    """The name of the files of a shard."""
     return storage.digest(keys)[:16]
 
 
@@ -73,7 +74,7 @@ def _keys_of(path: Path) -> list[str] | None:
     """The keys of a shard whose two files are those that were written; None for any other."""
     try:
         said = storage.read_json(path.with_suffix(".json"))
-        whole = said["sha256"] == storage.sha256(path) and _name_of(said["keys"]) == path.stem
+        whole = said["sha256"] == storage.sha256(path) and name_of(said["keys"]) == path.stem
     except (IntegrityError, KeyError, TypeError, UnicodeEncodeError):
         return None
     return list(said["keys"]) if whole else None

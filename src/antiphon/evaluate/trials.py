@@ -21,6 +21,7 @@ from antiphon.config.load import parse_config
 from antiphon.config.sections import Config
 from antiphon.data.features import Features
 from antiphon.encoders.base import make_encoder
+from antiphon.errors import IntegrityError
 from antiphon.evaluate.rundata import RunData
 from antiphon.run.build import run_all, stages_of
 from antiphon.run.outputs import Change
@@ -57,7 +58,7 @@ def run_trial(
     """Build a trial in `folder` from the run `base`, whose configuration is `settings`; what is up to date stays."""
     layout = RunLayout(folder)
     mark = storage.digest([{**stage, "seconds": 0, "status": ""} for stage in _stages(base)])
-    if not (folder / MARK).is_file() or storage.read_json(folder / MARK) != mark:
+    if _mark_of(folder) != mark:
         _copy(base, folder)
         storage.write_json(folder / MARK, mark)
     config = trial_config(settings, trial)
@@ -142,6 +143,14 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
         else:
             result[key] = value
     return result
+
+
+def _mark_of(folder: Path) -> Any:
+    """What the folder of a trial was copied from; None where it was not, or that cannot be read."""
+    try:
+        return storage.read_json(folder / MARK)
+    except IntegrityError:
+        return None
 
 
 def _stages(run: Path) -> list[dict[str, Any]]:

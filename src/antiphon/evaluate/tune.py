@@ -3,6 +3,7 @@
 Optuna's tree-structured Parzen estimator (Bergstra et al. 2011) proposes settings; a trial is a build of the base run
 with these, and shares all stages that they do not change. The history of finished trials is all that is kept: a
 proposal is a function of it, so a search that was killed makes the trial it was at again, from its last checkpoint.
+Each line of it has a checksum; a trial whose line is damaged is made again.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from antiphon.numbers.metrics import METRIC, mean_over_queries
 from antiphon.run.build import build
 from antiphon.run.stage import Notify
 
-FOLDER, HISTORY, PLOT = "tune", "history.jsonl", "history.svg"
+FOLDER, HISTORY, PLOT, CHECK = "tune", "history.jsonl", "history.svg", "check"
 STARTUP = 6
 """Trials that are drawn at random before the proposals learn from what was tried."""
 EPOCHS = (1 / 3, 2.0)
@@ -133,9 +134,8 @@ def search_config(
         search = Search(config, run, _tasks(RunData(run), queries, truth), ranges, progress)
         with progress("trying settings", trials) as advance:
             for number in range(trials):
-                if number == len(search.tried):
-                    search.try_one(optuna)
-                    last = search.tried[-1]
+                if number == search.next:
+                    last = search.try_one(optuna)
                     notify(f"trial {number}: {_told(last)}, {last.seconds:.0f} s")
                 advance(1)
         found = Found(search.tried[:trials], folder)
@@ -161,12 +161,18 @@ class Search:
         self.study = storage.digest("tune", self.settings, files, asked, bounds, code)[:16]
         self.others, self.tried = _read(self.history, self.study)
         for left in (run / FOLDER).glob("trial-*"):  # of searches that were killed and are not gone on with
-            if left != self._folder(len(self.tried)):
+            if left != self._folder(self.next):
                 shutil.rmtree(left, ignore_errors=True)
 
-    def try_one(self, optuna: Any) -> None:
+    @property
+    def next(self) -> int:
+        """The first trial that the history does not have."""
+        there = {row.number for row in self.tried}
+        return next(number for number in range(len(there) + 1) if number not in there)
+
+    def try_one(self, optuna: Any) -> Tried:
         """The next trial, and its place in the history."""
-        number = len(self.tried)
+        number = self.next
         default = {key: _value(self.settings, key) for key in self.ranges}
         settings = self._propose(optuna, number) if number else default
         start = time.perf_counter()
@@ -177,12 +183,13 @@ class Search:
             if not number:
                 raise
             error = str(failure)
-        score = None if values is None else self._score(values)
+        score = None if values is None else self._score(number, values)
         row = Tried(self.study, number, settings, values, score, round(time.perf_counter() - start, 2), error)
-        self.tried.append(row)
-        lines = [*self.others, *(json.dumps(asdict(row)) for row in self.tried)]
+        self.tried = sorted([*self.tried, row], key=lambda one: one.number)
+        lines = [*self.others, *(_line(one) for one in self.tried)]
         storage.write_text(self.history, "".join(f"{line}\n" for line in lines))
         shutil.rmtree(self._folder(number), ignore_errors=True)  # a space per trial would fill a disk
+        return row
 
     def _measure(self, number: int, settings: Mapping[str, float]) -> dict[str, float]:
         data = RunData(self.run)
@@ -196,8 +203,8 @@ class Search:
             raise ConfigError(f"the default gets nothing right on {bad[0]}, so nothing can be compared with it.")
         return values
 
-    def _score(self, values: Mapping[str, float]) -> float:
-        first = values if not self.tried else self.tried[0].values
+    def _score(self, number: int, values: Mapping[str, float]) -> float:
+        first = self.tried[0].values if number else values
         assert first is not None  # noqa: S101  the default does not fail
         return float(np.mean([values[name] / first[name] for name in values]))
 
@@ -211,7 +218,7 @@ class Search:
         with _quiet(optuna):
             sampler = optuna.samplers.TPESampler(n_startup_trials=STARTUP, seed=seed)
             study = optuna.create_study(direction="maximize", sampler=sampler)
-            for row in self.tried:
+            for row in self.tried[:number]:
                 state = optuna.trial.TrialState.FAIL if row.score is None else optuna.trial.TrialState.COMPLETE
                 study.add_trial(
                     optuna.trial.create_trial(
@@ -264,11 +271,29 @@ def _truths(task: Task) -> list[Any]:
 
 
 def _read(history: Path, study: str) -> tuple[list[str], list[Tried]]:
-    """Lines of other searches, and the trials of this one."""
-    lines = history.read_text(encoding="utf-8").splitlines() if history.is_file() else []
-    rows = [json.loads(line) for line in lines]
-    mine = sorted((Tried(**row) for row in rows if row["study"] == study), key=lambda row: row.number)
-    return [line for line, row in zip(lines, rows, strict=True) if row["study"] != study], mine
+    """Lines of other searches, and the trials of this one; without what is not a line that was written."""
+    lines = history.read_bytes().decode("utf-8", errors="replace").splitlines() if history.is_file() else []
+    rows = [(line, row) for line, row in zip(lines, map(_row, lines), strict=True) if row is not None]
+    mine = {row.number: row for _, row in rows if row.study == study}
+    return [line for line, row in rows if row.study != study], [mine[number] for number in sorted(mine)]
+
+
+def _line(row: Tried) -> str:
+    return json.dumps({**asdict(row), CHECK: _check(asdict(row))})
+
+
+def _row(line: str) -> Tried | None:
+    """The trial of a line that was written here; lines from before they had checksums are believed."""
+    try:
+        values = json.loads(line)
+        check = values.pop(CHECK, None)
+        return Tried(**values) if check is None or check == _check(values) else None
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _check(values: Mapping[str, Any]) -> str:
+    return storage.digest("tried", json.loads(json.dumps(values)))[:16]
 
 
 def _value(settings: Mapping[str, Any], key: str) -> float:

@@ -68,8 +68,8 @@ def build(
     if "publish" not in job.before:
         notify(f"a first build: about {duration(expected_seconds(config, read()))} on this machine where it is idle")
     with storage.locked(layout.root, layout.lock):
-        settle(layout)
         try:
+            settle(layout)
             storage.sweep(layout.root)
             # Another build may have ended between the look and the lock: what it recorded counts.
             run_all(stages, Job(config, layout, progress, notify, recorded(layout), offer=offer))

@@ -40,7 +40,7 @@ from antiphon.errors import ConfigError, RunError, nearest
 from antiphon.run.build import run_all, stages_of
 from antiphon.run.mending import config_of, mend
 from antiphon.run.outputs import spoken_in
-from antiphon.run.publish import forget_old, forget_unfinished, place, settle
+from antiphon.run.publish import forget_unfinished, make_current, place, settle
 from antiphon.run.stage import Job, Notify, Offer, Record, Stage, recorded, with_stages
 from antiphon.run.stages import features, publish
 from antiphon.run.stages.catalog import GROWN
@@ -135,9 +135,8 @@ def _grow(
     space_id = versions.current(beside).root.name
     place(beside.spaces / space_id, layout.spaces / space_id)
     offer(layout.root, space_id)
-    storage.write_text(layout.current, space_id + "\n")
+    make_current(layout, space_id)
     settle(layout)
-    forget_old(layout, space_id)
     return Added(space_id, grown.new, grown.replaced, grown.catalog.n_items)
 
 

@@ -91,8 +91,7 @@ def publish(run: RunLayout, contents: Contents, offer: Offer = lambda _, __: Non
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     offer(run.root, space_id)
-    storage.write_text(run.current, space_id + "\n")
-    forget_old(run, space_id)
+    make_current(run, space_id)
     return space_id
 
 
@@ -233,10 +232,18 @@ def settle(run: RunLayout) -> None:
     shutil.rmtree(beside.root, ignore_errors=True)
 
 
-def forget_old(run: RunLayout, current: str) -> None:
-    """Remove versions but the current one and the one before, and those in use."""
-    versions = sorted((path for path in run.spaces.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
-    old = [path for path in versions if path.name != current]
+def make_current(run: RunLayout, space_id: str) -> None:
+    """Name a version that is in its place as the current one, and remove those that are not kept.
+
+    The one before is the one that was named until now, whatever the clock has said meanwhile; times of folders only
+    count where none was.
+    """
+    before = run.current.read_bytes().decode("ascii", errors="replace").strip() if run.current.is_file() else ""
+    storage.write_text(run.current, space_id + "\n")
+    old = sorted(
+        (path for path in run.spaces.iterdir() if path.is_dir() and path.name != space_id),
+        key=lambda path: (path.name == before, path.stat().st_mtime),
+    )
     for path in old[: max(0, len(old) - (KEPT_VERSIONS - 1))]:
         # A process whose vectors are in a store holds the manifest.
         if not storage.in_use(SpaceLayout(path).vectors) and not storage.in_use(SpaceLayout(path).manifest):

@@ -49,7 +49,7 @@ class Pictures:
 
     def warm(self) -> None:
         """Have a process that decodes ready."""
-        with contextlib.suppress(EndedError):
+        with contextlib.suppress(RunError):
             self._decoder.warm()
 
     def has(self, item_id: str) -> bool:

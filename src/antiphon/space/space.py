@@ -510,7 +510,7 @@ def load(path: str | Path, *, store: Mapping[str, Any] | None = None) -> Space:
 
     Raises:
         StoreError: the store cannot be reached, or does not have the version that is current.
-        RunError: there is no such run, or it has no published space.
+        RunError: there is no such run, it has no published space, or its files cannot be opened.
         IntegrityError: a file is missing, incomplete, or not the one that was published.
     """
     root = Path(path)
@@ -527,7 +527,13 @@ def load(path: str | Path, *, store: Mapping[str, Any] | None = None) -> Space:
         layout = SpaceLayout(root)
     config = config_of(root if run.current.is_file() else layout.root.parent.parent, store)
     on_store = opened(config, run.root if run.current.is_file() else layout.root.parent.parent, layout.root.name)
-    return Space(layout, versions.verified(layout, () if on_store is None else HELD), on_store)
+    try:
+        return Space(layout, versions.verified(layout, () if on_store is None else HELD), on_store)
+    except OSError as error:
+        raise RunError(
+            f"the space in {layout.root} cannot be read ({error.strerror or error}); look at permissions and at the "
+            "limit on open files."
+        ) from error
 
 
 def offer(root: Path, space_id: str) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from antiphon.base.isolated import EndedError, Isolated
+from antiphon.errors import RunError
 
 HERE = "isolated_work"
 WORK = """
@@ -25,6 +29,8 @@ def odd(header, data):
     if do == "grow":
         data = bytearray(header["bytes"])
         return {"size": len(data)}, b""
+    while do == "spin":
+        pass
     if do == "crash":
         os.abort()
     if do == "raise":
@@ -47,6 +53,20 @@ def alive(pid):
     except ProcessLookupError:
         return False
     return True
+
+
+def running(pid):
+    """Whether a process is there and does something; one that nobody has waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return alive(pid) if not Path("/proc/self").exists() else False
+
+
+def n_opened():
+    """How many descriptors this process has; 0 where that cannot be known."""
+    folder = Path("/proc/self/fd")
+    return len(list(folder.iterdir())) if folder.is_dir() else 0
 
 
 def test_an_answer_comes_back_and_the_process_is_kept():
@@ -72,6 +92,38 @@ def test_what_hangs_grows_or_crashes_is_ended_and_replaced(do):
     said, data = apart.call({}, b"")
     assert data == b"fine"
     assert said["pid"] != pid
+
+
+def test_a_process_that_cannot_be_started_is_no_fault_of_the_bytes(monkeypatch):
+    """It is an error of its own, which nobody takes for a flaw of a file, and no socket stays open."""
+    opened = n_opened()
+    with pytest.raises(RunError, match="could not be started"):
+        Isolated("no_such_module:work").call({}, b"")
+    monkeypatch.setattr("sys.executable", "/no/such/python")
+    with pytest.raises(RunError, match=r"could not be started \(No such file"):
+        Isolated(f"{HERE}:echo").warm()
+    assert n_opened() == opened
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such limits")
+def test_what_hangs_ends_also_where_nobody_is_left(tmp_path):
+    """Whoever asked is killed: a decoder that computes for ever ends by the processor's time that it may take."""
+    code = (
+        "import sys; from antiphon.base.isolated import Isolated\n"
+        f"apart = Isolated('{HERE}:odd', seconds=2.0)\n"
+        "print(apart.call({}, b'')[0]['pid'], flush=True)\n"
+        "apart.call({'do': 'spin'}, b'')\n"
+    )
+    asking = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    pid = int(asking.stdout.readline())
+    time.sleep(0.5)
+    asking.kill()
+    asking.wait()
+    for _ in range(600):
+        if not running(pid):
+            break
+        time.sleep(0.1)
+    assert not running(pid)
 
 
 def test_calls_of_several_threads_do_not_mix():

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from antiphon.data.catalog import Media
-from antiphon.encoders.files import MediaFiles, read_findings, request_bytes, write_findings
-from antiphon.errors import DataError, QueryError
+from antiphon.encoders.files import MediaFiles, read_findings, write_findings
+from antiphon.errors import DataError
 
 
 def files_of(path: Path, ids: list[str], max_bytes: int = 1000) -> MediaFiles:
@@ -44,22 +44,6 @@ def test_no_more_than_the_limit_is_read(tmp_path: Path) -> None:
     write(tmp_path / "f", tmp_path / "f.zip", {"a": b"\0" * 5_000_000})
     for path in (tmp_path / "f", tmp_path / "f.zip"):
         assert len(files_of(path, ["a"]).read(0)) == 1001
-
-
-def test_the_file_of_a_request_comes_as_bytes_or_as_a_path(tmp_path: Path) -> None:
-    """Bytes are taken as they are; of a path no more is read than shows that a file is too large."""
-    (tmp_path / "a").write_bytes(b"abcdef")
-    assert request_bytes(tmp_path / "a", "picture", 6) == b"abcdef"
-    assert request_bytes(tmp_path / "a", "picture", 3) == b"abcd"
-    assert request_bytes(b"abcdef", "picture", 3) == b"abcdef"
-
-
-def test_the_file_of_a_request_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    """With what it should be, and with the reason of the operating system."""
-    with pytest.raises(QueryError, match=r"the picture '.*gone' cannot be read \(No such file or directory\)\."):
-        request_bytes(tmp_path / "gone", "picture", 6)
-    with pytest.raises(QueryError, match=r"the sound '.*' cannot be read \(Is a directory\)\."):
-        request_bytes(tmp_path, "sound", 6)
 
 
 def test_stamps_follow_changes(tmp_path: Path) -> None:

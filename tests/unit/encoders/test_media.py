@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import runpy
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,13 +23,18 @@ from antiphon.config.sections import CatalogConfig, SplitConfig
 from antiphon.data.catalog import Catalog, Media
 from antiphon.data.descriptions import Descriptions
 from antiphon.data.splits import Split
+from antiphon.encoders import media
 from antiphon.encoders.base import QueryKind, Source
-from antiphon.encoders.files import MediaFiles
+from antiphon.encoders.files import MediaFiles, read_findings
 from antiphon.encoders.media import MediaEncoder, MediaOptions, MediaQuerySide, Work, prepared_ahead
 from antiphon.encoders.pictures.encoder import PictureEncoder
-from antiphon.encoders.sounds.encoder import AudioEncoder
-from antiphon.errors import ConfigError, IntegrityError, MissingExtraError
+from antiphon.encoders.pictures.models import ClipEncoder, ClipOptions
+from antiphon.encoders.sounds.encoder import AudioEncoder, AudioOptions
+from antiphon.encoders.sounds.models import LogMelEncoder
+from antiphon.errors import ConfigError, IntegrityError, MissingExtraError, RunError
 
+SUPPORT = Path(__file__).parents[2] / "support"
+clip, sound = (runpy.run_path(str(SUPPORT / f"tiny_{name}.py")) for name in ("clip", "sound"))
 NOBODY = np.zeros(0, dtype=np.int64)
 
 
@@ -52,7 +59,7 @@ class CountEncoder(MediaEncoder[MediaOptions, Count]):
 
     name: ClassVar[str] = "count"
     accepts: ClassVar[QueryKind | None] = "image"
-    noun, max_file, shard_size, side_file, Side = "byte", 100, 2, "count.json", CountSide
+    noun, max_file, shard_size, side_file, Side, target = "byte", 100, 2, "count.json", CountSide, "no:decoder"
     version: ClassVar[str] = "one"
     calls: ClassVar[list[list[int]]] = []
 
@@ -201,3 +208,79 @@ def test_no_more_is_prepared_than_was_asked_for() -> None:
     for used, row in enumerate(prepared_ahead(prepare, range(20), 2, 3)):
         assert row == used
         assert len(started) <= used + 1 + 3
+
+
+HOSTILE = """
+import os
+from antiphon.encoders.pictures.files import decode_call as picture
+from antiphon.encoders.sounds.files import listen_call as sound
+
+def act(data):
+    if data.startswith(b"HANG"):
+        while True: pass
+    if data.startswith(b"GROW"):
+        kept = [bytearray(1_000_000_000) for _ in range(20)]
+    if data.startswith(b"CRASH"):
+        os.abort()
+
+def decode_call(header, data):
+    act(data)
+    return picture(header, data)
+
+def listen_call(header, data):
+    act(data)
+    return sound(header, data)
+"""
+
+
+@pytest.fixture
+def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decoders that hang, grow or crash on some files, for encoders of pictures and of sounds."""
+    (tmp_path / "hostile_decoders.py").write_text(HOSTILE)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setattr(PictureEncoder, "target", "hostile_decoders:decode_call")
+    monkeypatch.setattr(AudioEncoder, "target", "hostile_decoders:listen_call")
+    monkeypatch.setattr(media, "SECONDS", 3.0)
+
+
+def encoded_with_harm(encoder: MediaEncoder[Any, Any], good: bytes, path: Path) -> tuple[list[bool], dict[str, int]]:
+    """Which of a good file, three that do harm and a good file have a vector, and what was found in them."""
+    files = [good, b"HANG", b"GROW", b"CRASH", good + b" "]
+    features = encoder.encode(source_of(path / "files", files, encoder.options.media), path / "work", silent)
+    return features.mask[0].tolist(), {finding.kind: finding.count for finding in read_findings(path / "work")}
+
+
+def test_a_build_outlives_decoders_of_pictures_that_hang_grow_or_crash(hostile: None, tmp_path: Path) -> None:
+    """Such a picture has no vector and is counted; the others have theirs, and a build does not end."""
+    pytest.importorskip("transformers")
+    folder = clip["make_clip"](tmp_path / "clip")
+    one = ClipEncoder("image", ClipOptions(model=str(folder)))
+    mask, found = encoded_with_harm(one, clip["as_bytes"](clip["picture"](1), "PNG"), tmp_path)
+    assert mask == [True, False, False, False, True]
+    assert found == {
+        "pictures that take too long, or too much memory, to decode": 3,
+        "pictures whose suffix says something else": 2,
+    }
+
+
+def test_a_build_outlives_decoders_of_sounds_that_hang_grow_or_crash(hostile: None, tmp_path: Path) -> None:
+    """As pictures."""
+    pytest.importorskip("soundfile")
+    pytest.importorskip("soxr")
+    one = LogMelEncoder("sound", AudioOptions(model=str(sound["make_log_mel"](tmp_path / "network"))))
+    mask, found = encoded_with_harm(one, sound["as_file"](sound["tone"](300)), tmp_path)
+    assert mask == [True, False, False, False, True]
+    assert found == {"sounds that take too long, or too much memory, to decode": 3}
+
+
+def test_a_build_that_cannot_start_a_decoder_is_no_build_without_vectors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files are not to blame: it is an error, and no shard says that they have no vector."""
+    pytest.importorskip("soundfile")
+    monkeypatch.setattr(AudioEncoder, "target", "no_such_decoder:listen_call")
+    one = LogMelEncoder("sound", AudioOptions(model=str(sound["make_log_mel"](tmp_path / "network"))))
+    source = source_of(tmp_path / "files", [sound["as_file"](sound["tone"](300))], "audio")
+    with pytest.raises(RunError, match="could not be started"):
+        one.encode(source, tmp_path / "work", silent)
+    assert not list((tmp_path / "work").rglob("*.npy"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -191,6 +192,35 @@ def test_another_configuration_is_another_search(project: tuple[Config, Path], b
     found = search_config(other, run, trials=1)
     assert len(found.tried) == 1
     assert len({row["study"] for row in history(run)}) == len(history(run)) == 2
+
+
+@pytest.mark.parametrize("damage", [b"\xff", b"", b"0.5", b"\x00"])
+@pytest.mark.parametrize("line", [0, 1])
+def test_a_trial_whose_line_is_damaged_is_made_again(
+    project: tuple[Config, Path], monkeypatch: pytest.MonkeyPatch, line: int, damage: bytes
+) -> None:
+    """Only that one, and the history is what it was: no score that nobody measured is believed."""
+    config, run = project
+    measured: list[int] = []
+
+    def measure(self: Any, number: int, settings: Any) -> dict[str, float]:
+        measured.append(number)
+        return {"recommend": 0.1 + number / 100}
+
+    monkeypatch.setattr(search.Search, "_measure", measure)
+    search_config(config, run, trials=3)
+    before = history(run)
+    file = run / "tune" / "history.jsonl"
+    lines = file.read_bytes().split(b"\n")
+    lines[line] = re.sub(rb'"score": [0-9.]+', b'"score": ' + damage, lines[line])
+    file.write_bytes(b"\n".join(lines))
+    measured.clear()
+    found = search_config(config, run, trials=3)
+    assert measured == [line]
+    assert [{**row, "seconds": 0, "check": ""} for row in history(run)] == [
+        {**row, "seconds": 0, "check": ""} for row in before
+    ]
+    assert [row.number for row in found.tried] == [0, 1, 2]
 
 
 def test_a_training_that_diverges_is_a_failed_trial(

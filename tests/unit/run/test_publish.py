@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -82,6 +83,15 @@ def test_one_version_before_the_current_one_is_kept(run: RunLayout) -> None:
         (run.spaces / ".new-0123").mkdir(parents=True, exist_ok=True)
         published.append(publish(run, make_contents(seed)))
     assert versions(run) == set(published[-2:])
+
+
+def test_the_version_before_is_the_one_that_was_named(run: RunLayout) -> None:
+    """Whatever the clock said when versions were made: it is kept, and an older one goes."""
+    first, second = (publish(run, make_contents(seed)) for seed in (0, 1))
+    os.utime(run.spaces / second, (1, 1))
+    os.utime(run.spaces / first, (4e9, 4e9))
+    third = publish(run, make_contents(2))
+    assert versions(run) == {second, third}
 
 
 def test_a_version_that_is_loaded_is_kept(run: RunLayout) -> None:

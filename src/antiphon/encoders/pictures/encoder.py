@@ -1,6 +1,7 @@
 """Pictures of items, and pictures as requests: CLIP and SigLIP through transformers, any backbone of timm.
 
-The models' own files say how a picture is prepared; it is done here with Pillow, in threads, while the model runs.
+The models' own files say how a picture is prepared; it is done with Pillow, while the model runs. Files are decoded
+in processes that are ended where a decoder hangs or grows.
 """
 
 from __future__ import annotations
@@ -17,9 +18,18 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from antiphon.encoders.base import QueryKind
-from antiphon.encoders.files import FINDINGS, MediaFiles, write_findings
+from antiphon.encoders.files import FINDINGS, write_findings
 from antiphon.encoders.media import MediaEncoder, MediaOptions, MediaQuerySide, Work, prepared_ahead
-from antiphon.encoders.pictures.files import DECODER, FLAWS, MAX_FILE, Recipe, blank, decode, read_request, suffix_lies
+from antiphon.encoders.pictures.files import (
+    DECODER,
+    FLAWS,
+    MAX_FILE,
+    Recipe,
+    blank,
+    decode_apart,
+    read_request,
+    suffix_lies,
+)
 from antiphon.errors import DataError
 from antiphon.numbers.vectors import unit
 
@@ -56,8 +66,6 @@ O = TypeVar("O", bound=PictureOptions)  # noqa: E741  as in `base`
 class PictureQuerySide(MediaQuerySide[Any]):
     """Encodes pictures of requests, and texts where its model reads them."""
 
-    target = DECODER
-
     @property
     def reads_text(self) -> bool:
         """Whether texts can be encoded as well, in the space of the pictures."""
@@ -82,14 +90,14 @@ class PictureEncoder(MediaEncoder[O, PictureModel]):
 
     accepts: ClassVar[QueryKind | None] = "image"
     noun, side_file = "picture", "image.json"
-    max_file, shard_size = MAX_FILE, 256
+    target, max_file, shard_size = DECODER, MAX_FILE, 256
     Side = PictureQuerySide
 
     def encode_files(self, model: PictureModel, work: Work, keys: Sequence[str]) -> Floats:
         """Vectors of some files, (n, dim); zeros where one has a flaw."""
         result = np.zeros((len(keys), model.dim), dtype=np.float32)
         rows, size = [work.row_of[key] for key in keys], self.options.batch_size
-        prepare = functools.partial(_prepared, model.recipe, work.files)
+        prepare = functools.partial(_prepared, model.recipe, work)
         prepared = prepared_ahead(prepare, rows, self.options.workers, size)
         for start in range(0, len(rows), size):
             batch = enumerate(itertools.islice(prepared, size), start)
@@ -100,31 +108,36 @@ class PictureEncoder(MediaEncoder[O, PictureModel]):
 
     def report(self, work: Work, mask: NDArray[np.bool_]) -> None:
         """Keep flaws, and suffixes that lie."""
-        files, names = work.files, work.files.names
+        names = work.files.names
         rows = [row for row, key in enumerate(work.keys) if key is not None]
         # A picture without a vector is looked at once more: that is rare, and needs no book-keeping in shards.
-        lies = [row for row in rows if mask[row] and suffix_lies(str(names[row]), files.read(row))]
-        kinds = {row: _flaw(files, row) for row in rows if not mask[row]} | dict.fromkeys(lies, OTHER_SUFFIX)
+        found = prepared_ahead(functools.partial(_found, work, mask), rows, self.options.workers, 64)
+        kinds = {row: kind for row, kind in zip(rows, found, strict=True) if kind is not None}
         policies = dict.fromkeys(kinds.values(), "no vector") | {OTHER_SUFFIX: "read as what they are"}
-        write_findings(work.workspace, [(kinds[row], str(names[row])) for row in sorted(kinds)], policies, files.path)
+        flawed = [(kind, str(names[row])) for row, kind in sorted(kinds.items())]
+        write_findings(work.workspace, flawed, policies, work.files.path)
 
     def kept(self, workspace: Path) -> list[Path]:
         """What was found in the files, which `antiphon inspect` shows."""
         return [workspace / FINDINGS]
 
 
-def _prepared(recipe: Recipe, files: MediaFiles, row: int) -> Floats | None:
+def _prepared(recipe: Recipe, work: Work, row: int) -> Floats | None:
     """What the model sees of an item's file; None where it has a flaw."""
     try:
-        image = decode(files.read(row)).image
+        image = decode_apart(work.decoder, work.files.read(row)).image
     except DataError:
         return None
     return None if image is None else recipe.apply(image)
 
 
-def _flaw(files: MediaFiles, row: int) -> str:
+def _found(work: Work, mask: NDArray[np.bool_], row: int) -> str | None:
+    """What is to be said of an item's file: why it has no vector, or that its suffix lies."""
     try:
-        flaw = decode(files.read(row)).flaw
+        data = work.files.read(row)
     except DataError:
         return "files that cannot be read"
+    if mask[row]:
+        return OTHER_SUFFIX if suffix_lies(str(work.files.names[row]), data, work.decoder) else None
+    flaw = decode_apart(work.decoder, data).flaw
     return "pictures without a vector" if flaw is None else FLAWS[flaw]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from antiphon.base import runtime
 from antiphon.base.isolated import EndedError, Isolated
-from antiphon.encoders.files import request_bytes
+from antiphon.encoders.sent import request_bytes
 from antiphon.errors import ConfigError, QueryError
 
 MAX_FILE = 20_000_000
@@ -83,8 +83,13 @@ def _loaded(pillow: Any, opened: Any) -> Decoded:
 
 
 def decode_call(header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
-    """`decode` as `antiphon.base.isolated` calls it: the picture's size and its pixels, or its flaw."""
+    """`decode` as `antiphon.base.isolated` calls it: the picture's size and its pixels, or its flaw.
+
+    With `look` in the header it is `format_of`.
+    """
     _formats(_pillow())
+    if "look" in header:
+        return {"format": format_of(data)}, b""
     decoded = decode(data)
     if decoded.image is None:
         return {"flaw": decoded.flaw}, b""
@@ -92,7 +97,13 @@ def decode_call(header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], by
 
 
 def decode_apart(process: Isolated, data: bytes) -> Decoded:
-    """`decode`, in a process that is ended where a decoder hangs, grows or crashes."""
+    """`decode`, in a process that is ended where a decoder hangs, grows or crashes.
+
+    Raises:
+        MissingExtraError: Pillow is not installed.
+        RunError: no process could be started.
+    """
+    pillow = _pillow()
     if not data or len(data) > MAX_FILE:
         return decode(data)
     try:
@@ -101,7 +112,7 @@ def decode_apart(process: Isolated, data: bytes) -> Decoded:
         return Decoded(None, "heavy")
     if "size" not in said:
         return Decoded(None, said["flaw"])
-    return Decoded(_pillow().Image.frombytes("RGB", tuple(said["size"]), pixels))
+    return Decoded(pillow.Image.frombytes("RGB", tuple(said["size"]), pixels))
 
 
 def read_request(value: bytes | Path, process: Isolated | None = None) -> Any:
@@ -133,11 +144,17 @@ def format_of(data: bytes) -> str | None:
         return None
 
 
-def suffix_lies(name: str, data: bytes) -> bool:
-    """Whether a file is a picture, but not of the format that its suffix says."""
+def suffix_lies(name: str, data: bytes, process: Isolated | None = None) -> bool:
+    """Whether a file is a picture, but not of the format that its suffix says; looked at apart where one is given."""
     pillow = _pillow()
     said = pillow.Image.registered_extensions().get(Path(name).suffix.lower())
-    found = format_of(data)
+    if process is None:
+        found = format_of(data)
+    else:
+        try:
+            found = process.call({"look": True}, data)[0]["format"]
+        except EndedError:
+            found = None
     # The pictures of some cameras are JPEG files with another one behind it.
     return found is not None and {"MPO": "JPEG"}.get(found, found) != {"MPO": "JPEG"}.get(said, said)
 

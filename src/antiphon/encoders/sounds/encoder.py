@@ -1,7 +1,7 @@
 """Sounds of items, and sounds as requests: files in, windows through a network, one vector per file.
 
-A vector is the mean of the unit vectors of the file's windows, at unit length again. Files are read, decoded and turned
-into spectrograms in threads, while the model runs.
+A vector is the mean of the unit vectors of the file's windows, at unit length again. Files are read and turned into
+spectrograms in threads while the model runs, and decoded in processes that are ended where a decoder hangs or grows.
 """
 
 from __future__ import annotations
@@ -19,11 +19,21 @@ from pydantic import Field
 from antiphon.base import storage
 from antiphon.config.sections import Model
 from antiphon.encoders.base import QueryKind
-from antiphon.encoders.files import MediaFiles, write_findings
+from antiphon.encoders.files import write_findings
 from antiphon.encoders.media import MediaEncoder, MediaOptions, MediaQuerySide, Work, prepared_ahead
-from antiphon.encoders.sounds.files import DECODER, FLAWS, MAX_FILE, REMARKS, Hearing, Sound, listen, listen_to_request
+from antiphon.encoders.shards import name_of
+from antiphon.encoders.sounds.files import (
+    DECODER,
+    FLAWS,
+    MAX_FILE,
+    REMARKS,
+    Hearing,
+    Sound,
+    listen_apart,
+    listen_to_request,
+)
 from antiphon.encoders.sounds.mel import MelSpec
-from antiphon.errors import DataError
+from antiphon.errors import DataError, IntegrityError
 from antiphon.numbers.vectors import unit
 
 Floats = NDArray[np.float32]
@@ -64,8 +74,6 @@ O = TypeVar("O", bound=AudioOptions)  # noqa: E741  as in `base`
 class AudioQuerySide(MediaQuerySide[SoundModel]):
     """Encodes sounds of requests, heard as the items were."""
 
-    target = DECODER
-
     def encode(self, inputs: Sequence[bytes | Path]) -> Floats:
         """Vectors of sounds, (n, dim) float32, unit L2.
 
@@ -84,7 +92,7 @@ class AudioEncoder(MediaEncoder[O, SoundModel]):
 
     accepts: ClassVar[QueryKind | None] = "audio"
     noun, side_file = "sound", "audio.json"
-    max_file, shard_size = MAX_FILE, 64
+    target, max_file, shard_size = DECODER, MAX_FILE, 64
     Side = AudioQuerySide
 
     def encode_files(self, model: SoundModel, work: Work, keys: Sequence[str]) -> Floats:
@@ -93,7 +101,7 @@ class AudioEncoder(MediaEncoder[O, SoundModel]):
         found: dict[str, tuple[str, ...]] = {}
         waiting: list[tuple[int, Floats]] = []
         rows, workers, size = [work.row_of[key] for key in keys], self.options.workers, self.options.batch_size
-        prepare = functools.partial(_prepared, model.spec, _hearing(model, self.options.windows), work.files)
+        prepare = functools.partial(_prepared, model.spec, _hearing(model, self.options.windows), work)
         for place, (kinds, mels) in enumerate(prepared_ahead(prepare, rows, workers, 2 * workers)):
             found[keys[place]] = kinds
             if mels is not None:
@@ -106,6 +114,14 @@ class AudioEncoder(MediaEncoder[O, SoundModel]):
         _write_notes(work, found)
         return vectors
 
+    def settle(self, work: Work) -> None:
+        """Where the notes of a shard are damaged, its files are heard again."""
+        for path in work.folder("notes").glob("*.json"):
+            if _notes_of(path) is None:
+                path.unlink()
+                (work.shards / f"{path.stem}.npy").unlink(missing_ok=True)
+                (work.shards / path.name).unlink(missing_ok=True)
+
     def report(self, work: Work, mask: NDArray[np.bool_]) -> None:
         """Keep flaws and remarks, as they were noted."""
         notes, names = _read_notes(work), zip(work.files.names, work.keys, strict=True)
@@ -115,20 +131,29 @@ class AudioEncoder(MediaEncoder[O, SoundModel]):
 
 
 def _write_notes(work: Work, found: dict[str, tuple[str, ...]]) -> None:
-    """Flaws and remarks of files by their keys, beside the shards that they were found for."""
-    storage.write_json(work.folder("notes") / f"{storage.digest(list(found))[:16]}.json", found)
+    """Flaws and remarks of files by their keys, under the name of the shard that they were found for."""
+    storage.write_sealed(work.folder("notes") / f"{name_of(list(found))}.json", found)
 
 
 def _read_notes(work: Work) -> dict[str, list[str]]:
     """The notes of files that are still used; the others are forgotten."""
     notes: dict[str, list[str]] = {}
     for path in sorted(work.folder("notes").glob("*.json")):
-        held: dict[str, list[str]] = storage.read_json(path)
+        held = _notes_of(path) or {}
         if work.row_of.keys().isdisjoint(held):
             path.unlink()
         else:
             notes.update(held)
     return notes
+
+
+def _notes_of(path: Path) -> dict[str, list[str]] | None:
+    """The notes of a file; None where they are not what was written."""
+    try:
+        held: dict[str, list[str]] = storage.read_sealed(path)
+    except IntegrityError:
+        return None
+    return held
 
 
 def _hearing(model: SoundModel, n_windows: int) -> Hearing:
@@ -153,10 +178,10 @@ def _run(model: SoundModel, waiting: Sequence[tuple[int, Floats]], vectors: Floa
         start += len(part)
 
 
-def _prepared(spec: MelSpec, hearing: Hearing, files: MediaFiles, row: int) -> tuple[tuple[str, ...], Floats | None]:
+def _prepared(spec: MelSpec, hearing: Hearing, work: Work, row: int) -> tuple[tuple[str, ...], Floats | None]:
     """Flaws and remarks, and spectrograms, of an item's file."""
     try:
-        sound = listen(files.read(row), hearing)
+        sound = listen_apart(work.decoder, work.files.read(row), hearing)
     except DataError:
         return (UNREADABLE,), None
     return ((str(sound.flaw),), None) if sound.windows is None else (sound.remarks, _mels(spec, sound))

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from antiphon.base import runtime
 from antiphon.base.isolated import EndedError, Isolated
-from antiphon.encoders.files import request_bytes
+from antiphon.encoders.sent import request_bytes
 from antiphon.errors import MissingExtraError, QueryError
 
 Floats = NDArray[np.float32]
@@ -130,6 +130,7 @@ def listen_apart(process: Isolated, data: bytes, hearing: Hearing) -> Sound:
 
     Raises:
         MissingExtraError: what reads sounds is not installed.
+        RunError: no process could be started.
     """
     try:
         said, samples = process.call({"hearing": asdict(hearing)}, data)

@@ -199,6 +199,19 @@ def test_flaws_are_counted_and_spoil_nothing(container: str, log_mel: Path, tmp_
     assert {finding.kind: finding.count for finding in read_findings(tmp_path / "work")} == counted
 
 
+def test_files_whose_notes_are_damaged_are_heard_again(log_mel: Path, tmp_path: Path) -> None:
+    """The vectors are the same, and what was found in the files is found again: nothing damaged is read or shown."""
+    source = source_of(tmp_path / "files", broken_files())
+    first = encoded(make(log_mel), source, tmp_path / "work")
+    found = read_findings(tmp_path / "work")
+    (note,) = (tmp_path / "work").glob("notes-*/*.json")
+    for data in (b"\xff", b"[]", b"{}", note.read_bytes().replace(b"silent", b"short")):
+        note.write_bytes(data)
+        again = encoded(make(log_mel), source, tmp_path / "work")
+        assert_array_equal(again.matrix, first.matrix)
+        assert read_findings(tmp_path / "work") == found
+
+
 def test_only_changed_files_are_heard_again(log_mel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that was heard is known by what it holds, whichever item has it."""
     files = {"a": as_file(tone(300)), "b": as_file(tone(500)), "c": as_file(tone(300))}
