@@ -68,6 +68,7 @@ def stage(
             names=config.space.names,
             mixture=mixture or _mixture(job, embedded, taste, vectors),
             language=language,
+            hidden=config.hidden,
         )
         if mixture is None and PRACTICE in job.records:
             contents = _gated(job, contents)
@@ -86,6 +87,7 @@ def stage(
             job.config.split.model_dump(mode="json"),
             [name for name, _ in changes],
             spoken_in(job).source,
+            *([job.config.hidden] if job.config.hidden else []),
         ],
         code=[type(encoder) for encoder in encoders],
     )

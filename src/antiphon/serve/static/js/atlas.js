@@ -65,20 +65,28 @@ const asMap = (event) => {
   return [((event.clientX - box.left) / box.width - view.x) / view.zoom, ((event.clientY - box.top) / box.height - view.y) / view.zoom];
 };
 
-function nearest(event) {
+function nearest(event, reach = 12) {
   const [x, y] = asMap(event);
   const box = parts.canvas.getBoundingClientRect();
   let best = null;
-  let least = (12 / Math.min(box.width, box.height) / view.zoom) ** 2;
+  let least = (reach / Math.min(box.width, box.height) / view.zoom) ** 2;
   for (let row = 0; row < map.item_ids.length; row += 1) {
+    if (map.x[row] < 0) continue;
     const far = (map.places[row * 2] - x) ** 2 + (map.places[row * 2 + 1] - y) ** 2;
     if (far < least) [best, least] = [row, far];
   }
   return best;
 }
 
-async function point(event) {
-  const row = nearest(event);
+// By keys, the item in the middle of what is shown is the one that is meant.
+function aim() {
+  const box = parts.canvas.getBoundingClientRect();
+  const middle = { clientX: box.left + box.width / 2, clientY: box.top + box.height / 2 };
+  point(middle, Infinity).catch(() => {});
+}
+
+async function point(event, reach = 12) {
+  const row = nearest(event, reach);
   const tip = parts.tip;
   parts.hover = row;
   tip.hidden = row === null;
@@ -178,7 +186,7 @@ function build() {
   const trace = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
   for (const [name, value] of [["fill", "none"], ["stroke", "currentColor"], ["stroke-width", "2"], ["stroke-dasharray", "4 4"]]) trace.setAttribute(name, value);
   svg.append(trace);
-  const canvas = h("canvas", { role: "img", "aria-label": "Items as points; near ones are alike. The same answers are in the search view.", tabindex: "0" });
+  const canvas = h("canvas", { role: "img", "aria-label": "Items as points; near ones are alike. Arrows move, plus and minus zoom, Enter likes the item in the middle. The same answers are in the search view.", tabindex: "0" });
   const lists = map.fields;
   const picker = h("select", { "aria-label": "Colour by", onchange: () => recolour(picker.value).catch(() => {}) }, h("option", { value: "" }, "no colours"), lists.map((name) => h("option", { value: name }, `colour: ${name}`)));
   const lasso = h("button", { type: "button", "aria-pressed": "false", onclick: () => { lassoing = !lassoing; lasso.setAttribute("aria-pressed", String(lassoing)); } }, "lasso");
@@ -198,13 +206,17 @@ function build() {
     zoom(Math.exp(-event.deltaY / 400), (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
   }, { passive: false });
   canvas.addEventListener("keydown", (event) => {
-    if (event.key === "+" || event.key === "=") zoom(1.3, 0.5, 0.5);
+    if (event.key === "Enter" && parts.hover !== null) state.toggle("likes", map.item_ids[parts.hover]);
+    else if (event.key === "+" || event.key === "=") zoom(1.3, 0.5, 0.5);
     else if (event.key === "-") zoom(1 / 1.3, 0.5, 0.5);
     else if (event.key.startsWith("Arrow")) { view.x += { ArrowLeft: 0.06, ArrowRight: -0.06 }[event.key] || 0; view.y += { ArrowUp: 0.06, ArrowDown: -0.06 }[event.key] || 0; hold(); draw(); }
     else return;
     event.preventDefault();
     event.stopPropagation();
+    aim();
   });
+  canvas.addEventListener("focus", () => { if (canvas.matches(":focus-visible")) aim(); });
+  canvas.addEventListener("blur", () => { parts.tip.hidden = true; });
   new ResizeObserver(draw).observe(canvas);
   points = new Points(canvas);
 }
