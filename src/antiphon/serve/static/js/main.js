@@ -66,6 +66,7 @@ async function search(value, { offset = 0 } = {}) {
     if (!offset) chips.readings(value, found.read || []);
     $("more").hidden = found.hits.length < PAGE;
     if (!hits.length) nothing(value, found.loosen || []);
+    else if (found.nothing_fits) notice(h("div", { class: "note", role: "status" }, h("h2", {}, "Nothing fits well"), h("p", { class: "dim" }, "The catalog knows none of this. These are the nearest answers; other words may find better ones.")));
     atlas.highlight(hits);
     suggest(value);
   } catch (error) {
@@ -93,6 +94,7 @@ function suggest(value) {
 
 function views(value) {
   const map = value.view === "map";
+  document.body.dataset.view = value.view;
   $("view-search").setAttribute("aria-pressed", String(!map));
   $("view-map").setAttribute("aria-pressed", String(map));
   $("cards").hidden = map;

@@ -22,7 +22,7 @@ export async function explain(hit) {
   }
 }
 
-const spoken = (rank) => (rank ? `${count(rank)}. by it alone` : "it has none");
+const spoken = (rank) => (rank ? `alone: place ${count(rank)}` : "it has none");
 
 function share([name, part], largest, ranks) {
   return h("div", { title: about(name) }, h("span", {}, label(name)),
