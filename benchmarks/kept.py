@@ -23,6 +23,7 @@ RESULTS = Path(__file__).resolve().parent / "results"
 DEPENDS: Mapping[str, Sequence[str]] = {
     "audio.json": ("antiphon.encoders.sounds.models",),
     "encoding.json": ("antiphon.encoders.text.encoder",),
+    "first.json": ("antiphon.run.build", "antiphon.data.proposal"),
     "movies/metrics.json": ("antiphon.reproduce.summary",),
     "music/metrics.json": ("antiphon.reproduce.summary",),
     "page.json": ("antiphon.serve.app",),

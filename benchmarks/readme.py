@@ -218,6 +218,22 @@ def served(_: Reports) -> str:
     return "\n".join([*lines, "", f"Printed by `python benchmarks/service.py`: {where}."])
 
 
+def first(_: Reports) -> str:
+    """From unseen files to the first right answer."""
+    found = json.loads((RESULTS / "first.json").read_text("utf-8"))
+    lines = [
+        "| catalog | items | `init`, s | `build --quick`, s | of which CPU, s | `search`, s | in all, s | first answer right |",
+        "|---|---:|---:|---:|---:|---:|---:|---|",
+    ]
+    for row in found["rows"].values():
+        took = f"{row['init']:.1f} | {row['build']:.0f} | {row['build_cpu']:.0f} | {row['search']:.1f} | {row['total']:.0f}"
+        lines.append(f"| {row['what']} | {row['items']:,} | {took} | {'yes' if row['right'] else 'no'} |")
+    loads = [row["load"] for row in found["rows"].values()]
+    where, load = found["where"], f"load {min(loads):.0f} to {max(loads):.0f}"
+    said = f"Printed by `python benchmarks/first.py` at commit {where['commit']} on {where['machine']}, {load}"
+    return "\n".join([*lines, "", f"{said}: where others are at work the clock says little, and CPU seconds more."])
+
+
 def understood(_: Reports) -> str:
     """What the rules gain or lose."""
     found = json.loads((RESULTS / "understanding.json").read_text("utf-8"))
@@ -245,8 +261,9 @@ PAGES = {
     "docs/playlists.md": {"playlists": playlists},
     "docs/service.md": {"served": served},
     "docs/describe.md": {"understood": understood},
+    "docs/quickstart.md": {"first": first},
 }
-KEPT = {"understood": "understanding.json"}
+KEPT = {"understood": "understanding.json", "first": "first.json"}
 """Blocks of files that are not there before they are measured: until then the page has no such table."""
 
 
