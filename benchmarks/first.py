@@ -78,7 +78,8 @@ def books(folder: Path, n: int = 5_000) -> None:
             other, place = SUBJECTS[(number // 5) % 5], PLACES[(number // 25) % 10]
             price = ("€14,33", "1.299,00 €", "unknown", "7,5", "")[number % 7 % 5]
             table.writerow((
-                f"97800{number if number % 500 else 0:05}", f"The {subject} of {place} {number}", f"Writer {number % 170}", price,
+                f"97800{number if number % 500 else 0:05}", f"The {subject} of {place} {number}",
+                f"Writer {number % 170}", price,
                 f"{27 - number % 20:02}/{number % 12 + 1:02}/{1900 + number % 120}", f"{category}|{other[1]}|{place}",
                 "yes" if number % 3 else "no", f'{blurb} {other[2]}\nIn {place}. Volume {number}, "as told".',
                 f"https://books.test/{number}.html",
@@ -136,7 +137,9 @@ CATALOGS: Mapping[str, tuple[str, Callable[[Path], None], tuple[str, ...], Calla
         "products with pictures", products, ("something blue to sit on", "--where", "price<200"),
         lambda hits: hits[0]["title"].startswith("Blue chair"),
     ),
-    "titles": ("titles alone", titles, ("holidays at the beach",), lambda hits: "Summer by the Sea" in hits[0]["title"]),
+    "titles": (
+        "titles alone", titles, ("holidays at the beach",), lambda hits: "Summer by the Sea" in hits[0]["title"],
+    ),
 }  # fmt: skip
 
 
@@ -179,18 +182,16 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
     print(
-        "| catalog | items | init, s | build --quick, s | of which CPU, s | search, s | in all, s | first answer right |"
+        "| catalog | items | init, s | build --quick, s | of which CPU, s | search, s | in all, s | right |\n"
+        "|---|---:|---:|---:|---:|---:|---:|---|"
     )
-    print("|---|---:|---:|---:|---:|---:|---:|---|")
     rows = {}
     for name in given.only:
         row = measure(name)
         rows[name] = {"what": CATALOGS[name][0], **asdict(row), "total": round(row.total, 1)}
-        print(
-            f"| {CATALOGS[name][0]} | {row.items:,} | {row.init:.1f} | {row.build:.0f} | {row.build_cpu:.0f} | {row.search:.1f} "
-            f"| {row.total:.0f} | {'yes' if row.right else 'no: ' + row.first} |",
-            flush=True,
-        )
+        took = f"{row.init:.1f} | {row.build:.0f} | {row.build_cpu:.0f} | {row.search:.1f} | {row.total:.0f}"
+        right = "yes" if row.right else f"no: {row.first}"
+        print(f"| {CATALOGS[name][0]} | {row.items:,} | {took} | {right} |", flush=True)
     where = origin("first.json")
     print(f"\n{where['machine']}, commit {where['commit']}, load {os.getloadavg()[0]:.1f}")
     if given.write:

@@ -187,3 +187,66 @@ def test_a_filter_that_nothing_can_pass_says_so(open_page: Any, where: str, said
     page.wait_for_selector("#facet-list .facet")
     text = page.locator("#facet-list .facet", has_text="year").first.text_content()
     assert f"None: the filter is {said}, the catalog has" in text
+
+
+def test_it_is_said_where_nothing_fits(open_page: Any) -> None:
+    """An answer in doubt has a note above it; the next one has none."""
+    page = open_page()
+    page.wait_for_selector(".talk")
+
+    def doubted(route: Any) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "nothing_fits": True})
+
+    page.route("**/v1/search", doubted)
+    say(page, "zzzzqqqq")
+    assert "Nothing fits well" in page.locator("#notice").text_content()
+    assert page.locator("#cards .card").count() > 0
+    page.unroute("**/v1/search")
+    say(page, "a quiet drama")
+    assert page.locator("#notice").text_content() == ""
+
+
+def tab_to(page: Any, wanted: str, most: int = 250) -> None:
+    """Press Tab until the element in focus is the wanted one, a test on `element`."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if page.evaluate(f"(() => {{ const element = document.activeElement; return Boolean({wanted}); }})()"):
+            return
+    pytest.fail(f"Tab does not lead to: {wanted}")
+
+
+def test_the_keyboard_alone_suffices(open_page: Any) -> None:
+    """Ask, filter, look at a reason, list, export, take a word away and undo, without a pointer."""
+    page = open_page(reduced_motion="reduce")
+    page.wait_for_selector(".talk")
+    page.keyboard.press("/")
+    page.keyboard.type("a quiet drama")
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => location.search.includes('q=')")
+    page.wait_for_selector("#facet-list input[type=checkbox]")
+    page.wait_for_load_state("networkidle")
+    tab_to(page, "element.type === 'checkbox' && element.closest('#facet-list')")
+    page.keyboard.press("Space")
+    page.wait_for_function("() => location.search.includes('where=')")
+    page.wait_for_load_state("networkidle")
+    tab_to(page, "element.classList.contains('card')")
+    page.keyboard.press("w")
+    page.wait_for_selector("dialog[open]")
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.closest('.card') !== null")
+    tab_to(page, "element.textContent === 'Generate'")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#playlist .entry")
+    tab_to(page, "element.textContent.startsWith('export')")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    with page.expect_download():
+        page.keyboard.press("Enter")
+    page.keyboard.press("/")
+    tab_to(page, "element.getAttribute('aria-label')?.startsWith('Remove “')")
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => !location.search.includes('q=')")
+    tab_to(page, "element.id === 'undo'")
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => location.search.includes('q=')")

@@ -61,13 +61,18 @@ def project_2d(vectors: Floats, groups: Rows | None = None, seed: int = 0) -> Fl
 
 
 def _levelled(unit: Floats, groups: Rows) -> Floats:
-    """Vectors with the mean of all in the place of the mean of their group, (n, dim), unit L2."""
+    """Vectors with the mean of all in the place of that of their group, spread as widely as all; (n, dim), unit L2."""
     mean, level = unit.mean(axis=0), unit.copy()
-    for group in np.unique(groups):
-        rows = groups == group
-        if rows.sum() >= LEAST_GROUP:
-            level[rows] += mean - unit[rows].mean(axis=0)
+    parts = [groups == group for group in np.unique(groups) if (groups == group).sum() >= LEAST_GROUP]
+    apart = {place: unit[rows] - unit[rows].mean(axis=0) for place, rows in enumerate(parts)}
+    wide = max((_spread(part) for part in apart.values()), default=0.0)
+    for place, rows in enumerate(parts):
+        level[rows] = mean + apart[place] * (wide / max(_spread(apart[place]), 1e-9))
     return _unit(level)
+
+
+def _spread(apart: Floats) -> float:
+    return float(np.sqrt((apart**2).sum(axis=1).mean()))
 
 
 def _unit(vectors: Floats) -> Floats:

@@ -54,7 +54,7 @@ function draw() {
     label.style.setProperty("top", `${y}px`);
     const [wide, high] = [label.offsetWidth / 2 + 6, 12];
     // Larger regions come first; a smaller one's name gives way until there is room for it.
-    const free = y > 76 && taken.every(([otherX, otherY, otherWide]) => Math.abs(x - otherX) > wide + otherWide || Math.abs(y - otherY) > 2 * high);
+    const free = y > high && taken.every(([otherX, otherY, otherWide]) => Math.abs(x - otherX) > wide + otherWide || Math.abs(y - otherY) > 2 * high);
     label.style.setProperty("visibility", free ? "visible" : "hidden");
     if (free) taken.push([x, y, wide]);
   }
@@ -91,13 +91,13 @@ async function point(event, reach = 12) {
   parts.hover = row;
   tip.hidden = row === null;
   if (row === null) return;
-  const box = $("atlas").getBoundingClientRect();
+  const box = parts.canvas.getBoundingClientRect();
   tip.style.setProperty("left", `${Math.min(event.clientX - box.left + 14, box.width - 250)}px`);
   tip.style.setProperty("top", `${event.clientY - box.top + 14}px`);
   const id = map.item_ids[row];
   tip.replaceChildren(title(id) || "…");
   const item = await lookup(id);
-  if (parts.hover === row) tip.replaceChildren(h("b", {}, item.title), h("br"), meta(item.fields));
+  if (parts.hover === row) tip.replaceChildren(h("b", {}, item.title), h("br"), meta(item.fields, item.title));
 }
 
 function zoom(factor, x, y) {
@@ -196,7 +196,7 @@ function build() {
   labels.style.setProperty("inset", "0");
   labels.style.setProperty("pointer-events", "none");
   parts = { canvas, trace, labels, tip: h("div", { class: "tip", hidden: true }), legend: h("span", { class: "legend", hidden: true }), hover: null, picker };
-  $("atlas").replaceChildren(canvas, labels, svg, h("div", { class: "bar-top" }, picker, lasso, home, parts.legend), parts.tip);
+  $("atlas").replaceChildren(h("div", { class: "bar-top" }, picker, lasso, home, parts.legend), h("div", { class: "stage" }, canvas, labels, svg, parts.tip));
   canvas.addEventListener("pointerdown", drag);
   canvas.addEventListener("pointermove", (event) => { if (!event.buttons) point(event).catch(() => {}); });
   canvas.addEventListener("pointerleave", () => { parts.tip.hidden = true; });
