@@ -49,10 +49,12 @@ function draw() {
   const box = parts.labels.getBoundingClientRect();
   const taken = [];
   for (const label of parts.labels.children) {
-    const [x, y] = [(Number(label.dataset.x) * view.zoom + view.x) * box.width, (Number(label.dataset.y) * view.zoom + view.y) * box.height];
+    const [wide, high] = [label.offsetWidth / 2 + 6, 12];
+    const [at, y] = [(Number(label.dataset.x) * view.zoom + view.x) * box.width, (Number(label.dataset.y) * view.zoom + view.y) * box.height];
+    // A name at the side of the map is moved inwards, not cut.
+    const x = at > 0 && at < box.width ? Math.min(box.width - wide, Math.max(wide, at)) : at;
     label.style.setProperty("left", `${x}px`);
     label.style.setProperty("top", `${y}px`);
-    const [wide, high] = [label.offsetWidth / 2 + 6, 12];
     // Larger regions come first; a smaller one's name gives way until there is room for it.
     const free = y > high && taken.every(([otherX, otherY, otherWide]) => Math.abs(x - otherX) > wide + otherWide || Math.abs(y - otherY) > 2 * high);
     label.style.setProperty("visibility", free ? "visible" : "hidden");
