@@ -101,9 +101,11 @@ def test_more_less_and_the_mix(open_page):
     page.wait_for_selector(f'.card[data-key="{disliked}"]', state="detached")
     assert page.locator("#mix-box").is_visible()
     words = cards(page)
-    page.locator("#mix").fill("0")
+    with page.expect_response("**/v1/search"):
+        page.locator("#mix").fill("0")
     page.wait_for_function("() => location.search.includes('mix=0')")
     settled(page)
+    page.wait_for_timeout(100)
     assert cards(page) != words
     page.locator("#clear").click()
     page.wait_for_selector(".talk")

@@ -1,10 +1,10 @@
 // What takes part in a score, by name: how it is called, and its colour, the same wherever it is shown.
 import { $, h } from "./dom.js";
 
-const NAMES = { text: "meaning", image: "picture", audio: "sound", sound: "sound", cf: "taste", taste: "taste", words: "words", facets: "categories",
+const NAMES = { text: "meaning", image: "picture", audio: "sound", sound: "sound", cf: "shared likes", taste: "taste", words: "words", facets: "categories",
   passages: "passages", popularity: "popularity", names: "title" };
-const ABOUT = { text: "what its texts mean", image: "what its picture shows", audio: "how it sounds", sound: "how it sounds", cf: "people who like the same things like it",
-  taste: "people who like the same things like it", words: "words of your request that it has", facets: "its genre, year, tags and other fields", passages: "single sentences of its texts",
+const ABOUT = { text: "what its texts mean", image: "what its picture shows", audio: "how it sounds", sound: "how it sounds", cf: "who likes it, as a part of the space",
+  taste: "people who like what you like also like it", words: "words of your request that it has", facets: "its genre, year, tags and other fields", passages: "single sentences of its texts",
   popularity: "many people like it", names: "its title" };
 const OWN = 3;
 const own = [];
