@@ -114,6 +114,23 @@ def test_what_was_sent_can_be_edited(open_page: Any) -> None:
     assert chips(page)[0] == "“a quiet comedy”"
 
 
+def test_editing_words_away_leaves_the_rest(open_page: Any) -> None:
+    """Where all words are taken out of the box, Enter takes them out of the request; a suggestion is no edit."""
+    page = open_page("/?q=drama&like=film-003")
+    page.wait_for_selector("#cards .card:not(.skeleton)")
+    page.click("#chips .edit")
+    page.get_by_role("button", name="newer").click()
+    page.wait_for_function("() => location.search.includes('where=')")
+    assert "q=drama" in page.url
+    page.wait_for_load_state("networkidle")
+    page.click("#chips .edit")
+    page.fill("#ask-box", "")
+    page.wait_for_timeout(150)
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => !location.search.includes('q=')")
+    assert "like=film-003" in page.url
+
+
 def test_undo_brings_the_request_before_back(open_page: Any) -> None:
     """The button and the key go back step by step, as far as this visit goes, and no further."""
     page = open_page("/?q=drama")

@@ -54,7 +54,7 @@ function keep(way, { replace = false } = {}) {
 
 const tryIt = debounce(async () => {
   const say = box().value.trim();
-  if (say.length < 3) return say ? undefined : stop();
+  if (say.length < 3) return say || editing ? undefined : stop();
   try {
     const [next, found] = await Promise.all([taken(say, "try"), call(`/v1/items?k=5&q=${encodeURIComponent(say)}`, undefined, "titles")]);
     if (box().value.trim() !== say) return;
@@ -79,13 +79,19 @@ function stop() {
 export async function say(text, { otherwise = false } = {}) {
   tryIt.cancel();
   offer([]);
-  if (!text.trim()) return editing && state.set({ text: "" });
+  if (text !== box().value) editing = false; // a suggestion, and not what stands in the box
+  if (!text.trim()) return editing ? emptied() : undefined;
   try {
     turn = await taken(text.trim(), "try");
     keep((otherwise && turn.ways[how.other(turn)] && how.other(turn)) || turn.way);
   } catch (error) {
     if (!dropped(error)) events.failed(error);
   }
+}
+
+function emptied() {
+  editing = false;
+  state.set({ text: "" });
 }
 
 // The words that were sent come back into the box.
@@ -133,7 +139,7 @@ function keys(event) {
   if (event.key === "ArrowDown" && titles.length) { event.preventDefault(); pick(1); }
   else if (event.key === "ArrowUp" && titles.length) { event.preventDefault(); pick(-1); }
   else if (event.key === "ArrowUp" && !box().value && state.get().text) { event.preventDefault(); edit(); }
-  else if (event.key === "Escape") { tryIt.cancel(); offer([]); if (box().value) { box().value = ""; stop(); } else box().blur(); }
+  else if (event.key === "Escape") { tryIt.cancel(); offer([]); if (box().value || editing) { box().value = ""; stop(); } else box().blur(); }
   else if (event.key === "Enter" && event.shiftKey) { event.preventDefault(); say(box().value, { otherwise: true }); }
 }
 
