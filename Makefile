@@ -13,7 +13,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Processes of `make test`; a folder of tests stays in one of them.
+# Processes of `make test`; a file of tests stays in one of them.
 WORKERS ?= 2
 EXTRAS := build,serve,audio,image-lite,llm,mcp,otel,tune,bench,dev
 

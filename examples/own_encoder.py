@@ -77,7 +77,7 @@ def main() -> None:
         modalities = (
             'modalities=[{name="text", encoder="sentence-transformers"}, {name="era", encoder="era", width=5.0}]'
         )
-        antiphon.build(antiphon.load_config(project, [modalities, "train.epochs=20"]), folder / "run")
+        antiphon.build(antiphon.load_config(project, [modalities, "quick=true"]), folder / "run")
         space = antiphon.load(folder / "run")
         for hit in space.similar("film-010", k=5, explain=True):
             print(hit.title, hit.why)

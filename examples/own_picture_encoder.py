@@ -126,7 +126,7 @@ def main() -> None:
         settings = [
             f'catalog.media={{image={{path="{(folder / "posters").as_posix()}", pattern="{{item_id}}.png"}}}}',
             'modalities=[{name="text", encoder="sentence-transformers"}, {name="colour", encoder="palette"}]',
-            "train.epochs=20",
+            "quick=true",
         ]
         antiphon.build(antiphon.load_config(project, settings), folder / "run")
         space = antiphon.load(folder / "run")

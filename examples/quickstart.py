@@ -17,7 +17,7 @@ from antiphon.datasets.generated import GENERATED
 def main(folder: Path) -> None:
     """Build a space in `folder` and print what it answers."""
     project = GENERATED.make_project(folder / "films", None, silent)
-    config = antiphon.load_config(project, ["train.epochs=20"])
+    config = antiphon.load_config(project, ["quick=true"])
     antiphon.build(config, folder / "run")
     space = antiphon.load(folder / "run")
 

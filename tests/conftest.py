@@ -17,6 +17,10 @@ from hypothesis import HealthCheck, settings
 
 from antiphon.base import runtime
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Several processes share the cores: one thread each, also in what the tests start.
+    for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(threads, "1")
 # Before any test loads torch: threads that spin while they wait make small work many times slower.
 runtime.set_openmp()
 
@@ -44,18 +48,22 @@ COUNTRIES = ("France", "Italy", "Japan", "USA", None)
 NOUNS = ("Harbour", "Orchard", "Signal", "Garden", "Engine", "Letter", "Été", "東京", "Waltz 🎬", 'The "Mirror"')
 
 MakeCatalog = Callable[..., Path]
+SHARED = ("tests/docs", "tests/browser", "tests/unit/evaluate", "tests/unit/serve")
+"""Folders whose tests share a space that takes long to build."""
 
 
 @pytest.hookimpl(optionalhook=True)  # of pytest-xdist, with which `make test` runs several processes
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Tests of one folder run in one process, so that what they share is built once."""
+    """Tests of one file run in one process, and those of a folder that shares what is dear to build."""
     from xdist.scheduler import LoadScopeScheduling
 
-    class ByFolder(LoadScopeScheduling):
+    class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return str(nodeid).partition("::")[0].rpartition("/")[0]
+            file = str(nodeid).partition("::")[0]
+            folder = file.rpartition("/")[0]
+            return folder if folder in SHARED else file
 
-    return ByFolder(config, log)
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

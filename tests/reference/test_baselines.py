@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from antiphon.channels.taste import ease_weights
 from antiphon.channels.words import tokens
 from antiphon.evaluate.baselines.bm25 import BM25
 from antiphon.evaluate.baselines.concatenation import Concatenation
@@ -20,6 +19,7 @@ from antiphon.evaluate.baselines.item_knn import ItemNeighbours
 from antiphon.evaluate.protocols import Task, recommend_task
 from antiphon.evaluate.rundata import RunData
 from antiphon.evaluate.systems import Neighbours, Popularity, mean_of_views
+from antiphon.numbers.ease import ease_weights
 from antiphon.numbers.factorization import Setting
 from antiphon.numbers.vectors import unit
 

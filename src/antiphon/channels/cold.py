@@ -9,7 +9,7 @@ much as the factors of known items do.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,8 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 RIDGE = 3.0
 """Chosen on validation users of a split with cold items; 1 to 10 differ by less than 3%."""
+BLOCK = 4_096
+"""Items that are read as float64 at once."""
 MOST_STRETCH = 3.0
 """Content that says next to nothing of taste must not be taken for much."""
 
@@ -96,30 +98,36 @@ def predict(
     learn, fill = known & described, described & ~known
     if not fill.any() or learn.sum() < 2 or not inputs.shape[1]:
         return result
-    source, target = inputs[learn].astype(np.float64), np.asarray(factors[learn], dtype=np.float64)
-    middle, mean = source.mean(axis=0), target.mean(axis=0)
-    centred, wanted = source - middle, target - mean
-    gram = centred.T @ centred
-    gram[np.diag_indices_from(gram)] += ridge
+    rows = np.flatnonzero(learn)
+    middle, mean = (np.asarray(part[rows]).mean(axis=0, dtype=np.float64) for part in (inputs, factors))
+
+    def blocks() -> Iterator[tuple[Doubles, Doubles]]:
+        for start in range(0, len(rows), BLOCK):
+            some = rows[start : start + BLOCK]
+            yield inputs[some].astype(np.float64) - middle, np.asarray(factors[some], dtype=np.float64) - mean
+
+    gram, answers = np.diag(np.full(inputs.shape[1], ridge)), np.zeros((inputs.shape[1], factors.shape[1]))
+    for centred, wanted in blocks():
+        gram += centred.T @ centred
+        answers += centred.T @ wanted
     inverse = np.linalg.inv(gram)
-    weights = inverse @ (centred.T @ wanted)
-    moved = (inputs[fill] - middle) @ weights * _stretch(centred, wanted, weights, inverse)
-    result[fill] = (mean + moved).astype(np.float32)
+    weights = inverse @ answers
+    stretch = _stretch(blocks(), weights, inverse, len(rows))
+    for some in np.array_split(np.flatnonzero(fill), range(BLOCK, int(fill.sum()), BLOCK)):
+        result[some] = (mean + (inputs[some] - middle) @ weights * stretch).astype(np.float32)
     return result
 
 
-def _stretch(
-    centred: NDArray[np.float64],
-    wanted: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    inverse: NDArray[np.float64],
-) -> float:
+def _stretch(blocks: Iterable[tuple[Doubles, Doubles]], weights: Doubles, inverse: Doubles, n: int) -> float:
     """How much wider known factors spread than their predictions by the others: 1 to `MOST_STRETCH`.
 
     Leaving an item out of a ridge regression changes its residual e into e / (1 - leverage).
     """
-    leverage = np.einsum("nd,nd->n", centred @ inverse, centred) + 1 / len(centred)
-    residual = wanted - centred @ weights
-    left_out = wanted - residual / np.maximum(1 - leverage, 1e-6)[:, None]
-    spread, predicted = (np.linalg.norm(values, axis=1).mean() for values in (wanted, left_out))
+    spread = predicted = 0.0
+    for centred, wanted in blocks:
+        leverage = np.einsum("nd,nd->n", centred @ inverse, centred) + 1 / n
+        residual = wanted - centred @ weights
+        left_out = wanted - residual / np.maximum(1 - leverage, 1e-6)[:, None]
+        spread += float(np.linalg.norm(wanted, axis=1).sum())
+        predicted += float(np.linalg.norm(left_out, axis=1).sum())
     return float(np.clip(spread / predicted if predicted > 0 else 1.0, 1.0, MOST_STRETCH))

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,8 @@ Floats = NDArray[np.float32]
 Rows = NDArray[np.int32]
 MAX_WORDS = 6
 """Longer values are sentences, which no request repeats."""
+JOINED = 3
+"""Words that are also written as one: "chill out", "chillout"."""
 _WORDS = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 
@@ -56,7 +59,7 @@ class Dictionary:
     ) -> None:
         self.entries, self.n_items, self.degrees, self.language = entries, n_items, degrees or {}, language
         self.longest = max(map(len, entries), default=0)
-        self._joined = {"".join(stems): stems for stems in sorted(entries) if 1 < len(stems) <= 3}
+        self._joined = {"".join(stems): stems for stems in sorted(entries) if 1 < len(stems) <= JOINED}
 
     @classmethod
     def of(
@@ -64,20 +67,19 @@ class Dictionary:
     ) -> Dictionary:
         """That of a catalog's columns: words of texts and lists, and decades of the column with years.
 
-        `fields`: only these; all where not given.
+        `fields`: the words of these only; of all where not given.
         """
         found: dict[tuple[str, ...], list[Rows]] = defaultdict(list)
         n_items = 0
         for name, column in columns.items():
             n_items = len(column.present())
-            if fields is not None and name not in fields:
+            if isinstance(column, WordColumn) and fields is not None and name not in fields:
                 continue
             for forms, rows in _values(name, column, language):
                 for stems in {stems_of(form, language) for form in forms if not is_silent(form, language)}:
                     if len(stems) <= MAX_WORDS:
                         found[stems].append(rows)
-        for group in language.synonyms:
-            same = {stems_of(word, language) for word in group}
+        for same in _same(language, found):
             together = [part for stems in sorted(same) for part in found.get(stems, ())]
             found.update({stems: together for stems in same if together})
         entries = {
@@ -118,7 +120,7 @@ class Dictionary:
 
     def with_degrees(self, known: Iterable[tuple[str, Rows, Floats]]) -> Dictionary:
         """The same with degrees: of some values, in words, the items that have it and how much of it each has."""
-        groups = [frozenset(stems_of(word, self.language) for word in group) for group in self.language.synonyms]
+        groups = _same(self.language, self.entries)
         of = {stems: group for group in groups for stems in group}
         had: dict[frozenset[tuple[str, ...]], Floats] = {}
         for value, rows, parts in known:
@@ -175,9 +177,51 @@ def _values(name: str, column: Column, language: Language) -> Iterable[tuple[Ite
     elif isinstance(column, NumberColumn) and column.type == "number" and language.is_time(name):
         decades = np.floor(np.nan_to_num(column.values, nan=-1) / 10).astype(np.int64) * 10
         for decade in np.unique(decades[decades > 0]).tolist():
-            written = [form.format(decade=decade, short=f"{decade % 100:02}") for form in language.decades.forms]
             spoken = [said for said, first in language.decades.names.items() if first == decade]
-            yield (*written, *spoken), np.flatnonzero(decades == decade).astype(np.int32)
+            yield (*_forms(decade, language), *spoken), np.flatnonzero(decades == decade).astype(np.int32)
+
+
+def _same(language: Language, known: Iterable[tuple[str, ...]]) -> list[frozenset[tuple[str, ...]]]:
+    """Groups of values, by their stems, that say one thing: names of one thing, a decade, a country and its people.
+
+    Those of `known` that differ by spaces, or by words around what is asked for, say one thing too.
+    """
+    decades = [
+        [*_forms(decade, language), *(name for name, first in language.decades.names.items() if first == decade)]
+        for decade in range(1900, 2030, 10)
+    ]
+    countries = [[people, *names] for people, names in language.peoples.items()]
+    said = [
+        {stems_of(word, language) for word in group if not is_silent(word, language)}
+        for group in (*language.synonyms, *decades, *countries)
+    ]
+    spaced: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+    empty = {_stem(word, language) for word in language.request_words}
+    for stems in known:
+        if len(stems) <= JOINED:
+            spaced["".join(stem for stem in stems if stem not in empty) or "".join(stems)].add(stems)
+    return _united(said, [group for group in spaced.values() if len(group) > 1])
+
+
+def _united(said: Sequence[set[tuple[str, ...]]], spaced: Sequence[set[tuple[str, ...]]]) -> list[frozenset[Any]]:
+    """The groups with each member in one of them: what two share stays in the first.
+
+    Forms in `spaced` join the group that knows one of them.
+    """
+    of: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+    for group in said:
+        new = group - of.keys()
+        of |= dict.fromkeys(new, new)
+    for group in spaced:
+        home = next((of[stems] for stems in sorted(group) if stems in of), set())
+        new = group - of.keys()
+        home |= new
+        of |= dict.fromkeys(new, home)
+    return [frozenset(group) for group in {id(group): group for group in of.values()}.values() if len(group) > 1]
+
+
+def _forms(decade: int, language: Language) -> list[str]:
+    return [form.format(decade=decade, short=f"{decade % 100:02}") for form in language.decades.forms]
 
 
 def _peoples(language: Language) -> dict[str, list[str]]:

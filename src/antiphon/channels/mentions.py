@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from antiphon.base.language import ENGLISH, Language, any_of
 from antiphon.base.wording import bare, fold, names_of
+from antiphon.query.columns import Column, year_column
 
 How = Literal["example", "asked", "refused"]
 MAX_NAME_WORDS = 12
@@ -92,6 +93,19 @@ class Names:
                 if len(words) <= MAX_NAME_WORDS:
                     rows.setdefault(words, []).append(row)
         return cls(rows, years, share, language)
+
+    @classmethod
+    def in_catalog(
+        cls,
+        titles: Sequence[str],
+        columns: Mapping[str, Column],
+        users: NDArray[np.float32] | None,
+        share: Callable[[str], float] | None,
+        language: Language = ENGLISH,
+    ) -> Names:
+        """The names of a catalog's items, with the years that its columns know."""
+        years = year_column(columns, language.is_year)
+        return cls.of(titles, users, years, share or (lambda _: 0.0), language)
 
     def said(self, text: str, keep: Container[str] = ()) -> list[Mention]:
         """The items that a text names, from the left, each once; the longest name goes first.

@@ -19,7 +19,7 @@ from antiphon.base import storage
 from antiphon.channels.base import Folded
 from antiphon.channels.gate import Gate
 from antiphon.channels.taste import Taste, TasteChannel, doubt_of, shares_of
-from antiphon.data.held_out import held_out_score
+from antiphon.data.held_out import few_enough, held_out_score
 from antiphon.data.splits import HeldOut
 from antiphon.joint.model import Embedded
 from antiphon.numbers.vectors import unit
@@ -165,6 +165,7 @@ def fit_mixture(embedded: Embedded, taste: Taste, vectors: Mapping[str, Floats],
 
     `vectors`: the items' in each block of taste, (n_items, length) float32.
     """
+    check = few_enough(check, len(embedded.vectors))
     blocks = {"joint": embedded.vectors, **vectors}
     histories = [(rows, np.ones(len(rows), dtype=np.float32)) for rows in check.profiles]
     queries = {"joint": _means(embedded.vectors, check.profiles), **taste.embed(histories)}

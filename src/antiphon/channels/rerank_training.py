@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from antiphon.base import runtime
 from antiphon.base.progress import Progress, silent
 from antiphon.channels.rerank import DEPTH, Reranker, features_of, head_of
-from antiphon.channels.taste import Taste, ease_sides
+from antiphon.channels.taste import Taste
+from antiphon.numbers.ease import ease_sides
 from antiphon.numbers.factorization import factorize
 
 Floats = NDArray[np.float32]
@@ -21,6 +22,8 @@ DRAWS = 3
 FEWEST_USERS, MOST_USERS = 500, 6_000
 """Below, a network learns noise; above, nothing is gained."""
 MEMBERS, HIDDEN, EPOCHS, BATCH, RATE, DECAY = 3, 32, 12, 32, 3e-3, 1e-3
+MOST_SCORES = 32_000_000
+"""Scores that are held at once by each model: 128 MB of float32."""
 SAMPLED = 100
 """Of the items that lead, how many a step looks at."""
 FIRST = {"ials": 0.5, "ease": 1.0}
@@ -68,6 +71,15 @@ def _fold(
     halves = [
         np.split(rng.permutation(matrix[user].indices), [matrix[user].nnz // 2]) for user in fold for _ in range(DRAWS)
     ]
+    step = max(1, MOST_SCORES // matrix.shape[1])
+    for start in range(0, len(halves), step):
+        yield from _looked_at(without, halves[start : start + step], known)
+
+
+def _looked_at(
+    without: Taste, halves: Sequence[Sequence[NDArray[np.int32]]], known: Floats
+) -> Iterator[tuple[Floats, NDArray[np.bool_]]]:
+    """Features of the leading items for one half of each user's items, and which of them are in the other half."""
     vectors = without.embed([(given, np.ones(len(given), dtype=np.float32)) for given, _ in halves])
     scores = {name: vectors[name] @ block.T for name, block in without.blocks().items()}
     for row, (given, asked) in enumerate(halves):

@@ -4,10 +4,7 @@ Cosine over item factors forgets how popular an item is; histories of warm users
 own scores. Two linear models are kept, each as factors whose inner product is the score:
 
 - iALS (Hu et al. 2008): the user's factors are folded in, the score is x_u . y_i;
-- EASE (Steck 2019, equation 8): scores are the user's row times B; a truncated singular value decomposition
-  B ~ L R^T turns them into (sum of L over the history) . R_i. Users with long histories and popular items are held
-  back while it is fitted, and a dropout is part of it (see `ease_weights`). The low rank is no loss: it leaves out
-  noise, and scores higher than the full matrix.
+- EASE (Steck 2019): the score is (sum of L over the history) . R_i, L and R of low rank (see `numbers.ease`).
 
 Hyperparameters are chosen on the validation users.
 """
@@ -28,19 +25,14 @@ from antiphon.base.progress import Progress
 from antiphon.channels.base import Allowed, Folded, Resolved, Rows, at, best_rows
 from antiphon.channels.rerank import Reranker, features_of, head_of, spread_alike
 from antiphon.config.sections import SpaceConfig
-from antiphon.data.held_out import held_out_score, user_item_matrix
+from antiphon.data.held_out import few_enough, held_out_score, user_item_matrix
 from antiphon.data.splits import HeldOut
+from antiphon.numbers.ease import ease_sides
 from antiphon.numbers.factorization import History, Ranges, Setting, draw_settings, factorize, fold_in, search_settings
 
 Floats = NDArray[np.float32]
 EASE_PENALTIES = (50.0, 100.0, 300.0, 600.0, 1000.0, 2000.0)
 USUAL_PENALTY = 500.0
-LONG_HISTORIES, POPULAR_ITEMS, DROPOUT = 0.6, 0.2, 0.33
-"""Of EASE, chosen on validation users of two catalogs; all are flat around these values."""
-OVERSAMPLING, POWER_STEPS = 32, 4
-"""Of the truncated singular value decomposition: columns beyond the rank, and passes that sharpen the subspace."""
-EASE_ITEMS = 8_000
-"""EASE inverts a dense matrix over the items: it is fitted on this many of the most used ones."""
 USUAL = Setting(factors=128, alpha=12.0, regularization=100.0, iterations=15)
 RANGES: Mapping[str, Any] = {"factors": (64, 96, 128), "alpha": (2.0, 30.0), "regularization": (10.0, 200.0)}
 """Scores that keep their norms want a stronger regularization than neighbours by cosine: the search is near it."""
@@ -263,7 +255,7 @@ def fit_taste(
     interactions: Any, check: HeldOut, n_items: int, config: SpaceConfig, *, seed: int, table: Path, progress: Progress
 ) -> Taste:
     """Fit both models on training interactions, with the settings that are best on the held-out users `check`."""
-    matrix = user_item_matrix(interactions, n_items)
+    matrix, check = user_item_matrix(interactions, n_items), few_enough(check, n_items)
     known = np.asarray(matrix.getnnz(axis=0) > 0)
 
     def score(setting: Setting) -> float:
@@ -279,67 +271,6 @@ def fit_taste(
     items = np.where(known[:, None], factorize(matrix, best, seed).items, 0).astype(np.float32)
     users = np.asarray(matrix.getnnz(axis=0)).astype(np.float32)
     return Taste(items, best, right, left, users, penalty=penalty)
-
-
-def ease_weights(
-    matrix: Any, penalty: float, *, histories: float = 0.0, items: float = 0.0, dropout: float = 0.0
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """EASE as the weights of items in a history, (n_items,), and the item-item weights B, (n_items, n_items).
-
-    A history h scores (h * item weights) B. With the zeros as they are it is plain EASE: B = I - P diag(1 / diag(P)),
-    P = (X'X + penalty I)^-1 (Steck 2019, equation 8). `histories`: a user with n items counts n ** -histories.
-    `items`: an item with n users is scaled by n ** -items, in the histories that B is fitted on and in those that it
-    scores. `dropout`: the share of a history that is left out at random when B is fitted, in closed form: the penalty
-    gains dropout / (1 - dropout) diag(X'X) (Steck 2020, "Autoencoders that don't overfit towards the identity").
-    `penalty` counts in interactions of mean weight.
-    """
-    binary = (matrix > 0).astype(np.float64).tocsr()
-    lengths, users = (np.maximum(np.asarray(binary.sum(axis=axis)).ravel(), 1) for axis in (1, 0))
-    scale = users**-items
-    weighted = binary.multiply((lengths**-histories)[:, None])
-    gram = np.asarray((binary.T @ weighted.tocsr()).todense()) * scale * scale[:, None]
-    diagonal = np.diag(gram)
-    mean = diagonal.sum() / max(1, binary.nnz)
-    gram[np.diag_indices(len(gram))] = diagonal + penalty * mean + dropout / (1 - dropout) * diagonal
-    inverse = np.linalg.inv(gram)
-    weights: NDArray[np.float64] = inverse / -np.diag(inverse)
-    np.fill_diagonal(weights, 0.0)
-    return scale, weights
-
-
-def truncated_svd(matrix: NDArray[np.float64], rank: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """The leading singular vectors and values, (n, rank), (rank,), (rank, m): Halko et al. 2011, algorithm 5.1.
-
-    The subspace comes from their algorithm 4.4 with a fixed start. scipy's `svds` starts again from random vectors of
-    its own, whatever seed it is given, and gave other factors in each process.
-    """
-    size = min(*matrix.shape, rank + OVERSAMPLING)
-    start = matrix @ np.random.default_rng(0).normal(size=(matrix.shape[1], size))
-    basis = np.linalg.qr(start)[0]
-    for _ in range(POWER_STEPS):
-        basis = np.linalg.qr(matrix @ np.linalg.qr(matrix.T @ basis)[0])[0]
-    left, values, right = np.linalg.svd(basis.T @ matrix, full_matrices=False)
-    return (basis @ left)[:, :rank], values[:rank], right[:rank]
-
-
-def ease_sides(matrix: Any, penalty: float, rank: int) -> tuple[Floats, Floats]:
-    """Left and right factors of EASE at a rank, each (n_items, rank); zeros for items that nobody has.
-
-    It is fitted on the `EASE_ITEMS` items with most users. A rank that is no less than the number of items is cut.
-    """
-    n_items = matrix.shape[1]
-    used = np.sort(np.argsort(-matrix.getnnz(axis=0), kind="stable")[:EASE_ITEMS])
-    used = used[np.asarray(matrix.getnnz(axis=0))[used] > 0]
-    rank = max(0, min(rank, len(used) - 1))
-    left, right = np.zeros((2, n_items, rank), dtype=np.float32)
-    if rank:
-        scale, weights = ease_weights(
-            matrix[:, used], penalty, histories=LONG_HISTORIES, items=POPULAR_ITEMS, dropout=DROPOUT
-        )
-        sides, values, others = truncated_svd(weights, rank)
-        root = np.sqrt(values)
-        left[used], right[used] = scale[:, None] * sides * root, others.T * root
-    return left, right
 
 
 def _fit_ease(matrix: Any, check: HeldOut, rank: int, progress: Progress) -> tuple[float, Floats, Floats]:

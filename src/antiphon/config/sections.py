@@ -203,8 +203,10 @@ class ModalityConfig(BaseModel):
 class SyntheticConfig(Section):
     """[synthetic]: requests made of the items' facets, to train on."""
 
-    per_item: int = Field(8, ge=0, description="requests drawn for each item; 0 for none")
-    fields: Sequence[str] | None = Field(None, description="fields with facets; all of text and lists where not given")
+    per_item: int = Field(8, ge=0, description="requests drawn for each item, 400,000 of all at most; 0 for none")
+    fields: Sequence[str] | None = Field(
+        None, description="fields whose values requests name; all of words if not given"
+    )
     decades: Sequence[str] = Field((), description="fields with years that are spoken of as decades")
     noun: str = Field("items", description="what the items are called, such as 'films'")
     phrases: Mapping[str, str] = Field(default_factory=dict, description="how a field is said: director = 'by {}'")

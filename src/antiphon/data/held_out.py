@@ -15,6 +15,10 @@ from antiphon.numbers.metrics import METRIC, K, Relevance, evaluate_ranking, mea
 from antiphon.numbers.vectors import unit
 
 Floats = NDArray[np.float32]
+MOST_SCORES = 200_000_000
+"""Scores of held-out users that are held at once, by each model: 800 MB of float32."""
+LEAST_USERS = 100
+"""Fewer users would say too little, however many items there are."""
 
 
 def user_item_matrix(interactions: Interactions, n_items: int) -> Any:
@@ -22,6 +26,17 @@ def user_item_matrix(interactions: Interactions, n_items: int) -> Any:
     shape = (interactions.n_users, n_items)
     indices = interactions.item.astype(np.int32)
     return runtime.scipy_sparse().csr_matrix((interactions.weight, indices, interactions.bounds()), shape=shape)
+
+
+def few_enough(check: HeldOut, n_items: int) -> HeldOut:
+    """The held-out users, or as many of them, drawn at random, as can be scored on all items at once."""
+    most = max(LEAST_USERS, MOST_SCORES // max(1, n_items))
+    if len(check.users) <= most:
+        return check
+    kept = np.sort(np.random.default_rng(23).permutation(len(check.users))[:most])
+    return HeldOut(
+        check.users[kept], tuple(check.profiles[row] for row in kept), tuple(check.truths[row] for row in kept)
+    )
 
 
 def knn_score(items: Floats, check: HeldOut) -> float:

@@ -22,6 +22,8 @@ MAX_FACETS = 3
 N_FACETS = (0.4, 0.4, 0.2)
 """Chances of one, two and three facets."""
 MAX_PLAIN = 20_000
+MOST_QUERIES = 400_000
+"""Of all items: the reader of facets learns from as many in an epoch. Each item has one at least."""
 YEAR = re.compile(r"\s*\(\d{4}\)$")
 """At the end of a title, as in "Alien (1979)"."""
 
@@ -29,14 +31,15 @@ YEAR = re.compile(r"\s*\(\d{4}\)$")
 def make_queries(
     catalog: Catalog, config: SyntheticConfig, seed: int, language: Language = ENGLISH
 ) -> SyntheticQueries:
-    """Draw `per_item` requests for each item with facets; the same seed gives the same requests."""
+    """Draw `per_item` requests for each item with facets, fewer of a large catalog; the same seed gives the same."""
     lists = facets_of(catalog, config, language)
     names = sorted({facet for facets in lists for facet in facets})
     numbers = {facet: number for number, facet in enumerate(names)}
     rng = np.random.default_rng([seed, 7])
     texts, owner, wanted = [], [], []
+    per_item = max(1, min(config.per_item, MOST_QUERIES // max(1, len(lists)))) if config.per_item else 0
     for row, facets in enumerate(lists):
-        for _ in range(config.per_item if facets else 0):
+        for _ in range(per_item if facets else 0):
             n_facets = min(len(facets), int(rng.choice(MAX_FACETS, p=N_FACETS)) + 1)
             chosen = [facets[place] for place in rng.choice(len(facets), n_facets, replace=False)]
             texts.append(_phrase(chosen, config, rng, language))

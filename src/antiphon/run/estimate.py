@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from antiphon.base.runtime import n_cores
 from antiphon.channels.facet_training import DRAWS, MAX_EPOCHS
-from antiphon.channels.taste import EASE_ITEMS, EASE_PENALTIES
+from antiphon.channels.taste import EASE_PENALTIES
 from antiphon.config.sections import Config
 from antiphon.data.catalog import Catalog
 from antiphon.describe.practice import LEAST_PER_KIND, PER_KIND
 from antiphon.encoders.base import make_encoder
+from antiphon.numbers.ease import DENSE_ITEMS
 
 START = 10.0
 """Libraries, and a text model that is made ready once."""
@@ -23,7 +24,9 @@ STEP = 4e-5
 DRAW = 1.2e-4
 """A request that the reader of facets learns from."""
 CUBE = 8e-11
-"""EASE, for each triple of items."""
+"""EASE, for each triple of items where they are few."""
+LOW_RANK = 8e-6
+"""EASE, for each interaction where they are many."""
 PAIR = 4e-6
 """An interaction in one setting of collaborative filtering."""
 PRACTISED = 6e-6
@@ -56,4 +59,5 @@ def _taste(config: Config, catalog: Catalog) -> float:
         return 0.0
     fits = len(EASE_PENALTIES) + FOLDS * config.space.rerank
     tried = config.space.taste_trials + FOLDS * config.space.rerank
-    return CUBE * min(catalog.n_items, EASE_ITEMS) ** 3 * fits + PAIR * len(catalog.interactions) * tried
+    few, pairs = catalog.n_items <= DENSE_ITEMS, len(catalog.interactions)
+    return (CUBE * catalog.n_items**3 if few else LOW_RANK * pairs) * fits + PAIR * pairs * tried

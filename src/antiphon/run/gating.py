@@ -68,7 +68,7 @@ def answering(contents: Contents) -> tuple[Resolver, list[Channel]]:
     items = {"joint": contents.embedded.vectors, **contents.taste_vectors}
     searchable = contents.embedded.searchable
     columns = field_table(contents.catalog.fields, contents.catalog.field_types)
-    dictionary = Dictionary.of(columns, language=contents.language)
+    dictionary = Dictionary.of(columns, contents.spoken, contents.language)
     if contents.facets is not None:
         dictionary = dictionary.with_degrees(contents.facets.members())
     channels: list[Channel] = [

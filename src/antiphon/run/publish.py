@@ -61,6 +61,8 @@ class Contents:
     """That of the requests."""
     hidden: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Field -> values that are not shown for choosing; * is anything."""
+    spoken: Sequence[str] | None = None
+    """Fields whose values requests name; all where not given."""
 
 
 def publish(run: RunLayout, contents: Contents) -> str:
@@ -166,6 +168,7 @@ def _write_manifest(layout: SpaceLayout, contents: Contents, blocks: Mapping[str
             "name": contents.name,
             "dim": contents.model.dim,
             "names": contents.names,
+            "spoken": contents.spoken if contents.spoken is None else list(contents.spoken),
             "language": contents.language.key or contents.language.name,
             "blocks": dict(blocks),
             "n_items": len(embedded.vectors),

@@ -36,7 +36,7 @@ from antiphon.channels.words import Lexical
 from antiphon.errors import IntegrityError, MismatchError, MissingExtraError, QueryError, RunError
 from antiphon.joint.model import JointModel
 from antiphon.numbers.exact import ExactIndex
-from antiphon.query.columns import Column, FieldType, WordColumn, field_table, year_column
+from antiphon.query.columns import Column, FieldType, WordColumn, field_table
 from antiphon.query.filters import Where, matches, parse_filter
 from antiphon.query.hits import Hit
 from antiphon.query.reading import Read
@@ -146,7 +146,7 @@ class Space:
     @cached_property
     def dictionary(self) -> Dictionary:
         """The catalog's own values, as texts name them."""
-        words = Dictionary.of(self.columns, language=self.language)
+        words = Dictionary.of(self.columns, self.manifest.get("spoken"), self.language)
         return words if self.facets is None else words.with_degrees(self.facets.members())
 
     @cached_property
@@ -154,10 +154,9 @@ class Space:
         """The items' names, as texts name them; None for a space that does not read them."""
         if not self.manifest["names"]:
             return None
-        years = year_column(self.columns, self.language.is_year)
-        share = (lambda _: 0.0) if self.lexical is None else self.lexical.share
         users = None if self.taste is None else self.taste.users
-        return Names.of(self.titles, users, years, share, self.language)
+        share = None if self.lexical is None else self.lexical.share
+        return Names.in_catalog(self.titles, self.columns, users, share, self.language)
 
     @cached_property
     def speller(self) -> Speller | None:

@@ -112,7 +112,9 @@ def query_of(space: Space, conversation: Conversation, **more: Any) -> Query:
         QueryError: there is nothing to search by, as after "start over".
     """
     wish = conversation.wish
-    exclude = tuple(dict.fromkeys((*wish.exclude, *conversation.seen)))[-MAX_ITEMS:]
+    # A space that was published meanwhile may lack what was shown: nobody asked for it, and it is no answer.
+    seen = [item_id for item_id in conversation.seen if item_id in space.row_of]
+    exclude = tuple(dict.fromkeys((*wish.exclude, *seen)))[-MAX_ITEMS:]
     return to_query(space, replace(wish, exclude=exclude), turns=conversation.turns, **more)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from antiphon.channels import cold
 from antiphon.channels.cold import MOST_STRETCH, content_of, predict, words_of
 from antiphon.data.features import Features
 from antiphon.joint.model import Identity, JointModel, embed_items
@@ -92,3 +94,12 @@ def test_modalities_count_as_much_as_they_weigh() -> None:
     expected = [unit(matrices["text"][0]), unit(matrices["image"][0]) / 2]
     assert np.allclose(inputs[:4, :4], expected[0][:4], atol=1e-6)
     assert np.allclose(inputs[:4, 8:12], expected[1][:4], atol=1e-6)
+
+
+def test_items_are_read_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A regression over blocks of items is that over all of them at once."""
+    known = np.arange(80) < 60
+    given = np.where(known[:, None], FACTORS + RNG.normal(size=FACTORS.shape), 0).astype(np.float32)
+    whole = predict(given, known, INPUTS, np.ones(80, bool))
+    monkeypatch.setattr(cold, "BLOCK", 7)
+    assert np.allclose(predict(given, known, INPUTS, np.ones(80, bool)), whole, atol=1e-5)

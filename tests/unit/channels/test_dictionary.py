@@ -80,3 +80,33 @@ def test_names_of_one_thing_are_one_value() -> None:
     whole = [("sci-fi", np.array([0, 1], dtype=np.int32), np.ones(2, dtype=np.float32))]
     np.testing.assert_allclose(words.with_degrees([*tagged, *whole]).scores("science fiction"), [1, 1, 0])
     np.testing.assert_allclose(words.with_degrees([*whole, *tagged]).scores("science fiction"), [1, 1, 0])
+
+
+def test_a_decade_or_a_country_is_one_value_in_tags_too() -> None:
+    """Who asks for the eighties finds what is tagged 80s, Japan what is tagged Japanese; a people keeps its own."""
+    tags = [["80s"], ["eighties"], ["1980s"], ["japanese"], ["japan"], ["english"], ["british"], ["uk"]]
+    words = Dictionary.of(field_table(pa.table({"tags": tags}), {"tags": "list"}))
+    for text in ("songs of the eighties", "80s", "from the 1980s"):
+        assert np.flatnonzero(words.scores(text)).tolist() == [0, 1, 2]
+    assert np.flatnonzero(words.scores("bands from Japan")).tolist() == [3, 4]
+    assert np.flatnonzero(words.scores("British bands")).tolist() == [6, 7]
+    assert np.flatnonzero(words.scores("English bands")).tolist() == [5]
+
+
+def test_a_value_is_known_with_and_without_spaces_and_words_of_requests() -> None:
+    """Chill out and chillout are one, and dance music is dance."""
+    tags = [["chill out"], ["chillout"], ["dance music"], ["dance"], ["rock music"]]
+    words = Dictionary.of(field_table(pa.table({"tags": tags}), {"tags": "list"}))
+    for text in ("to chill out to", "chillout"):
+        assert np.flatnonzero(words.scores(text)).tolist() == [0, 1]
+    for text in ("dance music", "dance"):
+        assert np.flatnonzero(words.scores(text)).tolist() == [2, 3]
+    assert np.flatnonzero(words.scores("music")).tolist() == []
+
+
+def test_words_of_other_fields_are_not_named() -> None:
+    """Where only some fields are spoken of; decades of years stay."""
+    columns = field_table(TABLE, {"genres": "list", "tags": "list", "year": "number"})
+    words = Dictionary.of(columns, ["genres"])
+    assert words.scores("dark").tolist() == [0, 0, 0, 0]
+    assert words.scores("comedy of the 80s").tolist() == [1, 1, 0, 0]

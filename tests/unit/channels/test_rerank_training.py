@@ -116,3 +116,16 @@ def test_the_penalty_of_ease_is_kept(matrix, tmp_path: Path):
     )
     assert fitted.penalty in (50.0, 100.0, 300.0, 600.0, 1000.0, 2000.0)
     assert_array_equal(fitted.users, matrix.getnnz(axis=0))
+
+
+def test_users_are_scored_in_blocks(matrix, taste, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is learned from does not depend on how many are scored at once."""
+
+    def looked_at() -> list[np.ndarray]:
+        found = rerank_training._fold(matrix, np.arange(40), taste, np.random.default_rng(3), 0)
+        return [features for features, _ in found]
+
+    whole = looked_at()
+    monkeypatch.setattr(rerank_training, "MOST_SCORES", 5 * N_ITEMS)
+    assert len(whole) > 10
+    np.testing.assert_allclose(looked_at(), whole, atol=1e-4)

@@ -9,20 +9,12 @@ import pytest
 from numpy.testing import assert_allclose
 
 from antiphon.base.progress import silent
-from antiphon.base.runtime import scipy_sparse
-from antiphon.channels.taste import (
-    DROPOUT,
-    LONG_HISTORIES,
-    POPULAR_ITEMS,
-    USUAL_PENALTY,
-    Taste,
-    ease_weights,
-    fit_taste,
-)
+from antiphon.channels.taste import USUAL_PENALTY, Taste, fit_taste
 from antiphon.config.sections import SpaceConfig
 from antiphon.data.catalog import Interactions
 from antiphon.data.held_out import user_item_matrix
 from antiphon.data.splits import HeldOut
+from antiphon.numbers.ease import DROPOUT, LONG_HISTORIES, POPULAR_ITEMS, ease_weights
 
 pytest.importorskip("implicit")
 N_ITEMS, N_USERS = 30, 80
@@ -54,47 +46,6 @@ def taste(interactions: Interactions, check: HeldOut, tmp_path_factory: pytest.T
     config = SpaceConfig(taste_trials=2, ease_rank=6)
     table = tmp_path_factory.mktemp("taste") / "search.jsonl"
     return fit_taste(interactions, check, N_ITEMS, config, seed=0, table=table, progress=silent)
-
-
-def test_ease_is_the_solution_of_its_problem(interactions: Interactions) -> None:
-    """B has a zero diagonal, and off the diagonal the gradient of |X - XB|^2 + penalty |B|^2 vanishes (Steck 2019)."""
-    matrix = user_item_matrix(interactions, N_ITEMS)
-    penalty = 3.0
-    scale, weights = ease_weights(matrix, penalty)
-    assert (scale == 1).all()
-    dense = matrix.toarray().astype(np.float64)
-    gradient = dense.T @ (dense @ weights - dense) + penalty * weights
-    off = ~np.eye(N_ITEMS, dtype=bool)
-    assert_allclose(np.diag(weights), 0)
-    assert_allclose(gradient[off], 0, atol=1e-8)
-
-
-def test_ease_with_weights_and_dropout_is_the_solution_of_its_problem(interactions: Interactions) -> None:
-    """The gradient of the weighted, scaled and regularized problem vanishes off the diagonal."""
-    scale, weights = ease_weights(user_item_matrix(interactions, N_ITEMS), 3.0, histories=0.6, items=0.2, dropout=0.25)
-    dense = user_item_matrix(interactions, N_ITEMS).toarray().astype(np.float64)
-    counts = np.maximum(dense.sum(axis=0), 1)
-    assert_allclose(scale, counts**-0.2)
-    scaled = dense * scale
-    rows = np.maximum(dense.sum(axis=1), 1)[:, None] ** -0.6
-    energy = (rows * scaled**2).sum(axis=0)
-    ridge = 3.0 * energy.sum() / dense.sum() + 0.25 / 0.75 * energy
-    gradient = scaled.T @ (rows * (scaled @ weights - scaled)) + ridge[:, None] * weights
-    assert_allclose(np.diag(weights), 0)
-    assert_allclose(gradient[~np.eye(N_ITEMS, dtype=bool)], 0, atol=1e-8)
-
-
-def test_dropout_is_the_mean_over_histories_with_items_left_out() -> None:
-    """B predicts whole histories from what a dropout leaves of them, scaled up, as well as any B can on average."""
-    rng = np.random.default_rng(4)
-    dense = (rng.random((60, 5)) < 0.5).astype(np.float64)
-    share, shown = 0.4, np.repeat(dense, 2_000, axis=0)
-    shown = shown * (rng.random(shown.shape) > share) / (1 - share)
-    _, weights = ease_weights(scipy_sparse().csr_matrix(dense), 1e-9, dropout=share)
-    for item in range(5):
-        others = [other for other in range(5) if other != item]
-        found = np.linalg.lstsq(shown[:, others], np.repeat(dense[:, item], 2_000), rcond=None)[0]
-        assert_allclose(weights[others, item], found, atol=0.02)
 
 
 def test_both_models_prefer_the_group_of_a_history(taste: Taste) -> None:

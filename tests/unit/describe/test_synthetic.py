@@ -13,6 +13,7 @@ from antiphon.config.sections import SyntheticConfig
 from antiphon.data.catalog import Catalog
 from antiphon.data.reading import read_catalog
 from antiphon.data.synthetic import SyntheticQueries
+from antiphon.describe import synthetic
 from antiphon.describe.synthetic import MAX_FACETS, make_queries, plain_texts
 from antiphon.query.columns import words_of
 
@@ -119,3 +120,13 @@ def test_a_query_with_one_facet_is_answered_by_all_that_have_it() -> None:
     )  # fmt: skip
     got = queries.answered(np.array([0, 1]), np.array([0, 1, 2]))
     assert got.tolist() == [[True, True, False], [False, True, False]]
+
+
+def test_a_large_catalog_has_fewer_queries_of_each_item(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more than the limit of all, and one of each item at least."""
+    usual = make_queries(catalog, CONFIG, seed=0)
+    monkeypatch.setattr(synthetic, "MOST_QUERIES", 2 * catalog.n_items)
+    fewer = make_queries(catalog, CONFIG, seed=0)
+    assert len(fewer.texts) <= 2 * catalog.n_items < len(usual.texts)
+    monkeypatch.setattr(synthetic, "MOST_QUERIES", 1)
+    assert set(make_queries(catalog, CONFIG, seed=0).owner.tolist()) == set(usual.owner.tolist())

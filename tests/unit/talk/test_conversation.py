@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -88,6 +90,12 @@ def test_what_is_asked_for_by_name_comes_again(space):
     assert "film-004" in before.seen
     answer = reply(space, before, f'play "{title}"')
     assert answer.hits[0].item_id == "film-004"
+
+
+def test_what_a_newer_space_lacks_is_no_error(space):
+    """A conversation that began before goes on, though what was shown is no item any more."""
+    before = replace(begun(), seen=("film-gone", *SHOWN))
+    assert not {hit.item_id for hit in reply(space, before, "something with horses").hits} & set(SHOWN)
 
 
 def test_a_sentence_can_be_taken_back(space):

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from antiphon.channels.taste import ease_weights
 from antiphon.errors import ConfigError
 from antiphon.evaluate.baselines.base import Baseline
 from antiphon.evaluate.protocols import Task
 from antiphon.evaluate.rundata import RunData
 from antiphon.evaluate.systems import BY_PROFILE, Floats, ScoringSystem
+from antiphon.numbers.ease import ease_weights
 from antiphon.numbers.random_search import log_uniform
 
 MAX_DENSE_ITEMS = 20_000
@@ -19,7 +19,7 @@ MAX_DENSE_ITEMS = 20_000
 
 
 class EASE(ScoringSystem):
-    """The model of Steck 2019, equation 8, without what the space's own adds; see `channels.taste.ease_weights`.
+    """The model of Steck 2019, equation 8, without what the space's own adds; see `numbers.ease.ease_weights`.
 
     Raises:
         ConfigError: the catalog is too large for a dense matrix.

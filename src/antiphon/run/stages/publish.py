@@ -19,7 +19,7 @@ from antiphon.channels.words import Lexical, tokens
 from antiphon.describe.passages import lexical_texts, texts_of
 from antiphon.encoders.base import Encoder
 from antiphon.joint.model import Embedded, JointModel, embed_items
-from antiphon.query.columns import field_table, year_column
+from antiphon.query.columns import field_table
 from antiphon.run.gating import Known, answering, beside_of, gate_of
 from antiphon.run.outputs import Change, catalog_of, changed, descriptions_of, features_of, spoken_in, validation_of
 from antiphon.run.publish import Contents, publish
@@ -69,6 +69,7 @@ def stage(
             mixture=mixture or _mixture(job, embedded, taste, vectors),
             language=language,
             hidden=config.hidden,
+            spoken=config.synthetic.fields,
         )
         if mixture is None and PRACTICE in job.records:
             contents = _gated(job, contents)
@@ -84,6 +85,7 @@ def stage(
             FORMAT,
             list(by_name),
             job.config.space.model_dump(mode="json"),
+            job.config.synthetic.fields,
             job.config.split.model_dump(mode="json"),
             [name for name, _ in changes],
             spoken_in(job).source,
@@ -117,10 +119,10 @@ def _gated(job: Job, contents: Contents) -> Contents:
 def _names(contents: Contents) -> Names:
     """The items' names, as the published space will read them."""
     columns = field_table(contents.catalog.fields, contents.catalog.field_types)
-    share = (lambda _: 0.0) if contents.lexical is None else contents.lexical.share
     users = None if contents.taste is None else contents.taste.users
-    years = year_column(columns, contents.language.is_year)
-    return Names.of(contents.catalog.items["title"].to_pylist(), users, years, share, contents.language)
+    titles = contents.catalog.items["title"].to_pylist()
+    share = None if contents.lexical is None else contents.lexical.share
+    return Names.in_catalog(titles, columns, users, share, contents.language)
 
 
 def _mixture(job: Job, embedded: Embedded, taste: Taste | None, vectors: Mapping[str, Any]) -> Mixture:
