@@ -175,8 +175,18 @@ def measure(name: str) -> Measured:
         )  # fmt: skip
 
 
+def keep(where: dict[str, Any], rows: dict[str, Any]) -> None:
+    """Write the rows, beside those of other catalogs that were measured by the same code."""
+    path = RESULTS / "first.json"
+    kept = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    same = kept.get("where", {}).get("code") == where["code"]
+    known = {**(kept["rows"] if same else {}), **rows}
+    document = {"where": where, "rows": {name: known[name] for name in CATALOGS if name in known}}
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
 def main() -> None:
-    """Print the table; --write keeps it in benchmarks/results/first.json."""
+    """Print the table; --write keeps it in benchmarks/results/first.json, row by row."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=list(CATALOGS), default=list(CATALOGS))
     parser.add_argument("--write", action="store_true")
@@ -185,18 +195,16 @@ def main() -> None:
         "| catalog | items | init, s | build --quick, s | of which CPU, s | search, s | in all, s | right |\n"
         "|---|---:|---:|---:|---:|---:|---:|---|"
     )
-    rows = {}
+    where, rows = origin("first.json"), {}
     for name in given.only:
         row = measure(name)
         rows[name] = {"what": CATALOGS[name][0], **asdict(row), "total": round(row.total, 1)}
         took = f"{row.init:.1f} | {row.build:.0f} | {row.build_cpu:.0f} | {row.search:.1f} | {row.total:.0f}"
         right = "yes" if row.right else f"no: {row.first}"
         print(f"| {CATALOGS[name][0]} | {row.items:,} | {took} | {right} |", flush=True)
-    where = origin("first.json")
+        if given.write:
+            keep(where, rows)
     print(f"\n{where['machine']}, commit {where['commit']}, load {os.getloadavg()[0]:.1f}")
-    if given.write:
-        text = json.dumps({"where": where, "rows": rows}, indent=2, ensure_ascii=False)
-        (RESULTS / "first.json").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
