@@ -37,6 +37,7 @@ def test_there_are_two() -> None:
     assert [path.stem for path in NOTEBOOKS] == ["evaluate-and-tune", "from-a-csv-to-a-space"]
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_from_its_first_cell_to_its_last(path: Path, tmp_path: Path) -> None:
     """In an empty folder, without a network; it prints answers, and draws as many plots as it keeps."""
