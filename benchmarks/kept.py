@@ -25,6 +25,7 @@ DEPENDS: Mapping[str, Sequence[str]] = {
     "chaos.json": ("antiphon.run.growing", "antiphon.serve.app"),
     "encoding.json": ("antiphon.encoders.text.encoder",),
     "fuzz.json": ("antiphon.serve.app", "antiphon.encoders.pictures.files", "antiphon.encoders.sounds.files"),
+    "first.json": ("antiphon.run.build", "antiphon.data.proposal"),
     "movies/metrics.json": ("antiphon.reproduce.summary",),
     "music/metrics.json": ("antiphon.reproduce.summary",),
     "page.json": ("antiphon.serve.app",),

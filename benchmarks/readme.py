@@ -253,6 +253,23 @@ def soaked(_: Reports) -> str:
     return "\n".join([*lines, "", said])
 
 
+def first(_: Reports) -> str:
+    """From unseen files to the first right answer."""
+    found = json.loads((RESULTS / "first.json").read_text("utf-8"))
+    lines = [
+        "| catalog | items | `init`, s | `build --quick`, s | of which CPU, s | `search`, s | in all, s | right |",
+        "|---|---:|---:|---:|---:|---:|---:|---|",
+    ]
+    for row in found["rows"].values():
+        build = f"{row['build']:.0f} | {row['build_cpu']:.0f}"
+        took = f"{row['init']:.1f} | {build} | {row['search']:.1f} | {row['total']:.0f}"
+        lines.append(f"| {row['what']} | {row['items']:,} | {took} | {'yes' if row['right'] else 'no'} |")
+    loads = [row["load"] for row in found["rows"].values()]
+    where, load = found["where"], f"load {min(loads):.0f} to {max(loads):.0f}"
+    said = f"Printed by `python benchmarks/first.py` at commit {where['commit']} on {where['machine']}, {load}"
+    return "\n".join([*lines, "", f"{said}: where others are at work the clock says little, and CPU seconds more."])
+
+
 def understood(_: Reports) -> str:
     """What the rules gain or lose."""
     found = json.loads((RESULTS / "understanding.json").read_text("utf-8"))
@@ -281,9 +298,11 @@ PAGES = {
     "docs/service.md": {"served": served},
     "docs/describe.md": {"understood": understood},
     "docs/reliability.md": {"attacked": attacked, "fuzzed": fuzzed, "soaked": soaked},
+    "docs/quickstart.md": {"first": first},
 }
 KEPT = {
-    "attacked": "chaos.json", "fuzzed": "fuzz.json", "soaked": "soak.json", "understood": "understanding.json",
+    "attacked": "chaos.json", "first": "first.json", "fuzzed": "fuzz.json", "soaked": "soak.json",
+    "understood": "understanding.json",
 }  # fmt: skip
 """Blocks of files that are not there before they are measured: until then the page has no such table."""
 

@@ -1,10 +1,12 @@
 """Hooks of the docs site (mkdocs.yml): pages that are made, and links that leave docs/ as plain names.
 
-`index.md` is the README, `api.md` comes from docstrings, `http.md` from the service's OpenAPI.
+`index.md` is the README, `api.md` comes from docstrings, `http.md` from the service's OpenAPI, and each
+notebook is a page.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -12,19 +14,39 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[1]
-_OUTSIDE = re.compile(r"!?\[([^\]]*)\]\((?:\.\./|benchmarks/|CHANGELOG|CONTRIBUTING|CITATION|LICENSE|examples/)[^)]*\)")
+_OUTSIDE = re.compile(
+    r"!?\[([^\]]*)\]\((?:\.\./(?!(?:evaluation|tuning)\.md)|benchmarks/|CHANGELOG|CONTRIBUTING|CITATION|LICENSE|examples/)[^)]*\)"
+)
 
 
 def on_files(files: Files, config: Any) -> Files:
     """Add the pages that are made."""
-    for name, text in (("index.md", _index()), ("api.md", _api()), ("http.md", _http())):
+    made = [("index.md", _index()), ("api.md", _api()), ("http.md", _http())]
+    made += [
+        (f"notebooks/{path.stem}.md", notebook_page(path)) for path in sorted((ROOT / "docs/notebooks").glob("*.ipynb"))
+    ]
+    for name, text in made:
         files.append(File.generated(config, name, content=text))
     return files
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Links to files of the repository that the site does not have become their text."""
-    return _OUTSIDE.sub(r"\1", markdown)
+    return _OUTSIDE.sub(r"\1", markdown.replace(".ipynb)", ".md)"))
+
+
+def notebook_page(path: Path) -> str:
+    """A notebook as a page: its text, its code, and what it printed and drew."""
+    parts = []
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
+        for output in cell.get("outputs", ()):
+            if output["output_type"] == "stream":
+                parts.append(f"```text\n{''.join(output['text']).rstrip()}\n```")
+            else:
+                parts.append(f'<img alt="plot" src="data:image/png;base64,{output["data"]["image/png"]}">')
+    return "\n\n".join(parts) + "\n"
 
 
 def _index() -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -65,6 +68,32 @@ def test_a_conversation_about_real_films(open_page: Any) -> None:
     )
     settled(page)
     assert first[1] not in titles(page)
+
+
+def test_a_genre_alone_leads_with_films_that_people_know(open_page: Any, data_dir: Path) -> None:
+    """A genre alone says little, so what many have seen goes before what hardly anybody has."""
+    with (data_dir / "ml-latest-small" / "ratings.csv").open(encoding="utf-8-sig") as file:
+        rated = Counter(film for _, film, *_ in csv.reader(file))
+    page = open_page("/?q=comedy")
+    settled(page)
+    first = page.locator("#cards .card").evaluate_all("all => all.map((card) => card.dataset.key)")[:10]
+    assert median(rated[film] for film in first) > 10 * median(rated.values())
+
+
+def test_labels_and_filters_are_of_films_and_not_of_shelves(open_page: Any) -> None:
+    """Tags that say where a tagger keeps a film are offered nowhere."""
+    page = open_page("/?q=drama")
+    settled(page)
+    offered = page.evaluate(
+        """async () => {
+            const facets = (await (await fetch('/v1/facets?values=1000')).json()).facets;
+            const map = await (await fetch('/v1/map')).json();
+            return [...facets.find((one) => one.field === 'tags').values.map((one) => one.value),
+                ...map.regions.map((one) => one.label)];
+        }"""
+    )
+    assert len(offered) > 100
+    assert not [value for value in offered if "netflix" in value.lower() or "dvd" in value.lower()]
 
 
 def test_a_film_is_found_by_its_name(open_page: Any) -> None:

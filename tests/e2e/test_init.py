@@ -65,7 +65,10 @@ def movielens(folder: Path) -> Path:
     ]
     rows(folder / "ratings.csv", [("userId", "movieId", "rating", "timestamp"), *rated])
     tags = [(user, film[0], film[4], 1445714994) for film in films for user in (2, 3)]
-    rows(folder / "tags.csv", [("userId", "movieId", "tag", "timestamp"), *tags, (9, 999, "lost", 1)])
+    rows(
+        folder / "tags.csv",
+        [("userId", "movieId", "tag", "timestamp"), *tags, (4, 5, "my DVDs", 1), (9, 999, "lost", 1)],
+    )
     rows(folder / "links.csv", [("movieId", "imdbId", "tmdbId"), *((f[0], f"{f[0]:07}", f[0] * 3) for f in films)])
     return folder
 
@@ -153,6 +156,7 @@ def test_the_files_of_movielens_answer_as_they_come(answers: Any, tmp_path: Path
     assert "not used: links.csv" in shown
     assert "1 rows of 'tags' with an unknown item" in shown
     assert "30 users" in shown
+    assert 'tags = ["*dvd*"]  # words of shelves' in (tmp_path / "ml" / "antiphon.toml").read_text(encoding="utf-8")
     assert hits[0]["title"].startswith("Solaris")
     assert hits[0]["fields"]["tags"] == ["space"]
     assert all(hit["fields"]["year"] < 1979 for hit in hits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import signal
 import sys
@@ -115,9 +116,27 @@ def run_service(
     Server(config).run(sockets=[listening])
 
 
+class Readable(logging.Formatter):
+    """Lines for whoever looks at a terminal; where a program reads them they are JSON."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Time, request, status and milliseconds; what is no request stays as it is."""
+        message = super().format(record)
+        try:
+            line = json.loads(message)
+        except ValueError:
+            return message
+        if not isinstance(line, dict) or not {"method", "route", "status", "ms"} <= line.keys():
+            return message
+        said = f"  {line['text']!r}" if line.get("text") else ""
+        slow = "  slow" if line.get("slow") else ""
+        when = self.formatTime(record, "%H:%M:%S")
+        return f"{when}  {line['method']:<4} {line['route']:<22} {line['status']}  {line['ms']:>8.1f} ms{slow}{said}"
+
+
 def _log(*, quiet: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(Readable() if sys.stderr.isatty() else logging.Formatter("%(message)s"))
     logger = logging.getLogger("antiphon.serve")
     logger.handlers = [handler]
     logger.setLevel(logging.WARNING if quiet else logging.INFO)

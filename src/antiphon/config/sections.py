@@ -337,6 +337,10 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     space: SpaceConfig = SpaceConfig()
     store: StoreConfig = StoreConfig()
+    hide: Mapping[str, Sequence[str]] = Field(
+        default_factory=dict,
+        description="values of fields that filters, the map and sentences leave out; * is anything",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -368,6 +372,21 @@ class Config(Section):
             if (kind := self.catalog.fields[name].type) != "number":
                 raise ValueError(f"synthetic.decades takes fields with years as numbers, but {name!r} is a {kind}")
         return self
+
+    @model_validator(mode="after")
+    def _hidden_are_fields(self) -> Config:
+        for name in self.hide:
+            if name not in self.catalog.fields:
+                raise ValueError(f"hide names the field {name!r}; {nearest(name, self.catalog.fields)}")
+        return self
+
+    @property
+    def hidden(self) -> dict[str, list[str]]:
+        """Field -> the values that are not shown: those of `hide`, and the stop words of its category."""
+        columns = {name: field.column or name for name, field in self.catalog.fields.items()}
+        stops = {category.column: category.stop for category in self.describe.categories}
+        found = {name: [*self.hide.get(name, ()), *stops.get(column, ())] for name, column in columns.items()}
+        return {name: list(dict.fromkeys(values)) for name, values in found.items() if values}
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Config:

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import tomli_w
 
 from antiphon.config.sections import FieldConfig
 from antiphon.data.cells import NOUNS, read_cells
-from antiphon.data.guessing import Guess
+from antiphon.data.guessing import Guess, Table
 from antiphon.data.reading import media_sizes
 from antiphon.data.roles import Role
 
@@ -24,6 +25,11 @@ SOUNDS = (".mp3", ".wav", ".flac", ".ogg", ".m4a")
 FEWEST_USERS = 20
 """For collaborative filtering."""
 RESERVED = ("and", "or", "not")
+SHELVES = (
+    "*dvd*", "*vhs*", "*blu-ray*", "*netflix*", "*library*", "own", "owned", "own it", "seen *", "not seen", "to see",
+    "to watch", "to read", "to-read", "to-watch", "to buy", "wishlist", "favorites", "favourites",
+)  # fmt: skip
+"""What people tag of their shelves, and not of an item; * is anything."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,18 @@ def settings_of(guess: Guess, media: Sequence[FoundMedia], folder: Path, *, pict
         "describe": _describe(guess, fields),
         "synthetic": {"noun": noun_of(guess), **({"decades": years} if years else {})},
         "modalities": _modalities(guess, media, pictures=pictures),
+        **({"hide": hidden} if (hidden := _hidden(guess)) else {}),
     }
+
+
+def _hidden(guess: Guess) -> dict[str, list[str]]:
+    """Of the lists that people have written: the words for shelves that they have."""
+    found = {}
+    for name, section in guess.lists.items():
+        column = Table.of(Path(section["file"])).rows[section["column"]]
+        values = {str(value).casefold() for value in pc.unique(column).to_pylist() if value is not None}
+        found[name] = [mark for mark in SHELVES if any(fnmatchcase(value, mark) for value in values)]
+    return {name: marks for name, marks in found.items() if marks}
 
 
 def field_name(role: Role) -> str:
@@ -219,6 +236,8 @@ def comments_of(guess: Guess, media: Sequence[FoundMedia]) -> dict[str, str]:
         "catalog.interactions.positive": "what counts as liked",
         "catalog.interactions.weight_transform": "counts on a log scale",
     }
+    for name in guess.lists:
+        said[f"hide.{name}"] = "words of shelves: filters, the map and sentences leave them out"
     for role in guess.roles:
         if role.note and "type" in role.options:
             said[f"catalog.fields.{field_name(role)}.type"] = role.note

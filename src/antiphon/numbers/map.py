@@ -21,8 +21,19 @@ LANDMARKS = 10_000
 CURVE_A, CURVE_B = 1.577, 0.895
 
 
-def project_2d(vectors: Floats, seed: int = 0) -> Floats:
+LEAST_GROUP = 12
+
+
+def groups_of(present: NDArray[np.bool_]) -> Rows:
+    """A number for each combination of modalities, (n,) int64. `present`: (n_modalities, n) bool."""
+    return np.unique(present, axis=1, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def project_2d(vectors: Floats, groups: Rows | None = None, seed: int = 0) -> Floats:
     """Positions on a map, (n, 2) float32 from 0 to 1. `vectors`: (n, dim) float32; rows of zeros get NaN.
+
+    `groups`: (n,) int64. What all vectors of a group share is taken off them, so that items lie beside those that they
+    are like and not beside those that lack the same modality; small groups stay as they are.
 
     More than `LANDMARKS` items: a sample is laid out, and the others are placed among their nearest ones of it.
     """
@@ -31,7 +42,9 @@ def project_2d(vectors: Floats, seed: int = 0) -> Floats:
     if len(known) == 0:
         return places
     rng = np.random.default_rng(seed)
-    unit = vectors[known] / np.linalg.norm(vectors[known], axis=1, keepdims=True)
+    unit = _unit(vectors[known])
+    if groups is not None and len(np.unique(groups[known])) > 1:
+        unit = _levelled(unit, groups[known])
     marks = np.sort(rng.permutation(len(known))[:LANDMARKS])
     layout = _lay_out(unit[marks], rng)
     found = np.empty((len(known), 2), dtype=np.float32)
@@ -45,6 +58,25 @@ def project_2d(vectors: Floats, seed: int = 0) -> Floats:
         found[others] = (layout[near] * weights[..., None]).sum(axis=1) + jitter
     places[known] = _framed(found)
     return places
+
+
+def _levelled(unit: Floats, groups: Rows) -> Floats:
+    """Vectors with the mean of all in the place of that of their group, spread as widely as all; (n, dim), unit L2."""
+    mean, level = unit.mean(axis=0), unit.copy()
+    parts = [groups == group for group in np.unique(groups) if (groups == group).sum() >= LEAST_GROUP]
+    apart = {place: unit[rows] - unit[rows].mean(axis=0) for place, rows in enumerate(parts)}
+    wide = max((_spread(part) for part in apart.values()), default=0.0)
+    for place, rows in enumerate(parts):
+        level[rows] = mean + apart[place] * (wide / max(_spread(apart[place]), 1e-9))
+    return _unit(level)
+
+
+def _spread(apart: Floats) -> float:
+    return float(np.sqrt((apart**2).sum(axis=1).mean()))
+
+
+def _unit(vectors: Floats) -> Floats:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9), dtype=np.float32)
 
 
 def nearest(queries: Floats, vectors: Floats, k: int) -> tuple[Rows, Floats]:

@@ -29,7 +29,7 @@ from antiphon.data.catalog import Catalog
 from antiphon.encoders.base import Encoder
 from antiphon.errors import DataError, IntegrityError, MismatchError, RunError
 from antiphon.joint.model import Embedded, JointModel
-from antiphon.numbers.map import project_2d
+from antiphon.numbers.map import groups_of, project_2d
 from antiphon.run.stage import Offer
 
 Floats = NDArray[np.float32]
@@ -60,6 +60,8 @@ class Contents:
     """Folders of query sides that are published as they are."""
     language: Language = ENGLISH
     """That of the requests."""
+    hidden: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Field -> values that are not shown for choosing; * is anything."""
     spoken: Sequence[str] | None = None
     """Fields whose values requests name; all where not given."""
 
@@ -100,7 +102,7 @@ def _write_items(layout: SpaceLayout, catalog: Catalog, embedded: Embedded) -> N
     storage.write_table(layout.fields, catalog.fields)
     storage.write_array(layout.parts, embedded.parts)
     storage.write_array(layout.present, embedded.present)
-    storage.write_array(layout.map, project_2d(embedded.vectors))
+    storage.write_array(layout.map, project_2d(embedded.vectors, groups_of(embedded.present)))
     interactions = catalog.interactions
     if interactions is None:
         return
@@ -177,6 +179,7 @@ def _write_manifest(layout: SpaceLayout, contents: Contents, blocks: Mapping[str
             "modalities": modalities,
             "order": list(embedded.modalities),
             "field_types": dict(contents.catalog.field_types),
+            "hidden": {name: list(values) for name, values in contents.hidden.items()},
             "files": files,
         },
     )

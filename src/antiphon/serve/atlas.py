@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from antiphon.base import storage
 from antiphon.base.layout import SpaceLayout
 from antiphon.errors import UnknownIdError, nearest
-from antiphon.numbers.map import project_2d
+from antiphon.numbers.map import groups_of, project_2d
 from antiphon.query.columns import NumberColumn, WordColumn
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Atlas:
         file = SpaceLayout(space.layout.root).map
         places = storage.read_array(file) if file.is_file() else None
         if places is None or places.shape != (space.n_items, 2):
-            places = project_2d(np.asarray(space.vectors, dtype=np.float32))
+            places = project_2d(np.asarray(space.vectors, dtype=np.float32), groups_of(space.present))
         self.places: Floats = places
 
     def place(self, row: int) -> list[float] | None:
@@ -69,6 +69,7 @@ class Atlas:
         if not isinstance(column, WordColumn):
             return {"field": name, "kind": "words", "legend": [], "codes": [-1] * self.space.n_items}
         counts = np.bincount(column.codes, minlength=len(column.vocabulary))
+        counts[self.facets.hidden[name]] = 0
         best = np.argsort(-counts, kind="stable")[:N_COLOURS]
         place_of = {int(code): place for place, code in enumerate(best)}
         codes = np.full(self.space.n_items, -1)
@@ -105,6 +106,7 @@ class Atlas:
             if not isinstance(column, WordColumn) or column.type != "list":
                 continue
             inside = np.bincount(column.codes[here[column.rows]], minlength=len(column.vocabulary))
+            inside[self.facets.hidden[field]] = 0
             overall = np.bincount(column.codes, minlength=len(column.vocabulary))
             share = inside / len(rows)
             lift = share / np.maximum(overall / self.space.n_items, 1e-9)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 N_BINS = 24
 N_VALUES = 40
+FEW_VALUES = 200
+"""A list with no more values than this is a set of kinds, such as genres; with more it is tags."""
 
 
 class FieldCounts:
@@ -28,6 +30,9 @@ class FieldCounts:
             name: _spellings(space, name, column)
             for name, column in space.columns.items()
             if isinstance(column, WordColumn)
+        }
+        self.hidden = {
+            name: np.flatnonzero([space.hides(name, value) for value in values]) for name, values in self.names.items()
         }
 
     def count(self, where: Filter | None, within: Mask | None, n_values: int = N_VALUES) -> list[dict[str, Any]]:
@@ -52,6 +57,7 @@ class FieldCounts:
         if not isinstance(column, WordColumn):
             return {"field": name, "type": column.type, "values": [], "n_values": 0}
         counts = self._counts(name, column, where, within)
+        counts[self.hidden[name]] = 0
         best = np.argsort(-counts, kind="stable")[:n_values]
         values = [{"value": self.names[name][code], "count": int(counts[code])} for code in best if counts[code]]
         return {"field": name, "type": column.type, "values": values, "n_values": int((counts > 0).sum())}
@@ -63,6 +69,26 @@ class FieldCounts:
             return np.array([found.get(word, 0) for word in column.vocabulary], dtype=np.int64)
         mask = self.mask(where, within)
         return np.bincount(column.codes[mask[column.rows]], minlength=len(column.vocabulary))
+
+    def telling(self, k: int = 4) -> list[str]:
+        """The fields that tell most of an item in a line: lists of few values, years, then what differs most."""
+        worth = {name: self._telling(name) for name in self.space.columns}
+        best = sorted((name for name in worth if worth[name] > 0), key=lambda name: -worth[name])
+        return best[:k]
+
+    def _telling(self, name: str) -> float:
+        column = self.space.columns[name]
+        share = float(column.present().mean()) if self.space.n_items else 0.0
+        if isinstance(column, NumberColumn):
+            when = self.space.language.is_time(name) or column.type == "date"
+            return 2 + share if when else share / 4
+        if not isinstance(column, WordColumn) or not len(column.codes):
+            return 0.0
+        counts = np.bincount(column.codes, minlength=len(column.vocabulary))
+        if column.type == "list":
+            return 3 + share if len(column.vocabulary) <= FEW_VALUES else share / 8
+        # What nearly all have says nothing of one; what each has alone (a text, an address) is too long to scan.
+        return share * (1 - float(counts.max()) / self.space.n_items)
 
     def loosen(self, where: Filter | None) -> list[dict[str, Any]]:
         """For each part of a filter that lets nothing pass: how many items pass without it, most first."""

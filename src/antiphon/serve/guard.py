@@ -175,7 +175,7 @@ class Guard:
         if slow:
             self.metrics.slow.labels(route).inc()
             LOG.warning(json.dumps({**line, "slow": True}))
-        elif LOG.isEnabledFor(logging.INFO) and route not in OPEN:
+        elif LOG.isEnabledFor(logging.INFO) and route not in OPEN and not scope["path"].startswith("/static/"):
             LOG.info(json.dumps(line))
 
 

@@ -179,6 +179,7 @@ def describe(served: Served, settings: Settings) -> dict[str, Any]:
             for name in space.modalities
         },
         "fields": dict(space.field_types),
+        "card": served.facets.telling(),
         "images": served.pictures is not None,
         "limits": {
             "k": settings.max_k,

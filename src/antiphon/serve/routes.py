@@ -87,7 +87,8 @@ async def _one_of_many(live: Live, metrics: Metrics, body: SearchBody, settings:
     except AntiphonError as error:
         return bytes(of_error(error).body).decode()
     metrics.results.observe(answer.n_hits)
-    return f'{{"hits":{answer.hits},"next_offset":{_next(ask, answer)}}}'
+    doubt = "" if answer.fits else ',"nothing_fits":true'
+    return f'{{"hits":{answer.hits},"next_offset":{_next(ask, answer)}{doubt}}}'
 
 
 def _next(ask: Ask, answer: Answer) -> str:
@@ -98,7 +99,7 @@ def _next(ask: Ask, answer: Answer) -> str:
 def _hits(served: Served, metrics: Metrics, ask: Ask, answer: Answer, start: float) -> Response:
     metrics.results.observe(answer.n_hits)
     took = (time.perf_counter() - start) * 1000
-    parts = {"read": answer.read, "loosen": answer.loosen}
+    parts = {"read": answer.read, "loosen": answer.loosen, "nothing_fits": not answer.fits}
     more = "".join(f',"{name}":{json.dumps(part, ensure_ascii=False)}' for name, part in parts.items() if part)
     head = f'{{"space_id":"{served.space.space_id}","took_ms":{took:.2f}'
     text = f'{head},"hits":{answer.hits},"next_offset":{_next(ask, answer)}'

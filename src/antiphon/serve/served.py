@@ -22,6 +22,7 @@ from antiphon.serve.atlas import Atlas
 from antiphon.serve.counts import FieldCounts
 from antiphon.serve.examples import conversations
 from antiphon.serve.media import Pictures
+from antiphon.space.evidence import nothing_fits
 from antiphon.space.space import Space
 from antiphon.talk.reader import Reader
 from antiphon.talk.refine import exemplars, to_query
@@ -54,12 +55,16 @@ class Ask:
 
 @dataclass(frozen=True)
 class Answer:
-    """Hits as JSON text, ready to send, and their number. `read`: what was read out of the request's words."""
+    """Hits as JSON text, ready to send, and their number. `read`: what was read out of the request's words.
+
+    `fits`: whether the catalog has anything of what the words are about.
+    """
 
     hits: str
     n_hits: int
     loosen: list[dict[str, Any]] = field(default_factory=list)
     read: list[dict[str, Any]] = field(default_factory=list)
+    fits: bool = True
 
 
 class Served:
@@ -177,7 +182,13 @@ class Served:
         ]
         loosen = self.facets.loosen(query.where) if not texts and not ask.offset else []
         said = [one.plain() for one in read] if query.has_text else []
-        return Answer(f"[{','.join(texts)}]", len(texts), loosen, said)
+        return Answer(f"[{','.join(texts)}]", len(texts), loosen, said, self._fits(ask))
+
+    def _fits(self, ask: Ask) -> bool:
+        """Whether words that stand alone are about anything that the catalog has."""
+        wish = ask.wish
+        beside = wish.more or wish.likes or ask.user or ask.history or ask.turns or ask.image or ask.audio
+        return not wish.text or bool(beside) or not nothing_fits(self.space, wish.text)
 
     def hit_text(self, hit: Hit, fields: tuple[str, ...] | None = None, **more: Any) -> str:
         """A hit as JSON text; `fields`: those of the item that it has, all where None."""

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.playlist.make import vectors_of
-from antiphon.query.request import Query
 from antiphon.serve.served import Ask, Served
 from antiphon.space.space import Space
 
 N_LIKES = 3
+N_BEST = 500
+"""Answers among which an item has a place."""
 
 
 def explain(served: Served, ask: Ask, item_id: str) -> dict[str, Any]:
@@ -24,8 +25,12 @@ def explain(served: Served, ask: Ask, item_id: str) -> dict[str, Any]:
     """
     space, row = served.space, served.row(item_id)
     query = served.query(ask)
-    found = [hit for hit in space.answer(replace(query, k=500, offset=0, explain=True)) if hit.item_id == item_id]
-    hit = found[0] if found else None
+    resolved = space.resolve([query])
+    best = space.best(resolved, N_BEST)[0][0]
+    # Only the one answer is taken apart: doing so for all of them takes a second and more.
+    place = int(np.flatnonzero(best == row)[0]) if row in best else None
+    one = None if place is None else replace(resolved.queries[0], k=1, offset=place, explain=True)
+    hit = None if one is None else space.hits_of(replace(resolved, queries=[one]))[0]
     return {
         **served.item(row),
         "rank": None if hit is None else hit.rank,
@@ -33,7 +38,7 @@ def explain(served: Served, ask: Ask, item_id: str) -> dict[str, Any]:
         "why": None if hit is None or hit.why is None else {name: round(x, 4) for name, x in hit.why.items()},
         "matched": {} if hit is None else dict(hit.matched or {}),
         "nearest_likes": _nearest(served, item_id, ask.wish.likes),
-        "ranks": _ranks(space, query, row),
+        "ranks": _ranks(space, resolved, row),
     }
 
 
@@ -49,9 +54,8 @@ def _nearest(served: Served, item_id: str, likes: tuple[str, ...]) -> list[dict[
     ]
 
 
-def _ranks(space: Space, query: Query, row: int) -> dict[str, int | None]:
+def _ranks(space: Space, resolved: Any, row: int) -> dict[str, int | None]:
     """Place of an item if only one modality or channel were asked; None where the item lacks the modality."""
-    resolved = space.resolve([query])
     vector = resolved.vectors["joint"][0]
     ranks: dict[str, int | None] = {}
     for number, name in enumerate(space.modalities):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,11 @@ class Space:
     def field_types(self) -> dict[str, FieldType]:
         """Fields that filters may use, with their types."""
         return dict(self.manifest["field_types"])
+
+    def hides(self, name: str, value: str) -> bool:
+        """Whether a value of a field is none that anybody would choose by, such as a tag that names a shelf."""
+        patterns = self.manifest.get("hidden", {}).get(name, ())
+        return any(fnmatchcase(value.casefold(), pattern.casefold()) for pattern in patterns)
 
     @cached_property
     def columns(self) -> dict[str, Column]:

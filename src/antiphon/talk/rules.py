@@ -132,6 +132,9 @@ def _compare(name: str, symbol: str, words: Vocabulary, shown: Sequence[str], *,
         return None
     if symbol == "<" and not (everything < bound).any():
         return None
+    if name not in words.dates and (everything[~np.isnan(everything)] % 1 == 0).all():
+        # "After 1988.5" is no year; after 1988 lets the same ones pass.
+        bound = float(np.floor(bound) if symbol == ">" else np.ceil(bound))
     return Change(
         f"{name} {symbol} {as_shown(bound, name, words)}", where=(test(name, symbol, bound, words),), over=(name,)
     )

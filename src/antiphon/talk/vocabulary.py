@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,9 +15,13 @@ from numpy.typing import NDArray
 from antiphon.base.language import ENGLISH, Language
 from antiphon.base.wording import fold, fold_title
 from antiphon.query.columns import NumberColumn, words_of
+from antiphon.talk.near import NearTitles
 
 if TYPE_CHECKING:
     from antiphon.space.space import Space
+
+LEAST_LETTERS, MOST_WORDS = 4, 4
+"""What is shorter is not misspelt but unfinished; what is longer is a sentence."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +47,14 @@ class Vocabulary:
         """The vocabulary of a space."""
         counted: Counter[tuple[str, str]] = Counter()
         written: dict[tuple[str, str], str] = {}
+        hidden: dict[tuple[str, str], bool] = {}
         for name, kind in space.field_types.items():
             if kind not in ("string", "list"):
                 continue
             for value in space.fields[name].to_pylist():
                 for word in words_of(value):
+                    if _remembered(hidden, space, name, word):
+                        continue
                     counted[fold(word), name] += 1
                     written.setdefault((fold(word), name), word)
         values: dict[str, tuple[str, str]] = {}
@@ -78,17 +86,31 @@ class Vocabulary:
     def complete(self, words: str, k: int = 10) -> list[int]:
         """Rows of the items whose titles fit what was typed.
 
-        Beginnings first, then words, then parts; among equals those with more users first.
+        Beginnings first, then words, then parts; among equals those with more users first. Where no title has it,
+        those that are written most like it: "matrx" finds The Matrix.
         """
         wanted = fold(words)
         if not wanted:
             return []
         found = [(self._place(title, wanted), row) for row, title in enumerate(self.titles) if wanted in title]
+        if not found and len(wanted) >= LEAST_LETTERS and len(wanted.split()) <= MOST_WORDS:
+            found = self.near.find(wanted)
         found.sort(key=lambda item: (item[0], -int(self.popularity[item[1]]), item[1]))
         return [row for _, row in found[:k]]
+
+    @cached_property
+    def near(self) -> NearTitles:
+        """The titles by their letters, for what is misspelt."""
+        return NearTitles.of(self.titles)
 
     @staticmethod
     def _place(title: str, wanted: str) -> int:
         if title.startswith((wanted, f"the {wanted}")):
             return 0
         return 1 if f" {wanted}" in title else 2
+
+
+def _remembered(hidden: dict[tuple[str, str], bool], space: Space, name: str, word: str) -> bool:
+    if (name, word) not in hidden:
+        hidden[name, word] = space.hides(name, word)
+    return hidden[name, word]

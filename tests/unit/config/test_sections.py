@@ -296,3 +296,22 @@ def test_a_language_is_one_that_is_there_or_a_file(tmp_path):
         load_config(write(tmp_path, changed("space", value={"language": "eng"})))
     with pytest.raises(ConfigError, match="there is no language 'fr'; known are: de, en"):
         load_config(write(tmp_path, changed("space", value={"language": "fr"})))
+
+
+def test_hidden_values_are_those_of_hide_and_the_stop_words_of_the_category():
+    """A field's own list, then what its category leaves out of descriptions; a field of another column name as well."""
+    raw = copy.deepcopy(FULL)
+    raw["catalog"]["fields"] |= {"tags": {"type": "list"}, "kind": {"type": "string", "column": "Kind of it"}}
+    raw["describe"]["categories"] += [
+        {"label": "Tags", "column": "tags", "stop": ["owned", "seen"]},
+        {"label": "Kind", "column": "Kind of it", "stop": ["other"]},
+    ]
+    raw["hide"] = {"tags": ["*dvd*", "owned"]}
+    assert parse_config(raw).hidden == {"tags": ["*dvd*", "owned", "seen"], "kind": ["other"]}
+    assert parse_config(FULL).hidden == {}
+
+
+def test_hide_names_fields():
+    """A field that does not exist is refused, with the nearest one."""
+    with pytest.raises(ConfigError, match="hide names the field 'yeer'; did you mean 'year'"):
+        parse_config(changed("hide", value={"yeer": ["x"]}))

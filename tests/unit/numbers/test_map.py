@@ -63,3 +63,29 @@ def test_nearest_and_principal_agree_with_plain_numpy():
     centred = vectors - vectors.mean(axis=0)
     _, values, _ = np.linalg.svd(centred, full_matrices=False)
     assert np.allclose(np.linalg.norm(principal(vectors), axis=0), values[:2], rtol=1e-3)
+
+
+def test_what_a_group_shares_makes_no_island():
+    """Items that lack a modality are shifted together; with their group known they lie among those they are like."""
+    vectors, _ = clusters(60)
+    lacks = np.random.default_rng(1).random(len(vectors)) < 0.3
+    shift = np.random.default_rng(2).normal(size=vectors.shape[1])
+    vectors = vectors + 1.5 * lacks[:, None] * shift / np.linalg.norm(shift)
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    present = np.stack([np.ones(len(vectors), dtype=bool), ~lacks])
+
+    def alone(places):
+        """Share of the items whose five nearest ones on the map all have, or all lack, the modality as they do."""
+        far = ((places[:, None] - places[None]) ** 2).sum(axis=2)
+        near = np.argsort(far, axis=1)[:, 1:6]
+        return (lacks[near] == lacks[:, None]).all(axis=1)[lacks].mean()
+
+    assert alone(project_2d(vectors)) > 0.8
+    assert alone(project_2d(vectors, projection.groups_of(present))) < 0.2
+
+
+def test_items_of_one_group_are_laid_out_as_without_groups():
+    """Where all items have the same modalities there is nothing to take off."""
+    vectors, _ = clusters(20)
+    groups = projection.groups_of(np.ones((2, len(vectors)), dtype=bool))
+    assert np.array_equal(project_2d(vectors), project_2d(vectors, groups))

@@ -442,3 +442,48 @@ def test_what_depends_on_the_space_alone_can_be_kept(client, space):
         assert tag == f'"{space.space_id}"'
         assert client.get(path, headers={"if-none-match": tag}).status_code == 304
         assert client.get(path, headers={"if-none-match": '"another"'}).status_code == 200
+
+
+def test_a_space_names_the_fields_that_tell_most(client):
+    """Kinds come before years, and both before what nearly all items share; it is what the page shows of an item."""
+    card = client.get("/v1/space").json()["card"]
+    assert set(card) <= set(client.get("/v1/space").json()["fields"])
+    assert len(card) <= 4
+    assert card.index("genres") < card.index("year") if "year" in card else "genres" in card
+
+
+def test_hidden_values_are_not_offered(client):
+    """A stop word of a category is in no facet, on no map and in no sentence; a filter may still name it."""
+    facets = client.get("/v1/facets").json()["facets"]
+    tags = next(facet["values"] for facet in facets if facet["field"] == "tags")
+    assert tags
+    assert "own" not in [one["value"] for one in tags]
+    assert "own" not in client.get("/v1/map/colours", params={"field": "tags"}).json()["legend"]
+    assert "own" not in [region["label"] for region in client.get("/v1/map").json()["regions"]]
+    read = client.post("/v1/understand", json={"text": "a drama, without own"}).json()
+    assert not [part for part in read["where"] if "own" in part]
+    held = client.post("/v1/search", json={"text": "drama", "where": "tags any 'own'", "k": 3}).json()["hits"]
+    assert held
+    assert all("own" in hit["fields"]["tags"] for hit in held)
+
+
+def test_misspelt_titles_are_completed(client):
+    """Where no title has what was typed, those come that are written most like it."""
+    title = client.get("/v1/items/film-009").json()["title"]
+    typed = title[:2] + title[3:]
+    assert title in [item["title"] for item in client.get("/v1/items", params={"q": typed}).json()["items"]]
+    assert client.get("/v1/items", params={"q": "zzzzqqqq"}).json()["items"] == []
+
+
+def test_an_answer_says_where_nothing_fits(client, monkeypatch):
+    """Words that the catalog does not know, far from all its texts, are answered with a doubt; known ones are not."""
+    # To the small text model of the tests everything is near: what it takes for far is set above that.
+    monkeypatch.setattr("antiphon.space.evidence.NEAR", 1.1)
+    strange = client.post("/v1/search", json={"text": "zzzzqqqq", "k": 3}).json()
+    assert strange["hits"]
+    assert strange["nothing_fits"] is True
+    assert "nothing_fits" not in client.post("/v1/search", json={"text": "a quiet drama", "k": 3}).json()
+    beside = client.post("/v1/search", json={"text": "zzzzqqqq", "likes": ["film-004"], "k": 3}).json()
+    assert "nothing_fits" not in beside
+    batch = client.post("/v1/search/batch", json={"requests": [{"text": "zzzzqqqq", "k": 1}, {"text": "drama"}]}).json()
+    assert [answer.get("nothing_fits", False) for answer in batch["answers"]] == [True, False]

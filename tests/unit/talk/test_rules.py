@@ -31,3 +31,16 @@ def test_newer_is_newer_than_the_example(space) -> None:
     like, newer = rules.read_sentence(f"like {space.titles[row]} but newer", words, (), has_text=False)
     assert like.likes == (space.item_ids[row],)
     assert newer.where == (f"year>{words.numbers['year'][row]:.0f}",)
+
+
+def test_a_bound_between_two_years_is_a_year(space) -> None:
+    """The middle of 1988 and 1989 is 1988.5: newer is after 1988, older before 1989, and both keep the same films."""
+    words = Vocabulary.of(space)
+    years = words.numbers["year"]
+    known = np.flatnonzero(~np.isnan(years))
+    pair = next((one, two) for one in known for two in known if (years[one] + years[two]) % 2 == 1)
+    shown = tuple(space.item_ids[row] for row in pair)
+    middle = float(years[list(pair)].mean())
+    newer, older = (rules.read_clause(said, words, shown) for said in ("newer", "older"))
+    assert newer.where == (f"year>{int(middle)}",)
+    assert older.where == (f"year<{int(middle) + 1}",)

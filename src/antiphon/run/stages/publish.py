@@ -68,6 +68,7 @@ def stage(
             names=config.space.names,
             mixture=mixture or _mixture(job, embedded, taste, vectors),
             language=language,
+            hidden=config.hidden,
             spoken=config.synthetic.fields,
         )
         if mixture is None and PRACTICE in job.records:
@@ -88,6 +89,7 @@ def stage(
             job.config.split.model_dump(mode="json"),
             [name for name, _ in changes],
             spoken_in(job).source,
+            *([job.config.hidden] if job.config.hidden else []),
         ],
         code=[type(encoder) for encoder in encoders],
     )

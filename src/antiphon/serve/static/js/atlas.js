@@ -49,12 +49,14 @@ function draw() {
   const box = parts.labels.getBoundingClientRect();
   const taken = [];
   for (const label of parts.labels.children) {
-    const [x, y] = [(Number(label.dataset.x) * view.zoom + view.x) * box.width, (Number(label.dataset.y) * view.zoom + view.y) * box.height];
+    const [wide, high] = [label.offsetWidth / 2 + 6, 12];
+    const [at, y] = [(Number(label.dataset.x) * view.zoom + view.x) * box.width, (Number(label.dataset.y) * view.zoom + view.y) * box.height];
+    // A name at the side of the map is moved inwards, not cut.
+    const x = at > 0 && at < box.width ? Math.min(box.width - wide, Math.max(wide, at)) : at;
     label.style.setProperty("left", `${x}px`);
     label.style.setProperty("top", `${y}px`);
-    const [wide, high] = [label.offsetWidth / 2 + 6, 12];
     // Larger regions come first; a smaller one's name gives way until there is room for it.
-    const free = y > 76 && taken.every(([otherX, otherY, otherWide]) => Math.abs(x - otherX) > wide + otherWide || Math.abs(y - otherY) > 2 * high);
+    const free = y > high && taken.every(([otherX, otherY, otherWide]) => Math.abs(x - otherX) > wide + otherWide || Math.abs(y - otherY) > 2 * high);
     label.style.setProperty("visibility", free ? "visible" : "hidden");
     if (free) taken.push([x, y, wide]);
   }
@@ -65,31 +67,39 @@ const asMap = (event) => {
   return [((event.clientX - box.left) / box.width - view.x) / view.zoom, ((event.clientY - box.top) / box.height - view.y) / view.zoom];
 };
 
-function nearest(event) {
+function nearest(event, reach = 12) {
   const [x, y] = asMap(event);
   const box = parts.canvas.getBoundingClientRect();
   let best = null;
-  let least = (12 / Math.min(box.width, box.height) / view.zoom) ** 2;
+  let least = (reach / Math.min(box.width, box.height) / view.zoom) ** 2;
   for (let row = 0; row < map.item_ids.length; row += 1) {
+    if (map.x[row] < 0) continue;
     const far = (map.places[row * 2] - x) ** 2 + (map.places[row * 2 + 1] - y) ** 2;
     if (far < least) [best, least] = [row, far];
   }
   return best;
 }
 
-async function point(event) {
-  const row = nearest(event);
+// By keys, the item in the middle of what is shown is the one that is meant.
+function aim() {
+  const box = parts.canvas.getBoundingClientRect();
+  const middle = { clientX: box.left + box.width / 2, clientY: box.top + box.height / 2 };
+  point(middle, Infinity).catch(() => {});
+}
+
+async function point(event, reach = 12) {
+  const row = nearest(event, reach);
   const tip = parts.tip;
   parts.hover = row;
   tip.hidden = row === null;
   if (row === null) return;
-  const box = $("atlas").getBoundingClientRect();
+  const box = parts.canvas.getBoundingClientRect();
   tip.style.setProperty("left", `${Math.min(event.clientX - box.left + 14, box.width - 250)}px`);
   tip.style.setProperty("top", `${event.clientY - box.top + 14}px`);
   const id = map.item_ids[row];
   tip.replaceChildren(title(id) || "…");
   const item = await lookup(id);
-  if (parts.hover === row) tip.replaceChildren(h("b", {}, item.title), h("br"), meta(item.fields));
+  if (parts.hover === row) tip.replaceChildren(h("b", {}, item.title), h("br"), meta(item.fields, item.title));
 }
 
 function zoom(factor, x, y) {
@@ -178,7 +188,7 @@ function build() {
   const trace = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
   for (const [name, value] of [["fill", "none"], ["stroke", "currentColor"], ["stroke-width", "2"], ["stroke-dasharray", "4 4"]]) trace.setAttribute(name, value);
   svg.append(trace);
-  const canvas = h("canvas", { role: "img", "aria-label": "Items as points; near ones are alike. The same answers are in the search view.", tabindex: "0" });
+  const canvas = h("canvas", { role: "img", "aria-label": "Items as points; near ones are alike. Arrows move, plus and minus zoom, Enter likes the item in the middle. The same answers are in the search view.", tabindex: "0" });
   const lists = map.fields;
   const picker = h("select", { "aria-label": "Colour by", onchange: () => recolour(picker.value).catch(() => {}) }, h("option", { value: "" }, "no colours"), lists.map((name) => h("option", { value: name }, `colour: ${name}`)));
   const lasso = h("button", { type: "button", "aria-pressed": "false", onclick: () => { lassoing = !lassoing; lasso.setAttribute("aria-pressed", String(lassoing)); } }, "lasso");
@@ -188,7 +198,7 @@ function build() {
   labels.style.setProperty("inset", "0");
   labels.style.setProperty("pointer-events", "none");
   parts = { canvas, trace, labels, tip: h("div", { class: "tip", hidden: true }), legend: h("span", { class: "legend", hidden: true }), hover: null, picker };
-  $("atlas").replaceChildren(canvas, labels, svg, h("div", { class: "bar-top" }, picker, lasso, home, parts.legend), parts.tip);
+  $("atlas").replaceChildren(h("div", { class: "bar-top" }, picker, lasso, home, parts.legend), h("div", { class: "stage" }, canvas, labels, svg, parts.tip));
   canvas.addEventListener("pointerdown", drag);
   canvas.addEventListener("pointermove", (event) => { if (!event.buttons) point(event).catch(() => {}); });
   canvas.addEventListener("pointerleave", () => { parts.tip.hidden = true; });
@@ -198,13 +208,17 @@ function build() {
     zoom(Math.exp(-event.deltaY / 400), (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
   }, { passive: false });
   canvas.addEventListener("keydown", (event) => {
-    if (event.key === "+" || event.key === "=") zoom(1.3, 0.5, 0.5);
+    if (event.key === "Enter" && parts.hover !== null) state.toggle("likes", map.item_ids[parts.hover]);
+    else if (event.key === "+" || event.key === "=") zoom(1.3, 0.5, 0.5);
     else if (event.key === "-") zoom(1 / 1.3, 0.5, 0.5);
     else if (event.key.startsWith("Arrow")) { view.x += { ArrowLeft: 0.06, ArrowRight: -0.06 }[event.key] || 0; view.y += { ArrowUp: 0.06, ArrowDown: -0.06 }[event.key] || 0; hold(); draw(); }
     else return;
     event.preventDefault();
     event.stopPropagation();
+    aim();
   });
+  canvas.addEventListener("focus", () => { if (canvas.matches(":focus-visible")) aim(); });
+  canvas.addEventListener("blur", () => { parts.tip.hidden = true; });
   new ResizeObserver(draw).observe(canvas);
   points = new Points(canvas);
 }

@@ -4,6 +4,7 @@ import { face } from "./cover.js";
 import * as state from "./state.js";
 import { explain } from "./why.js";
 import { info } from "./space.js";
+import { colour, label, legend } from "./voices.js";
 
 const shown = new Map();
 export const events = { list: () => {}, listed: () => false };
@@ -11,13 +12,14 @@ export const events = { list: () => {}, listed: () => false };
 export const ids = () => [...$("cards").children].map((card) => card.dataset.key).filter(Boolean);
 export const item = (itemId) => shown.get(itemId)?.hit;
 
-export function meta(fields) {
+// The fields that say most of an item, the service's choice; what the title says already is left out.
+export function meta(fields, title = "") {
   const words = [];
-  for (const [name, kind] of Object.entries(info.fields)) {
+  for (const name of info.card) {
     const value = fields[name];
     if (value === null || value === undefined || value.length === 0) continue;
-    if (kind === "list") words.push(value.slice(0, 2).join(", "));
-    else words.push(kind === "date" ? String(value).slice(0, 10) : String(value));
+    const said = Array.isArray(value) ? value.slice(0, 3).join(", ") : info.fields[name] === "date" ? String(value).slice(0, 10) : String(value);
+    if (!title.includes(said)) words.push(said);
   }
   return words.slice(0, 3).join(" · ");
 }
@@ -35,15 +37,13 @@ function whyBar(hit) {
   const said = best.map(([name, share]) => `${label(name)} ${percent(share)}`).join(", ");
   const text = matched.length ? `“${[...new Set(matched)].slice(0, 3).join("”, “")}”` : best.slice(0, 2).map(([name, share]) => `${label(name)} ${percent(share)}`).join(" · ");
   return h("button", { type: "button", class: "whybar", "data-tool": "why", "aria-label": `Why: ${said}${matched.length ? `; matches ${matched.join(", ")}` : ""}`, title: said },
-    h("span", { class: "bar", "aria-hidden": "true" }, parts.map(([name, share], place) => h("i", { class: `m${Math.min(place, 3)}`, style: { width: percent(share) } }))),
+    h("span", { class: "bar", "aria-hidden": "true" }, parts.map(([name, share]) => h("i", { class: colour(name), style: { width: percent(share) } }))),
     h("span", { class: "whytext" }, text));
 }
 
-export const label = (name) => (name === "cf" ? "taste" : name);
-
 function make(hit) {
   const card = h("li", { class: `card${info.images ? "" : " square"}`, tabindex: "-1", "data-key": hit.item_id },
-    h("div", { class: "face" }, face(hit, 320)), h("h3", { title: hit.title }, hit.title), h("p", { class: "meta" }, meta(hit.fields)),
+    h("div", { class: "face" }, face(hit, 320)), h("h3", { title: hit.title }, hit.title), h("p", { class: "meta" }, meta(hit.fields, hit.title)),
     h("div", { class: "whyslot" }),
     h("div", { class: "acts" },
       h("button", { type: "button", "data-tool": "more", "aria-label": `+ more like ${hit.title}`, title: "More like this" }, "+ more"),
@@ -99,6 +99,7 @@ export function show(hits, { append = false } = {}) {
   // A focused card that stays keeps the focus; where it went, its neighbour takes it.
   if (focused) (shown.get(focused)?.card || list.firstElementChild)?.focus({ preventScroll: true });
   mark();
+  legend(wanted);
   $("status").textContent = wanted.length ? `${count(wanted.length)} answers; the first is ${wanted[0].title}.` : "No answers.";
 }
 
@@ -111,6 +112,7 @@ export function waiting() {
 
 export function clear() {
   shown.clear();
+  legend([]);
   $("cards").replaceChildren();
 }
 

@@ -4,10 +4,11 @@ import * as state from "./state.js";
 import { title, lookup } from "./space.js";
 import { KINDS, face } from "./media.js";
 
+export const events = { edit: () => {} };
 const without = (list, place) => list.filter((_, other) => other !== place);
 
-function chip(kind, text, remove, { away = false, itemId = null, before = null } = {}) {
-  const shown = h("span", {}, text);
+function chip(kind, text, remove, { away = false, itemId = null, before = null, edit = null } = {}) {
+  const shown = h("span", {}, edit ? h("button", { type: "button", class: "edit", "aria-label": `Edit ${text}`, title: "Edit", onclick: edit }, text) : text);
   const button = h("button", { type: "button", "aria-label": `Remove ${kind ? `${kind}: ` : ""}${text}`, onclick: () => {
     remove();
     $("ask-box").focus({ preventScroll: true });
@@ -50,7 +51,7 @@ export function draw(value) {
     const file = value[name];
     if (file) chips.push(chip(kind, file.name || kind, () => state.set({ [name]: null }), { before: name === "image" ? face(file) : null }));
   }
-  if (value.text) chips.push(chip("", `“${value.text}”`, () => state.set({ text: "" })));
+  if (value.text) chips.push(chip("", `“${value.text}”`, () => state.set({ text: "" }), { edit: () => events.edit() }));
   for (const [name, kind, away] of [["more", "more", false], ["less", "less", true]]) {
     value[name].forEach((word, place) => chips.push(chip(kind, word, () => state.set({ [name]: without(value[name], place) }), { away })));
   }
@@ -61,7 +62,8 @@ export function draw(value) {
   value.where.forEach((part, place) => chips.push(chip("", readable(part), () => state.set({ where: without(value.where, place) }))));
   if (!value.text) $("readings").replaceChildren();
   $("chips").replaceChildren(...chips);
-  $("clear").hidden = chips.length === 0;
+  $("clear").hidden = $("share").hidden = chips.length === 0;
+  $("undo").hidden = !state.undoable();
   const both = Boolean((value.text || value.more.length) && (value.likes.length));
   $("mix-box").hidden = !both;
   $("mix").value = String(value.mix);

@@ -11,8 +11,8 @@ export function open(title, ...content) {
   close.focus();
 }
 
-const KEYS = [["/", "say something"], ["Enter", "commit what you say"], ["← ↑ ↓ →", "move between answers"], ["+  −", "more, less like the answer in focus"],
-  ["l", "put it on the playlist, or off"], ["w", "why it came"], ["m", "map or search"], ["z", "undo in the playlist"], ["?", "this list"]];
+const KEYS = [["/", "say something"], ["Enter", "ask it: words ask anew, “newer” and the like refine"], ["Shift + Enter", "the other way: refine where it would ask anew"], ["↑", "in the empty box: edit what was asked"], ["Esc", "give up what is typed; close a panel"], ["← ↑ ↓ →", "move between answers"], ["+  −", "more, less like the answer in focus"],
+  ["l", "put it on the playlist, or off"], ["w", "why it came"], ["m", "map or search"], ["Enter", "on the map: like the item in its middle"], ["u", "undo: the request before"], ["z", "undo in the playlist"], ["?", "this list"]];
 
 export function help() {
   open("Talk to the catalog", h("p", {}, "Say what you are after, then steer: “newer”, “less violent”, “more like the second one”, “no horror”, “from the 80s”. Everything that shapes the answer is a chip that you can remove; the address holds all of it."),

@@ -20,14 +20,14 @@ function choose(field, values) {
   state.set({ where: values.length ? [...rest, `${field} any ${values.map(quoted).join(", ")}`] : rest });
 }
 
-export function bounds(where, field) {
+export function bounds(where, field, whole = true) {
   const found = { low: null, high: null };
   for (const text of where) {
     const test = text.match(new RegExp(`^${escape(field)}(>=|<=|>|<)(-?[\\d.]+)$`));
     if (!test) continue;
     const value = Number(test[2]);
-    if (test[1].startsWith(">")) found.low = test[1] === ">" ? value + 1 : value;
-    else found.high = test[1] === "<" ? value - 1 : value;
+    if (test[1].startsWith(">")) found.low = test[1] === ">" && whole ? Math.floor(value) + 1 : value;
+    else found.high = test[1] === "<" && whole ? Math.ceil(value) - 1 : value;
   }
   return found;
 }
@@ -62,7 +62,7 @@ function words(facet) {
 
 function numbers(facet) {
   if (facet.min === null || facet.min === facet.max || facet.type !== "number") return null;
-  const { low, high } = bounds(state.get().where, facet.field);
+  const { low, high } = bounds(state.get().where, facet.field, facet.whole);
   const most = Math.max(1, ...facet.bins.map((bin) => bin.count));
   const from = low ?? facet.min;
   const to = high ?? facet.max;
@@ -71,11 +71,15 @@ function numbers(facet) {
   const range = (name, value) => h("input", { type: "range", min: facet.min, max: facet.max, step, value, "aria-label": `${facet.field}: ${name}` });
   const one = range("from", from);
   const two = range("to", to);
-  const ends = h("div", { class: "ends" }, h("span", {}, String(from)), h("span", {}, String(to)));
+  // A filter may ask for what the catalog does not have: then it is said, and the sliders stand at the ends.
+  const beyond = from > facet.max || to < facet.min || from > to;
+  const ends = beyond
+    ? h("p", { class: "dim" }, `None: the filter is ${[low !== null && `from ${low}`, high !== null && `to ${high}`].filter(Boolean).join(" ")}, the catalog has ${facet.min} to ${facet.max}.`)
+    : h("div", { class: "ends" }, h("span", {}, String(from)), h("span", {}, String(to)));
   const moved = () => {
     const [start, end] = [Number(one.value), Number(two.value)].sort((a, b) => a - b);
-    ends.firstChild.textContent = String(start);
-    ends.lastChild.textContent = String(end);
+    ends.replaceChildren(h("span", {}, String(start)), h("span", {}, String(end)));
+    ends.className = "ends";
     bars.forEach((bar, place) => bar.classList.toggle("out", facet.bins[place].to <= start || facet.bins[place].from > end));
     bound(facet.field, start, end, facet);
   };
@@ -94,7 +98,7 @@ export function draw(found) {
   const sections = found.facets.map((facet) => (facet.bins ? numbers(facet) : words(facet))).filter(Boolean);
   const first = (section) => (section.querySelector(".histogram") ? 0 : 1);
   $("facet-list").replaceChildren(...sections.sort((one, two) => first(one) - first(two)));
-  $("facet-count").textContent = found.within === "all" ? `${count(found.n_items)} items` : `in the best ${count(found.n_items)}`;
+  $("facet-count").textContent = found.within === "all" ? `${count(found.n_items)} items` : `${count(found.n_items)} answers that fit best`;
   if (held) {
     const again = [...$("facet-list").querySelectorAll("input, button")].find((element) => (element.getAttribute("aria-label") || element.closest("label")?.querySelector("span")?.textContent) === held);
     again?.focus({ preventScroll: true });

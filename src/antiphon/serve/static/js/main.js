@@ -66,6 +66,7 @@ async function search(value, { offset = 0 } = {}) {
     if (!offset) chips.readings(value, found.read || []);
     $("more").hidden = found.hits.length < PAGE;
     if (!hits.length) nothing(value, found.loosen || []);
+    else if (found.nothing_fits) notice(h("div", { class: "note", role: "status" }, h("h2", {}, "Nothing fits well"), h("p", { class: "dim" }, "The catalog knows none of this. These are the nearest answers; other words may find better ones.")));
     atlas.highlight(hits);
     suggest(value);
   } catch (error) {
@@ -81,7 +82,7 @@ function suggest(value) {
     said.push(...(space.info.examples.find((example) => example.text === value.text)?.then || []));
     if (hits.length > 1) said.push("more like the second one");
     const tally = new Map();
-    for (const hit of hits) for (const [name, words] of Object.entries(hit.fields)) if (space.info.fields[name] === "list") for (const word of (words || []).slice(0, 4)) tally.set(word, (tally.get(word) || 0) + 1);
+    for (const hit of hits) for (const name of space.info.card) if (space.info.fields[name] === "list") for (const word of (hit.fields[name] || []).slice(0, 4)) tally.set(word, (tally.get(word) || 0) + 1);
     const common = [...tally].sort((one, two) => two[1] - one[1]).slice(0, 2).map(([word]) => word);
     if (common[0]) said.push(`less ${common[0]}`);
     if (common[1]) said.push(`only ${common[1]}`);
@@ -93,6 +94,7 @@ function suggest(value) {
 
 function views(value) {
   const map = value.view === "map";
+  document.body.dataset.view = value.view;
   $("view-search").setAttribute("aria-pressed", String(!map));
   $("view-map").setAttribute("aria-pressed", String(map));
   $("cards").hidden = map;
@@ -120,6 +122,8 @@ function keys(event) {
   else if (event.key === "?") dialogs.help();
   else if (event.key === "m") state.set({ view: state.get().view === "map" ? "search" : "map" });
   else if (event.key === "z") playlist.undo();
+  else if (event.key === "u") state.undo();
+  else if (event.key === "Escape" && document.querySelector("aside.open")) close(document.querySelector("aside.open"));
   else if (hit && (event.key === "+" || event.key === "=")) state.toggle("likes", hit.item_id);
   else if (hit && event.key === "-") state.toggle("dislikes", hit.item_id);
   else if (hit && event.key === "l") playlist.toggle(hit);
@@ -127,6 +131,30 @@ function keys(event) {
   else if (event.key.startsWith("Arrow") && event.target.type !== "range" && cards.move(event.key)) { /* moved */ }
   else return;
   event.preventDefault();
+}
+
+// Panels that are drawn in from a side take the focus, and give it back.
+function toggle(panel, button) {
+  if (panel.classList.contains("open")) return close(panel);
+  panel.classList.add("open");
+  panel.querySelector(".close").focus();
+  panel.opener = button;
+}
+
+function close(panel) {
+  panel.classList.remove("open");
+  panel.opener?.focus();
+}
+
+async function share() {
+  try {
+    await navigator.clipboard.writeText(location.href);
+    $("share").textContent = "copied";
+    $("status").textContent = "The link is copied.";
+    setTimeout(() => { $("share").textContent = "copy link"; }, 2000);
+  } catch { // pages without https may not write to the clipboard
+    dialogs.open("A link to this", h("pre", { tabindex: "0" }, location.href));
+  }
 }
 
 const THEMES = [["", "◐", "as the system"], ["light", "○", "light"], ["dark", "●", "dark"]];
@@ -149,6 +177,8 @@ function wire() {
   $("view-search").addEventListener("click", () => state.set({ view: "search" }));
   $("view-map").addEventListener("click", () => state.set({ view: "map" }));
   $("clear").addEventListener("click", () => { state.set({ ...state.EMPTY, view: state.get().view }); $("ask-box").focus(); });
+  $("undo").addEventListener("click", state.undo);
+  $("share").addEventListener("click", share);
   $("mix").addEventListener("input", debounce(() => state.set({ mix: Number($("mix").value) }, { replace: true }), 80));
   $("more").addEventListener("click", () => search(state.get(), { offset: hits.length }));
   $("dialog").addEventListener("click", (event) => { if (event.target === $("dialog")) $("dialog").close(); });
@@ -156,12 +186,13 @@ function wire() {
   document.addEventListener("click", (event) => {
     const opening = event.target.closest("[data-open]")?.dataset.open;
     const closing = event.target.closest("[data-close]")?.dataset.close;
-    if (opening) $(opening).classList.toggle("open");
-    if (closing) $(closing).classList.remove("open");
+    if (opening) toggle($(opening), event.target.closest("[data-open]"));
+    if (closing) close($(closing));
   });
   ask.events.preview = (next) => search(next || state.get());
   ask.events.shown = cards.ids;
   ask.events.failed = failed;
+  chips.events.edit = ask.edit;
   media.events.failed = failed;
   cards.events.list = (hit) => playlist.toggle(hit);
   cards.events.listed = playlist.has;

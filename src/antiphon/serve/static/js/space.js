@@ -1,7 +1,7 @@
 // What the service says of its space; titles of items by id, asked once each.
 import { call } from "./api.js";
 
-export const info = { name: "", n_items: 0, fields: {}, modalities: {}, images: false, examples: [] };
+export const info = { name: "", n_items: 0, fields: {}, modalities: {}, images: false, card: [], examples: [] };
 const known = new Map();
 
 export async function load() {

@@ -43,8 +43,16 @@ export function set(change, { replace = false } = {}) {
   const before = state;
   state = { ...state, ...change };
   const address = write(state);
-  if (address !== write(before)) history[replace ? "replaceState" : "pushState"](null, "", address);
+  const steps = (history.state?.steps || 0) + (replace ? 0 : 1);
+  if (address !== write(before)) history[replace ? "replaceState" : "pushState"]({ steps }, "", address);
   tell(before);
+}
+
+// Every request is an entry of the browser's history: undo is the way back, as long as it stays on this page.
+export const undoable = () => (history.state?.steps || 0) > 0;
+
+export function undo() {
+  if (undoable()) history.back();
 }
 
 export function start() {
