@@ -146,7 +146,7 @@ def test_an_added_item_is_found(grown: Path) -> None:
     assert space.search(text="Orchard 41", k=1)[0].item_id == "film-041"
     assert len(space.similar("film-017", k=5)) == 5
     assert space.facets is not None
-    held = space.facets._facets_of(rows(space, ["film-017"]).astype(np.int32))
+    held = space.facets.facets_of(rows(space, ["film-017"]).astype(np.int32))
     values = {space.facets.names[facet][1] for facet in held}
     known = {value for _, value in space.facets.names}
     genres = space.fields["genres"][space.row_of["film-017"]].as_py()

@@ -61,9 +61,15 @@ def without_tags(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Changes to the settings of a run that take the tags away."""
     fields = {name: None for name in settings["catalog"]["fields"] if name in TAGGED}
     categories = [one for one in settings["describe"].get("categories", ()) if one["column"] not in TAGGED]
-    phrases = {name: None for name in settings.get("synthetic", {}).get("phrases", {}) if name in TAGGED}
+    spoken = settings.get("synthetic", {})
+    synthetic: dict[str, Any] = {
+        "phrases": {name: None for name in spoken.get("phrases", {}) if name in TAGGED},
+        "fields": [name for name in spoken.get("fields") or () if name not in TAGGED] or None,
+    }
     changes: dict[str, Any] = {
         "catalog": {"fields": fields},
         "describe": {"mode": "template+gen", "categories": categories},
+        "hide": {name: None for name in settings.get("hide", {}) if name in TAGGED},
+        "synthetic": {name: value for name, value in synthetic.items() if value or name in spoken},
     }
-    return changes | ({"synthetic": {"phrases": phrases}} if phrases else {})
+    return {name: change for name, change in changes.items() if change}

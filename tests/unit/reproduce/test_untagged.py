@@ -28,3 +28,18 @@ def test_a_catalog_of_tags_alone_has_no_fields_left() -> None:
     found = merged(settings, without_tags(settings))
     assert found["catalog"]["fields"] == {}
     assert found["describe"]["categories"] == []
+
+
+def test_nothing_else_speaks_of_the_tags() -> None:
+    """Neither what is hidden of a field nor the fields that requests name; without others all are named."""
+    settings = {
+        "catalog": {"fields": {"tags": {"type": "list"}, "genres": {"type": "list"}}},
+        "describe": {},
+        "hide": {"tags": ["dvd"], "genres": ["other"]},
+        "synthetic": {"fields": ["tags"]},
+    }
+    found = merged(settings, without_tags(settings))
+    assert found["hide"] == {"genres": ["other"]}
+    assert found["synthetic"] == {}
+    settings["synthetic"] = {"fields": ["tags", "genres"]}
+    assert merged(settings, without_tags(settings))["synthetic"] == {"fields": ["genres"]}
