@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from antiphon.base import storage, versions
+from antiphon.base import storage
 from antiphon.base.progress import Progress, silent
 from antiphon.config.load import load_config, parse_config
 from antiphon.config.sections import Config
@@ -16,7 +16,7 @@ from antiphon.errors import ConfigError, DataError, nearest
 from antiphon.query.columns import FieldType, guess_type
 from antiphon.run import build as stages
 from antiphon.run.stage import Notify
-from antiphon.space.space import Space, load, offer
+from antiphon.space.space import Space, load, write_to_store
 
 TABLES = "tables"
 """Folder of a run that keeps the tables that it was built from."""
@@ -89,8 +89,7 @@ def build(
     elif not isinstance(config, Config):
         config = load_config(Path(config))
     root = Path(run) if run is not None else Path("runs") / config.name
-    layout = stages.build(config, root, progress=progress, notify=notify, offer=offer)
-    offer(root, versions.current(layout).root.name)  # a build that had nothing to do may be new to the store
+    stages.build(config, root, progress=progress, notify=notify, offer=write_to_store)
     return load(root)
 
 

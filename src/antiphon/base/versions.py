@@ -17,6 +17,9 @@ UNSEALED = (
 )  # fmt: skip
 """Keys of a manifest from before it had a checksum of its own."""
 
+KEPT = 2
+"""Versions that stay: the current one and the one before, which services may still ask; a loaded one stays too."""
+
 
 def current(run: RunLayout) -> SpaceLayout:
     """The version that CURRENT names.

@@ -13,7 +13,7 @@ from antiphon.channels.base import Channel, Folded, Resolved
 from antiphon.channels.facets import KEPT, REFUSED, FacetsChannel, chances_of
 from antiphon.channels.joint import JointChannel
 from antiphon.channels.passages import Passages, PassagesChannel
-from antiphon.channels.rerank import DEPTH, features_of, spread_alike
+from antiphon.channels.rerank import DEPTH
 from antiphon.channels.stored import MET, PRIOR, SEARCHABLE
 from antiphon.channels.taste import TasteChannel
 from antiphon.channels.words import WordsChannel
@@ -91,25 +91,20 @@ class StoredTasteChannel(TasteChannel):
 
     version: Version
 
-    def ordered(self, history: Folded, weight: float) -> tuple[Rows, Floats] | None:
+    def leading(self, history: Folded) -> tuple[Rows, Floats]:
         """As in memory; the items that lead by taste are asked for."""
-        assert self.reranker is not None  # noqa: S101  its weight is 0 without one
         parts = [
-            Part(self.name, name, (np.float32(self.shares.get(name, 0.0) / history.spreads[name]) * vector)[None])
-            for name, vector in history.vectors.items()
-            if history.spreads[name] > 0
+            Part(self.name, name, (scale * history.vectors[name])[None]) for name, scale in self.scales(history).items()
         ]
         hidden = np.unique(history.rows).astype(np.int64)
         ranking = answer(self.version, Wanted(parts, DEPTH, HEAD * DEPTH, flag=MET, hidden=hidden))
-        if len(ranking.rows) < 2:
-            return None
         order = np.argsort(ranking.rows)
-        head, first = ranking.rows[order], ranking.scores[order]
-        asked = [Part(self.name, name, history.vectors[name][None]) for name in self.reranker.blocks]
-        scores = dict(zip(self.reranker.blocks, self.version.scores(asked, head), strict=True))
-        moments = {name: self._moments_of(name, history.vectors[name]) for name in self.reranker.blocks}
-        found = self.reranker.scores(features_of(scores, moments, head, history.rows, self.users))
-        return head, np.float32(weight) * (spread_alike(found, first) - first)
+        return ranking.rows[order], ranking.scores[order]
+
+    def scores_at(self, history: Folded, rows: Rows, blocks: Sequence[str]) -> dict[str, Floats]:
+        """As in memory, by the store."""
+        asked = [Part(self.name, name, history.vectors[name][None]) for name in blocks]
+        return dict(zip(blocks, self.version.scores(asked, rows), strict=True))
 
     def on(self, version: Version) -> StoredTasteChannel:
         """The channel with a store; the moments of its vectors come with the version."""
@@ -174,7 +169,7 @@ def facets_parts(channel: FacetsChannel, resolved: Resolved, place: int) -> Says
         kept = np.argpartition(line, -min(KEPT, len(line)))[-min(KEPT, len(line)) :]
         weights |= {int(facet): by_text * float(line[facet]) for facet in kept}
     if by_name:
-        number = channel.entries
+        number = channel.dictionary.numbers
         named = {value.stems for value in channel.dictionary.named(resolved.without_names(place))}
         weights |= {2 * n_facets + number[stems]: by_name for stems in named}
     if by_likes:

@@ -10,7 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -86,6 +86,11 @@ class Dictionary:
             stems: parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts)) for stems, parts in found.items()
         }
         return cls(entries, n_items, language=language)
+
+    @cached_property
+    def numbers(self) -> dict[tuple[str, ...], int]:
+        """The number of each value, in the order of their words: the same in each process."""
+        return {stems: number for number, stems in enumerate(sorted(self.entries))}
 
     def named(self, text: str) -> list[Named]:
         """The values that a text names, from the left, the longest first; no two share a word."""

@@ -175,11 +175,6 @@ class FacetsChannel(ByLines):
         """That of a space with a reader of facets."""
         return None if space.facets is None else cls(space.facets, space.dictionary, space.searchable)
 
-    @cached_property
-    def entries(self) -> dict[tuple[str, ...], int]:
-        """The number of each entry of the dictionary, in the order of their words: it is the same in each process."""
-        return {stems: number for number, stems in enumerate(sorted(self.dictionary.entries))}
-
     def lines(self, resolved: Resolved) -> Floats:
         """Weighted chances and standard scores; zeros for requests without a text or liked items."""
         by_text, by_name, by_likes, refusing = (resolved.weights[voice] for voice in self.voices)

@@ -19,10 +19,11 @@ from antiphon.base import storage
 from antiphon.base.wording import SENTENCE_END
 from antiphon.channels.base import ByLines, Resolved, spread_to_one
 from antiphon.data.features import Features
+from antiphon.numbers.vectors import best_met
 
 Floats = NDArray[np.float32]
-MAX_SENTENCES, MIN_WORDS, BEST = 16, 4, 3
-"""Sentences of a request that are read, words that one has at least, and how many of the best count."""
+MAX_SENTENCES, MIN_WORDS = 16, 4
+"""Sentences of a request that are read, and words that one has at least."""
 TOGETHER = 32
 """Texts and sentences that meet the passages at once."""
 
@@ -59,7 +60,7 @@ class Passages:
 
     def scores(self, text: Floats, sentences: Floats) -> Floats:
         """Of one request: `text` (in,), `sentences` (n, in); (n_items,) float32 from -1 to 1."""
-        return _met(self.best(np.concatenate([text[None], sentences]) if len(sentences) else text[None]))
+        return best_met(self.best(np.concatenate([text[None], sentences]) if len(sentences) else text[None]))
 
     def scores_of(self, texts: Floats, sentences: Sequence[Floats]) -> Iterator[Floats]:
         """As `scores`, of many requests: some are met together, since reading all passages costs more than products."""
@@ -72,7 +73,7 @@ class Passages:
             parts = [part for place in range(start, end) for part in (texts[place][None], sentences[place])]
             found = self.best(np.concatenate([part for part in parts if len(part)]))
             ends = np.cumsum([1 + len(sentences[place]) for place in range(start, end)])
-            yield from (_met(part) for part in np.split(found, ends[:-1]))
+            yield from (best_met(part) for part in np.split(found, ends[:-1]))
             start = end
 
     def first(self, row: int) -> Passages:
@@ -89,14 +90,6 @@ class Passages:
     def load(cls, folder: Path) -> Passages:
         """Read what `save` wrote; the vectors are memory-mapped."""
         return cls(storage.read_array(folder / "vectors.npy", mmap=True), storage.read_array(folder / "bounds.npy"))
-
-
-def _met(found: Floats) -> Floats:
-    """A request's cosines, (1 + n_sentences, n_items): those of the whole, and of the best of its sentences."""
-    whole: Floats = found[0]
-    if len(found) > 1:
-        whole = (whole + np.sort(found[1:], axis=0)[-BEST:].mean(axis=0)) / np.float32(2)
-    return whole
 
 
 class PassagesChannel(ByLines):

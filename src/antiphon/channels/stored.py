@@ -176,7 +176,8 @@ def facet_terms(facets: Facets, dictionary: Dictionary) -> Ragged:
     ids = np.repeat(np.arange(n_facets, dtype=np.int64), counts)
     rows, values = [facets.rows, facets.rows], [facets.degrees, (1 / np.sqrt(own[facets.rows])).astype(np.float32)]
     terms = [ids, n_facets + ids]
-    for entry, (stems, held) in enumerate(sorted(dictionary.entries.items(), key=lambda pair: pair[0])):
+    for stems, entry in dictionary.numbers.items():
+        held = dictionary.entries[stems]
         degrees = dictionary.degrees.get(stems)
         rows.append(held)
         values.append(np.ones(len(held), dtype=np.float32) if degrees is None else degrees)
@@ -194,7 +195,7 @@ def gathered(rows: NDArray[Any], ids: NDArray[Any], values: Floats, n_items: int
 
 def words_digest(dictionary: Dictionary) -> str:
     """What tells whether two dictionaries number their entries alike."""
-    return storage.digest([list(stems) for stems in sorted(dictionary.entries)])
+    return storage.digest([list(stems) for stems in dictionary.numbers])
 
 
 def _channel(space: Any, kind: type) -> Any:

@@ -215,17 +215,30 @@ class TasteChannel:
         so they can be held against other items and other channels. Only these items are scored by the network.
         """
         assert self.reranker is not None  # noqa: S101  its weight is 0 without one
-        first = np.zeros(len(self.users), dtype=np.float32)
-        for name, vector in history.vectors.items():
-            if history.spreads[name] > 0:
-                first += np.float32(self.shares.get(name, 0.0) / history.spreads[name]) * (self.items[name] @ vector)
-        head = head_of(first, history.rows, self.users)
+        head, first = self.leading(history)
         if len(head) < 2:
             return None
-        scores = {name: at(self.items[name], head) @ history.vectors[name] for name in self.reranker.blocks}
+        scores = self.scores_at(history, head, self.reranker.blocks)
         moments = {name: self._moments_of(name, history.vectors[name]) for name in self.reranker.blocks}
         found = self.reranker.scores(features_of(scores, moments, head, history.rows, self.users))
-        return head, np.float32(weight) * (spread_alike(found, first[head]) - first[head])
+        return head, np.float32(weight) * (spread_alike(found, first) - first)
+
+    def leading(self, history: Folded) -> tuple[Rows, Floats]:
+        """The rows that lead by the first stage, ascending, and their scores, (n,) float32."""
+        first = np.zeros(len(self.users), dtype=np.float32)
+        for name, scale in self.scales(history).items():
+            first += scale * (self.items[name] @ history.vectors[name])
+        head = head_of(first, history.rows, self.users)
+        return head, first[head]
+
+    def scales(self, history: Folded) -> dict[str, np.float32]:
+        """What each block counts in the first stage, over the spread of its scores."""
+        spreads = {name: history.spreads[name] for name in history.vectors if history.spreads[name] > 0}
+        return {name: np.float32(self.shares.get(name, 0.0) / spread) for name, spread in spreads.items()}
+
+    def scores_at(self, history: Folded, rows: Rows, blocks: Sequence[str]) -> dict[str, Floats]:
+        """Inner products of some rows with a history, by block."""
+        return {name: at(self.items[name], rows) @ history.vectors[name] for name in blocks}
 
     @cached_property
     def _popularity(self) -> Floats:

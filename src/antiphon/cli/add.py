@@ -39,7 +39,7 @@ def add(
     the items into these as well before you build again.
     """
     from antiphon.run.growing import add_items
-    from antiphon.space.space import offer
+    from antiphon.space.space import write_to_store
 
     added = add_items(
         run,
@@ -49,7 +49,7 @@ def add(
         replace=replace,
         progress=progress(quiet=quiet),
         notify=(lambda _: None) if quiet else note,
-        offer=offer,
+        offer=write_to_store,
     )
     if as_json:
         counts = {"added": list(added.new), "replaced": list(added.replaced), "n_items": added.n_items}

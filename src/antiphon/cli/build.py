@@ -26,14 +26,13 @@ def build(configuration: Path, run: Path | None, overrides: tuple[str, ...], qui
     from antiphon.base.versions import current
     from antiphon.config.load import load_config
     from antiphon.run.build import build as build_run
-    from antiphon.space.space import offer
+    from antiphon.space.space import write_to_store
 
     config = load_config(configuration, [*overrides, "quick=true"] if quick else overrides)
     say = (lambda _: None) if quiet else note
     folder = run or Path("runs") / config.name
     with going_on():
-        layout = build_run(config, folder, progress=progress(quiet=quiet), notify=say, offer=offer)
-        offer(layout.root, current(layout).root.name)  # a build that had nothing to do may be new to the store
+        layout = build_run(config, folder, progress=progress(quiet=quiet), notify=say, offer=write_to_store)
     space_id = current(layout).root.name
     say(f"published space {space_id} in {layout.root}")
     if config.quick:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from antiphon.numbers.vectors import unit
+
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
@@ -22,6 +24,7 @@ CURVE_A, CURVE_B = 1.577, 0.895
 
 
 LEAST_GROUP = 12
+"""Items that lack the same modalities; a mean of fewer says nothing of what they share."""
 
 
 def groups_of(present: NDArray[np.bool_]) -> Rows:
@@ -42,16 +45,16 @@ def project_2d(vectors: Floats, groups: Rows | None = None, seed: int = 0) -> Fl
     if len(known) == 0:
         return places
     rng = np.random.default_rng(seed)
-    unit = _unit(vectors[known])
+    laid = unit(vectors[known])
     if groups is not None and len(np.unique(groups[known])) > 1:
-        unit = _levelled(unit, groups[known])
+        laid = _levelled(laid, groups[known])
     marks = np.sort(rng.permutation(len(known))[:LANDMARKS])
-    layout = _lay_out(unit[marks], rng)
+    layout = _lay_out(laid[marks], rng)
     found = np.empty((len(known), 2), dtype=np.float32)
     found[marks] = layout
     others = np.setdiff1d(np.arange(len(known)), marks)
     if len(others):
-        near, sims = nearest(unit[others], unit[marks], 3)
+        near, sims = nearest(laid[others], laid[marks], 3)
         weights = np.maximum(sims, 1e-3) ** 4
         weights /= weights.sum(axis=1, keepdims=True)
         jitter = rng.normal(0, 0.003, (len(others), 2)) * np.ptp(layout, axis=0)
@@ -60,23 +63,19 @@ def project_2d(vectors: Floats, groups: Rows | None = None, seed: int = 0) -> Fl
     return places
 
 
-def _levelled(unit: Floats, groups: Rows) -> Floats:
+def _levelled(vectors: Floats, groups: Rows) -> Floats:
     """Vectors with the mean of all in the place of that of their group, spread as widely as all; (n, dim), unit L2."""
-    mean, level = unit.mean(axis=0), unit.copy()
+    mean, level = vectors.mean(axis=0), vectors.copy()
     parts = [groups == group for group in np.unique(groups) if (groups == group).sum() >= LEAST_GROUP]
-    apart = {place: unit[rows] - unit[rows].mean(axis=0) for place, rows in enumerate(parts)}
+    apart = {place: vectors[rows] - vectors[rows].mean(axis=0) for place, rows in enumerate(parts)}
     wide = max((_spread(part) for part in apart.values()), default=0.0)
     for place, rows in enumerate(parts):
         level[rows] = mean + apart[place] * (wide / max(_spread(apart[place]), 1e-9))
-    return _unit(level)
+    return unit(level)
 
 
 def _spread(apart: Floats) -> float:
     return float(np.sqrt((apart**2).sum(axis=1).mean()))
-
-
-def _unit(vectors: Floats) -> Floats:
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9), dtype=np.float32)
 
 
 def nearest(queries: Floats, vectors: Floats, k: int) -> tuple[Rows, Floats]:

@@ -1,4 +1,4 @@
-"""Vectors of unit length."""
+"""Vectors of unit length, and how a request of several sentences meets them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+BEST = 3
+"""Sentences of a request that count beside the whole of it."""
 
 
 def unit(vectors: NDArray[Any]) -> NDArray[np.float32]:
@@ -15,3 +18,14 @@ def unit(vectors: NDArray[Any]) -> NDArray[np.float32]:
     result: NDArray[np.float32] = np.zeros_like(vectors, dtype=np.float32)
     np.divide(vectors, norms, out=result, where=norms > 0, casting="same_kind")
     return result
+
+
+def best_met(products: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A request's best cosines with the passages of items, (1 + n_sentences, n_items): of the whole, and of sentences.
+
+    The mean of the whole and of its `BEST` best sentences, (n_items,) float32; the whole alone where it has none.
+    """
+    whole: NDArray[np.float32] = products[0]
+    if len(products) > 1:
+        whole = (whole + np.sort(products[1:], axis=0)[-BEST:].mean(axis=0)) / np.float32(2)
+    return whole

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
-from antiphon.base import runtime, storage
+from antiphon.base import runtime, storage, versions
 from antiphon.base.layout import RunLayout
 from antiphon.base.progress import Progress, duration, silent
 from antiphon.config.sections import Config
@@ -42,7 +42,7 @@ def build(
 ) -> RunLayout:  # fmt: skip
     """Build a run from its configuration; returns its layout. What is up to date is not done again.
 
-    `offer` is told of a version before it becomes the current one.
+    `offer` is told of a version before it becomes the current one, and of the current one at the end.
 
     Raises:
         ConfigError: the configuration names something that does not exist.
@@ -77,6 +77,7 @@ def build(
             raise RunError(
                 f"cannot write {run}: {error.strerror or error}. Check permissions and free space."
             ) from error
+    offer(layout.root, versions.current(layout).root.name)  # a build that had nothing to do may be new to the store
     return layout
 
 

@@ -33,8 +33,6 @@ from antiphon.numbers.map import groups_of, project_2d
 from antiphon.run.stage import Offer
 
 Floats = NDArray[np.float32]
-KEPT_VERSIONS = 2
-"""The current one and the one before; a version that a process has loaded is kept as well."""
 BESIDE = ".new-"
 
 
@@ -247,7 +245,7 @@ def make_current(run: RunLayout, space_id: str) -> None:
         (path for path in run.spaces.iterdir() if path.is_dir() and path.name != space_id),
         key=lambda path: (path.name == before, path.stat().st_mtime),
     )
-    for path in old[: max(0, len(old) - (KEPT_VERSIONS - 1))]:
+    for path in old[: max(0, len(old) - (versions.KEPT - 1))]:
         # A process whose vectors are in a store holds the manifest.
         if not storage.in_use(SpaceLayout(path).vectors) and not storage.in_use(SpaceLayout(path).manifest):
             shutil.rmtree(path, ignore_errors=True)

@@ -19,7 +19,7 @@ from antiphon.config.sections import Config
 from antiphon.errors import ConfigError, IntegrityError, nearest
 
 Notify = Callable[[str], None]
-Offer = Callable[[Path, str], None]
+Offer = Callable[[Path, str], object]
 """Is told a run's folder and the id of a version that is written there, before it becomes the current one."""
 T = TypeVar("T")
 UNSEALED = ("format", "antiphon", "seed", "stages")

@@ -531,8 +531,8 @@ def load(path: str | Path, *, store: Mapping[str, Any] | None = None) -> Space:
         )
     else:
         layout = SpaceLayout(root)
-    config = config_of(root if run.current.is_file() else layout.root.parent.parent, store)
-    on_store = opened(config, run.root if run.current.is_file() else layout.root.parent.parent, layout.root.name)
+    owner = root if run.current.is_file() else layout.root.parent.parent
+    on_store = opened(config_of(owner, store), owner, layout.root.name)
     try:
         return Space(layout, versions.verified(layout, () if on_store is None else HELD), on_store)
     except OSError as error:
@@ -540,11 +540,6 @@ def load(path: str | Path, *, store: Mapping[str, Any] | None = None) -> Space:
             f"the space in {layout.root} cannot be read ({error.strerror or error}); look at permissions and at the "
             "limit on open files."
         ) from error
-
-
-def offer(root: Path, space_id: str) -> None:
-    """As `write_to_store`, for builds: nothing where the run has no store."""
-    write_to_store(root, space_id)
 
 
 def write_to_store(root: Path, space_id: str, *, again: bool = False) -> bool:

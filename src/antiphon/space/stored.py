@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.base.layout import RunLayout
+from antiphon.base.versions import KEPT
 from antiphon.channels.asking import wanted_of
 from antiphon.channels.base import Channel, Resolved
 from antiphon.channels.stored import SEARCHABLE, batches_of, shape_of, words_digest
@@ -25,8 +26,6 @@ from antiphon.stores.settings import open_store, store_of
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
-KEPT_VERSIONS = 2
-"""Versions that a store keeps: the current one and the one before, which services may still ask."""
 
 
 class OnStore:
@@ -73,7 +72,7 @@ class OnStore:
         return self.version.count(name, Narrowed(lowered(where, self.version.shape.types), SEARCHABLE))
 
 
-def put(space: Any, store: Store, *, keep: int = KEPT_VERSIONS) -> None:
+def put(space: Any, store: Store, *, keep: int = KEPT) -> None:
     """Write a space that is in memory into a store, make it the current version, and drop old ones.
 
     Raises:
@@ -85,7 +84,7 @@ def put(space: Any, store: Store, *, keep: int = KEPT_VERSIONS) -> None:
     switch(space.space_id, store, keep=keep)
 
 
-def switch(version: str, store: Store, *, keep: int = KEPT_VERSIONS) -> None:
+def switch(version: str, store: Store, *, keep: int = KEPT) -> None:
     """Make a version the current one; of the others the last that was written stays."""
     before = store.current()
     store.switch(version)

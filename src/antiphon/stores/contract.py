@@ -32,8 +32,6 @@ VERSION = re.compile(r"[0-9a-z]{1,24}")
 MISSING = np.float32(-1)
 """What an item without passages scores where passages are asked, as in `channels/passages.py`."""
 PAIRS = ("types", "blocks", "kept")
-BEST = 3
-"""Sentences of a request whose passages count beside the whole of it."""
 
 
 @dataclass(frozen=True)
@@ -286,11 +284,3 @@ def no_version(version: str, there: Sequence[str]) -> StoreError:
     """What is said of a version that a store does not have."""
     said = f"it has {', '.join(there)}" if there else "it has none"
     return StoreError(f"the store has no version {version} of this space ({said}); write it with: antiphon store RUN")
-
-
-def best_met(products: Floats) -> Floats:
-    """A request's best cosines with the passages of items, (1 + n_sentences, n): of the whole, and of its sentences."""
-    whole: Floats = products[0]
-    if len(products) > 1:
-        whole = (whole + np.sort(products[1:], axis=0)[-BEST:].mean(axis=0)) / np.float32(2)
-    return whole

@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from antiphon.config.sections import Section
+from antiphon.numbers.vectors import best_met
 from antiphon.stores.contract import (
     MISSING,
     PASSAGES,
@@ -28,7 +29,6 @@ from antiphon.stores.contract import (
     Shape,
     Store,
     Version,
-    best_met,
     no_version,
 )
 from antiphon.stores.filters import Between, Check, Either, Every, Holds, Opposite, Present, values_of

@@ -7,17 +7,16 @@ exact, of the vectors as they were written. A version is written in one transact
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from pydantic import BaseModel, Field
 
 from antiphon.config.sections import Section
-from antiphon.errors import ConfigError, MissingExtraError, StoreError
+from antiphon.errors import ConfigError
+from antiphon.numbers.vectors import best_met
 from antiphon.stores import documents
 from antiphon.stores import postgres_sql as sql
 from antiphon.stores.contract import (
@@ -33,15 +32,12 @@ from antiphon.stores.contract import (
     Shape,
     Store,
     Version,
-    best_met,
     checked_name,
     no_version,
 )
 from antiphon.stores.filters import is_number, values_of
+from antiphon.stores.postgres_pool import Pool
 
-T = TypeVar("T")
-STARTED = ("57P03",)
-"""Codes of a server that starts: it is asked again, as one that is down."""
 MOST_EF = 1_000
 """The widest search that pgvector's graphs take."""
 TOGETHER = 3
@@ -115,18 +111,18 @@ class Postgres(Store):
 
     def current(self) -> str | None:
         """What the table says."""
-        found = self._rows("SELECT version FROM antiphon.current WHERE name = %s", [self.name])
+        found = self.pool.rows("SELECT version FROM antiphon.current WHERE name = %s", [self.name])
         return str(found[0][0]) if found else None
 
     def versions(self) -> list[str]:
         """By the time of their writing."""
-        found = self._rows("SELECT version FROM antiphon.versions WHERE name = %s ORDER BY written", [self.name])
+        found = self.pool.rows("SELECT version FROM antiphon.versions WHERE name = %s ORDER BY written", [self.name])
         return [str(line[0]) for line in found]
 
     def version(self, version: str) -> Version:
         """A version; its shape is read once."""
         ask = "SELECT shape FROM antiphon.versions WHERE name = %s AND version = %s"
-        found = self._rows(ask, [self.name, version])
+        found = self.pool.rows(ask, [self.name, version])
         if not found:
             raise no_version(version, self.versions())
         return PostgresVersion(self.pool, self._schema(version), Shape.of(found[0][0]), self.settings)
@@ -147,7 +143,7 @@ class Postgres(Store):
 
     def check(self) -> None:
         """Ask it for nothing."""
-        self._rows("SELECT 1", [])
+        self.pool.rows("SELECT 1", [])
 
     def close(self) -> None:
         """Close all connections."""
@@ -155,10 +151,6 @@ class Postgres(Store):
 
     def _schema(self, version: str) -> str:
         return f"antiphon_{self.name}_{version}"
-
-    def _rows(self, statement: str, values: Sequence[Any]) -> list[Any]:
-        found: list[Any] = self.pool.run(lambda connection: connection.execute(statement, values).fetchall())
-        return found
 
 
 class PostgresVersion(Version):
@@ -220,7 +212,7 @@ class PostgresVersion(Version):
             f"SELECT u.place, t.{column}::real[] FROM unnest(%(rows)s::integer[]) WITH ORDINALITY u(row, place) "
             f"JOIN {self.schema}.{table} t ON t.row = u.row ORDER BY u.place"
         )
-        found = self.pool.run(lambda connection: connection.execute(ask, {"rows": rows.tolist()}).fetchall())
+        found = self.pool.rows(ask, {"rows": rows.tolist()})
         result = np.zeros((len(rows), length), dtype=np.float32)
         for place, vector in found:
             result[place - 1] = vector
@@ -232,7 +224,7 @@ class PostgresVersion(Version):
             f"SELECT u.place, p.v::real[] FROM unnest(%(rows)s::integer[]) WITH ORDINALITY u(row, place) "
             f"JOIN {self.schema}.passages p ON p.row = u.row ORDER BY u.place"
         )
-        found = self.pool.run(lambda connection: connection.execute(ask, {"rows": rows.tolist()}).fetchall())
+        found = self.pool.rows(ask, {"rows": rows.tolist()})
         values = np.array([line[1] for line in found], dtype=np.float32).reshape(len(found), self.shape.passages)
         counts = np.bincount([line[0] - 1 for line in found], minlength=len(rows)) if found else np.zeros(len(rows))
         return Ragged(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), values)
@@ -243,7 +235,7 @@ class PostgresVersion(Version):
             "SELECT i.item_id, i.title, i.fields FROM unnest(%(rows)s::integer[]) WITH ORDINALITY u(row, place) "
             f"JOIN {self.schema}.items i ON i.row = u.row ORDER BY u.place"
         )
-        found = self.pool.run(lambda connection: connection.execute(ask, {"rows": rows.tolist()}).fetchall())
+        found = self.pool.rows(ask, {"rows": rows.tolist()})
         return [
             {"item_id": item_id, "title": title, "fields": documents.read(fields, self.shape.types)}
             for item_id, title, fields in found
@@ -258,7 +250,7 @@ class PostgresVersion(Version):
             f"SELECT value, count(*) FROM (SELECT {value} AS value FROM {self.schema}.items i WHERE {test}) v "
             "WHERE value IS NOT NULL GROUP BY value"
         )
-        return dict(self.pool.run(lambda connection: connection.execute(ask, params).fetchall()))
+        return dict(self.pool.rows(ask, params))
 
     def _set(self, connection: Any, n: int) -> None:
         milliseconds = int(self.settings.statement_timeout * 1000)
@@ -360,79 +352,6 @@ class PostgresVersion(Version):
 
     def _rows(self, statement: str, params: sql.Params) -> Rows:
         return self.pool.run(lambda connection: _column(connection.execute(statement, params)))
-
-
-class Pool:
-    """Connections to one database, one for each thread that asks at a time; a broken one is made anew."""
-
-    def __init__(self, url: str, timeout: int) -> None:
-        self.url, self.timeout = url, timeout
-        self._free: list[Any] = []
-        self._lock = threading.Lock()
-
-    def run(self, work: Callable[[Any], T], *, again: bool = True) -> T:
-        """What `work` makes of a connection; asked once more where a connection that was kept is broken.
-
-        Raises:
-            StoreError: the database cannot be reached, or refuses.
-        """
-        psycopg = _psycopg()
-        try:
-            with self._connection() as (connection, is_new):
-                try:
-                    return work(connection)
-                except psycopg.OperationalError:
-                    if is_new or not again or not connection.closed:
-                        raise
-            self.close()  # a server that was started again has closed all of them
-            with self._connection() as (connection, _):
-                return work(connection)
-        except psycopg.Error as error:
-            raise StoreError(f"the PostgreSQL store {_place(self.url)} {_said(error)}") from error
-
-    @contextmanager
-    def _connection(self) -> Iterator[tuple[Any, bool]]:
-        with self._lock:
-            kept = self._free.pop() if self._free else None
-        connection = kept or _psycopg().connect(self.url, autocommit=True, connect_timeout=self.timeout)
-        try:
-            yield connection, kept is None
-        finally:
-            if connection.closed:
-                connection.close()
-            else:
-                with self._lock:
-                    self._free.append(connection)
-
-    def close(self) -> None:
-        """Close those that nobody uses."""
-        with self._lock:
-            free, self._free = self._free, []
-        for connection in free:
-            connection.close()
-
-
-def _psycopg() -> Any:
-    try:
-        import psycopg
-    except ImportError as error:
-        raise MissingExtraError("psycopg", "postgres", "the PostgreSQL store") from error
-    return psycopg
-
-
-def _place(url: str) -> str:
-    """Where a database is, without what is secret."""
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(url)
-    return f"{parts.hostname or 'on this machine'}{parts.path}"
-
-
-def _said(error: Any) -> str:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    if isinstance(error, _psycopg().OperationalError):
-        return f"cannot be reached ({reason}); is it running, and does the url fit?"
-    return f"refuses ({reason}); does the database have the extension vector (pgvector 0.8 or newer)?"
 
 
 def _prepare(connection: Any) -> None:

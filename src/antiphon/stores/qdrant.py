@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 
 from antiphon.config.sections import Section
 from antiphon.errors import AntiphonError, StoreError
+from antiphon.numbers.vectors import best_met
 from antiphon.stores import documents
 from antiphon.stores.contract import (
     MISSING,
@@ -30,7 +31,6 @@ from antiphon.stores.contract import (
     Shape,
     Store,
     Version,
-    best_met,
     checked_name,
     no_version,
 )

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,13 +47,13 @@ class Vocabulary:
         """The vocabulary of a space."""
         counted: Counter[tuple[str, str]] = Counter()
         written: dict[tuple[str, str], str] = {}
-        hidden: dict[tuple[str, str], bool] = {}
+        hides = cache(space.hides)
         for name, kind in space.field_types.items():
             if kind not in ("string", "list"):
                 continue
             for value in space.fields[name].to_pylist():
                 for word in words_of(value):
-                    if _remembered(hidden, space, name, word):
+                    if hides(name, word):
                         continue
                     counted[fold(word), name] += 1
                     written.setdefault((fold(word), name), word)
@@ -108,9 +108,3 @@ class Vocabulary:
         if title.startswith((wanted, f"the {wanted}")):
             return 0
         return 1 if f" {wanted}" in title else 2
-
-
-def _remembered(hidden: dict[tuple[str, str], bool], space: Space, name: str, word: str) -> bool:
-    if (name, word) not in hidden:
-        hidden[name, word] = space.hides(name, word)
-    return hidden[name, word]
