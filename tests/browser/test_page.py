@@ -451,6 +451,23 @@ def test_the_map_answers_to_keys(open_page):
     assert named.startswith(liked)
 
 
+def test_the_lasso_answers_to_keys(open_page):
+    """With the lasso on, Enter takes the items in the frame that is drawn in the middle of the map."""
+    page = open_page("/?q=drama&view=map")
+    page.wait_for_selector("#atlas canvas")
+    page.wait_for_load_state("networkidle")
+    page.locator("#atlas .bar-top button", has_text="lasso").focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.tagName") == "CANVAS"
+    assert len(page.locator("#atlas svg polyline").get_attribute("points").split()) == 5
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => new URLSearchParams(location.search).getAll('like').length > 0")
+    page.keyboard.press("Shift+Tab")
+    assert page.locator("#atlas svg polyline").get_attribute("points") == ""
+
+
 @pytest.mark.parametrize("width", [360, 768, 1360])
 def test_no_width_needs_sideways_scrolling(open_page, width):
     """At phone, tablet and desk width nothing sticks out; the panels can be opened where they are hidden."""

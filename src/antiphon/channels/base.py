@@ -42,7 +42,8 @@ class Resolved:
 
     `texts`: (n, in) float32, texts as the text encoder gives them; None where no request has one. `sentences`: those of
     each text, (n_sentences, in), none where it has one only. `vectors`: block -> (n, length) float32, the weighted sum
-    of the parts of each request in that block. `likes`: rows of the liked items. `asked`: rows of items that are asked
+    of the parts of each request in that block. `likes`, `dislikes`: rows of those items. `known`: rows and weights of
+    what the user and the history have. `asked`: rows of items that are asked
     for by name. `refused`: rows of items that have what the text refuses. `hidden`: rows that may not be answers.
     `histories`: folded; None where a request has none. `weights`: voice of a channel -> (n,) float32, how much it
     counts; 0 where it has nothing to say. `heard`: what each says in words; none where the texts are taken as they are.
@@ -59,6 +60,8 @@ class Resolved:
     histories: Sequence[Folded | None]
     weights: Mapping[str, Floats]
     heard: Sequence[Heard] = ()
+    dislikes: Sequence[NDArray[np.int32]] = ()
+    known: Sequence[tuple[NDArray[np.int32], Floats]] = ()
     _kept: dict[str, list[Any]] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -83,6 +86,8 @@ class Resolved:
             [self.histories[place] for place in places],
             {name: part[places] for name, part in self.weights.items()},
             [self.heard[place] for place in places] if self.heard else (),
+            [self.dislikes[place] for place in places] if self.dislikes else (),
+            [self.known[place] for place in places] if self.known else (),
             {name: [values[place] for place in places] for name, values in self._kept.items()},
         )
 

@@ -96,41 +96,54 @@ def _looked_at(
 def _fit(
     features: Floats, wanted: NDArray[np.bool_], blocks: tuple[str, ...], seed: int, progress: Progress
 ) -> Reranker:
+    """All members at once, each with its own start and its own order of the users."""
     torch = runtime.torch()
     shift, scale = features.mean(axis=(0, 1)), np.maximum(features.std(axis=(0, 1)), 1e-6)
     inputs = torch.from_numpy((features - shift) / scale)
     shares = torch.from_numpy(wanted / np.maximum(wanted.sum(axis=1, keepdims=True), 1)).to(inputs.dtype)
     rng = np.random.default_rng([seed, 15])
-    states = []
-    with progress("learning to rerank", MEMBERS * EPOCHS) as advance:
-        for member in range(MEMBERS):
-            torch.manual_seed(seed * 1_000_003 + member)
-            network = _network(torch, inputs.shape[2])
-            optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY, fused=True)
-            steps = max(1, len(inputs) // BATCH)
-            schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS * steps)
-            for _ in range(EPOCHS):
-                for batch in np.array_split(rng.permutation(len(inputs)), steps):
-                    rows = torch.from_numpy(batch)
-                    part = torch.from_numpy(rng.permutation(DEPTH)[:SAMPLED])
-                    logs = network(inputs[rows[:, None], part])[:, :, 0].log_softmax(dim=1)
-                    loss = -(logs * shares[rows[:, None], part]).sum(dim=1).mean()
-                    optimizer.zero_grad(set_to_none=True)
-                    loss.backward()
-                    optimizer.step()
-                    schedule.step()
-                advance(1)
-            states.append({name: value.detach().numpy() for name, value in network.state_dict().items()})
-    tensors = {"shift": shift, "scale": scale.astype(np.float32)}
-    for number, layer in enumerate(("0", "2", "4"), 1):
-        tensors[f"w{number}"] = np.stack([state[f"{layer}.weight"].T for state in states])
-        if number < 3:  # a constant does not change an order
-            tensors[f"b{number}"] = np.stack([state[f"{layer}.bias"][None] for state in states])
+    members = _members(torch, inputs.shape[2], seed)
+    optimizer = torch.optim.AdamW(members.values(), lr=RATE, weight_decay=DECAY, fused=True)
+    steps = max(1, len(inputs) // BATCH)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS * steps)
+    with progress("learning to rerank", EPOCHS) as advance:
+        for _ in range(EPOCHS):
+            orders = np.stack([rng.permutation(len(inputs)) for _ in range(MEMBERS)])
+            for batch in np.array_split(orders, steps, axis=1):
+                looked_at = np.stack([rng.permutation(DEPTH)[:SAMPLED] for _ in range(MEMBERS)])
+                rows, part = torch.from_numpy(batch[:, :, None]), torch.from_numpy(looked_at[:, None])
+                logs = _scores(torch, members, inputs[rows, part]).log_softmax(dim=2)
+                # The sum over the members: each has the gradient that it would have alone.
+                loss = -(logs * shares[rows, part]).sum(dim=2).mean(dim=1).sum()
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+            advance(1)
+    tensors = {name: value.detach().numpy() for name, value in members.items()}
+    tensors |= {"shift": shift, "scale": scale.astype(np.float32)}
     return Reranker(blocks, {name: np.ascontiguousarray(value) for name, value in tensors.items()})
 
 
-def _network(torch: Any, n_features: int) -> Any:
-    nn = torch.nn
-    return nn.Sequential(
-        nn.Linear(n_features, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1)
-    )
+def _members(torch: Any, n_features: int, seed: int) -> dict[str, Any]:
+    """Weights (members, in, out) and biases (members, 1, out) of three layers, each member as torch starts one."""
+    layers: list[list[Any]] = [[], [], []]
+    for member in range(MEMBERS):
+        torch.manual_seed(seed * 1_000_003 + member)
+        for layer, (n_in, n_out) in zip(layers, ((n_features, HIDDEN), (HIDDEN, HIDDEN), (HIDDEN, 1)), strict=True):
+            layer.append(torch.nn.Linear(n_in, n_out))
+    tensors = {}
+    for number, layer in enumerate(layers, 1):
+        tensors[f"w{number}"] = torch.stack([linear.weight.detach().T for linear in layer]).requires_grad_()
+        if number < 3:  # a constant does not change an order
+            tensors[f"b{number}"] = torch.stack([linear.bias.detach()[None] for linear in layer]).requires_grad_()
+    return tensors
+
+
+def _scores(torch: Any, members: dict[str, Any], features: Any) -> Any:
+    """Scores (members, n, n_items) of features (members, n, n_items, n_features)."""
+    n_members, n, n_items, n_features = features.shape
+    hidden = features.reshape(n_members, n * n_items, n_features)
+    hidden = torch.baddbmm(members["b1"], hidden, members["w1"]).relu()
+    hidden = torch.baddbmm(members["b2"], hidden, members["w2"]).relu()
+    return (hidden @ members["w3"]).reshape(n_members, n, n_items)

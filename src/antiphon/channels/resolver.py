@@ -90,13 +90,12 @@ class Resolver:
         queries: Sequence[Query],
         *,
         said: Sequence[Sequence[Mention]] | None = None,
-        weights: Mapping[str, Floats] | None = None,
     ) -> Resolved:
         """The requests with everything looked up.
 
         With a standardised mixture the scores of each part have the standard deviation 1 over the catalog; else each
-        part has unit length in the joint space, and so has the sum (the paper's use). `said`, `weights`: the items that
-        the texts name and the weights of the voices, where both are known already.
+        part has unit length in the joint space, and so has the sum (the paper's use). `said`: the items that the texts
+        name, where they are known already.
 
         Raises:
             QueryError: a part that the space cannot read, unknown ids, or parts that cancel out.
@@ -121,11 +120,16 @@ class Resolver:
             for query, liked, disliked, (rows, _) in zip(queries, likes, dislikes, known, strict=True)
         ]
         refused = [one.refused for one in heard]
-        bare = Resolved(queries, texts, sentences, {}, likes, asked, refused, hidden, histories, {}, heard)
-        gate = self._gate(bare) if weights is None else weights
-        vectors = self._vectors(bare, gate, dislikes, known)
-        self._refuse_nothing(queries, vectors)
-        return replace(bare, vectors=vectors, weights=self._weigh(bare, gate))
+        bare = Resolved(
+            queries, texts, sentences, {}, likes, asked, refused, hidden, histories, {}, heard, dislikes, known
+        )
+        return self.weighed(bare, self._gate(bare))
+
+    def weighed(self, resolved: Resolved, gate: Mapping[str, Floats] | None) -> Resolved:
+        """The same requests with other weights of the voices, by voice (n_requests,); see `resolve`."""
+        vectors = self._vectors(resolved, gate)
+        self._refuse_nothing(resolved.queries, vectors)
+        return replace(resolved, vectors=vectors, weights=self._weigh(resolved, gate), _kept={})
 
     def readings(self, heard: Heard) -> list[tuple[Kind, str, str, int]]:
         """What was read out of a request's words: its kind, the words, what they mean, and a row, -1 for none."""
@@ -193,15 +197,9 @@ class Resolver:
             for voice in self.voices
         }
 
-    def _vectors(
-        self,
-        resolved: Resolved,
-        gate: Mapping[str, Floats] | None,
-        dislikes: Sequence[Rows],
-        known: Sequence[History],
-    ) -> dict[str, Floats]:
+    def _vectors(self, resolved: Resolved, gate: Mapping[str, Floats] | None) -> dict[str, Floats]:
         """The weighted sum of the parts of each request, by block: (n_requests, length) float32."""
-        queries, likes = resolved.queries, resolved.likes
+        queries, likes, known = resolved.queries, resolved.likes, resolved.known
         lengths = {JOINT: self.model.dim, **(self.taste.lengths if self.taste is not None else {})}
         total = {name: np.zeros((len(queries), lengths[name]), dtype=np.float32) for name in self.covariances}
 
@@ -216,7 +214,7 @@ class Resolver:
         for kind in ("image", "audio"):
             add(kind, JOINT, self._read(queries, kind, kind, [getattr(query, kind) for query in queries]))
         add("folded", JOINT, self._projected_histories(queries, known))
-        add("dislikes", JOINT, self._means(dislikes), -1.0)
+        add("dislikes", JOINT, self._means(resolved.dislikes), -1.0)
         by_likes = [self._shares_of_likes(place, query, gate) for place, query in enumerate(queries)]
         by_user = [shares_of(getattr(self.mixture, self._kind(query))) for query in queries]
         items = (

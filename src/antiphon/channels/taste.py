@@ -29,6 +29,7 @@ from antiphon.data.held_out import few_enough, held_out_score, user_item_matrix
 from antiphon.data.splits import HeldOut
 from antiphon.numbers.ease import ease_sides
 from antiphon.numbers.factorization import History, Ranges, Setting, draw_settings, factorize, fold_in, search_settings
+from antiphon.numbers.random_search import uphill
 
 Floats = NDArray[np.float32]
 EASE_PENALTIES = (50.0, 100.0, 300.0, 600.0, 1000.0, 2000.0)
@@ -294,16 +295,15 @@ def fit_taste(
 def _fit_ease(matrix: Any, check: HeldOut, rank: int, progress: Progress) -> tuple[float, Floats, Floats]:
     """The best penalty on the held-out users, and its factors."""
     penalties = EASE_PENALTIES if len(check.users) else (USUAL_PENALTY,)
-    best: tuple[float, float, Floats, Floats] | None = None
     with progress("fitting EASE", len(penalties)) as advance:
-        for penalty in penalties:
+
+        def fitted(penalty: float) -> tuple[float, tuple[float, Floats, Floats]]:
             left, right = ease_sides(matrix, penalty, rank)
             score = held_out_score(_summed(left, check.profiles) @ right.T, check) if len(check.users) else 0.0
-            if best is None or score > best[0]:
-                best = (score, penalty, left, right)
             advance(1)
-    assert best is not None  # noqa: S101  there is at least one penalty
-    return best[1:]
+            return score, (penalty, left, right)
+
+        return uphill(penalties, fitted)
 
 
 def _summed(left: Floats, histories: Sequence[NDArray[np.int32]]) -> Floats:

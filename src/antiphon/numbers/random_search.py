@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from antiphon.base.progress import Progress
 from antiphon.numbers.metrics import METRIC
 
 Settings = Mapping[str, Any]
+T = TypeVar("T")
 CHECK = "check"
 """Key of a trial's checksum in the table."""
 
@@ -21,7 +22,14 @@ CHECK = "check"
 def best_of(
     settings: Sequence[Settings], score: Callable[[Settings], float], table: Path, *, name: str, progress: Progress
 ) -> Settings:
-    """The settings with the highest score, of equal ones the first; `table` keeps a JSON line per trial.
+    """The settings with the highest score, of equal ones the first; see `scored`."""
+    return settings[int(np.argmax(scored(settings, score, table, name=name, progress=progress)))]
+
+
+def scored(
+    settings: Sequence[Settings], score: Callable[[Settings], float], table: Path, *, name: str, progress: Progress
+) -> list[float]:
+    """The score of each of the settings; `table` keeps a JSON line per trial.
 
     Trials of the table count as long as they are of the same settings in the same order, and their lines are those that
     were written: each has a checksum.
@@ -34,7 +42,20 @@ def best_of(
             rows = [{**tried, METRIC: got} for tried, got in zip(settings, scores, strict=False)]
             storage.write_text(table, "".join(json.dumps({**row, CHECK: _check(row)}) + "\n" for row in rows))
             advance(1)
-    return settings[int(np.argmax(scores))]
+    return scores
+
+
+def uphill(values: Sequence[float], tried: Callable[[float], tuple[float, T]]) -> T:
+    """What comes with the best score, where scores rise to one value and fall behind it: from the middle upwards.
+
+    `values`: in order. `tried`: the score of a value and what comes with it, asked at most once for each.
+    """
+    found = {place: tried(values[place]) for place in {(len(values) - 1) // 2, len(values) // 2}}
+    best = max(sorted(found), key=lambda place: found[place][0])
+    while fresh := [place for place in (best - 1, best + 1) if place not in found and 0 <= place < len(values)]:
+        found |= {place: tried(values[place]) for place in fresh}
+        best = max(sorted(found), key=lambda place: found[place][0])
+    return found[best][1]
 
 
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:

@@ -221,18 +221,16 @@ def _voices(
     queries = [Query(text=practice.texts[place]) for place in part]
     said = [_named(practice, place, known) for place in part]
     lines = np.zeros((len(part), len(resolver.searchable), len(VOICES)), dtype=np.float32)
-    facts: Floats | None = None
+    asked = resolver.resolve(queries, said=said)
     for number, voice in enumerate(VOICES):
         alone = {name: np.full(len(part), float(name == voice), dtype=np.float32) for name in VOICES}
-        resolved = resolver.resolve(queries, said=said, weights=alone)
+        resolved = resolver.weighed(asked, alone)
         heard = [channel for channel in channels if resolved.hears(channel)]
         if heard:
             lines[..., number] = np.sum([channel.scores(resolved, None) for channel in heard], axis=0)
-        facts = resolver.facts(resolved) if facts is None else facts
         if voice in ("passages", "words"):
             _silence_own(lines[..., number], practice, part, resolved, voice, known)
-    assert facts is not None  # noqa: S101  there are voices
-    return facts, lines
+    return resolver.facts(asked), lines
 
 
 def _named(practice: Practice, place: int, known: Known) -> Sequence[Mention]:

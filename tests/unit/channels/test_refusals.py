@@ -24,6 +24,10 @@ WORDS = Dictionary({stems_of(value): np.array([row], np.int32) for row, value in
         ("not sure, maybe a horror film", "not sure, maybe a horror film", []),
         ("something without umbrellas", "something without umbrellas", []),
         ("no horror", "no horror", [3]),
+        ("something slow, nothing violent", "something slow", [1]),
+        ("a comedy with nothing too romantic", "a comedy", [0]),
+        ("nothing but horror", "nothing but horror", []),
+        ("nothing like a musical", "nothing like a musical", []),
     ],
 )
 def test_what_is_refused_leaves_the_text(text: str, left: str, rows: list[int]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from antiphon.base import runtime
 from antiphon.base.progress import silent
 from antiphon.base.runtime import scipy_sparse
 from antiphon.channels import rerank_training
@@ -129,3 +130,30 @@ def test_users_are_scored_in_blocks(matrix, taste, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(rerank_training, "MOST_SCORES", 5 * N_ITEMS)
     assert len(whole) > 10
     np.testing.assert_allclose(looked_at(), whole, atol=1e-4)
+
+
+def test_members_trained_together_are_those_that_are_trained_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each member's first step is that of a network of its own with the same start and the same users."""
+    rng = np.random.default_rng(3)
+    features = rng.normal(size=(40, rerank_training.DEPTH, 5)).astype(np.float32)
+    wanted = rng.random((40, rerank_training.DEPTH)) < 0.02
+    wanted[:, 0] = True
+    monkeypatch.setattr(rerank_training, "EPOCHS", 1)
+    monkeypatch.setattr(rerank_training, "BATCH", 40)
+    together = rerank_training._fit(features, wanted, ("ials",), 7, silent)
+
+    draws, torch = np.random.default_rng([7, 15]), runtime.torch()
+    inputs = torch.from_numpy((features - features.mean(axis=(0, 1))) / features.std(axis=(0, 1)))
+    shares = torch.from_numpy((wanted / wanted.sum(axis=1, keepdims=True)).astype(np.float32))
+    orders = [draws.permutation(40) for _ in range(rerank_training.MEMBERS)]
+    parts = [draws.permutation(rerank_training.DEPTH)[: rerank_training.SAMPLED] for _ in orders]
+    for member, (order, part) in enumerate(zip(orders, parts, strict=True)):
+        torch.manual_seed(7 * 1_000_003 + member)
+        layers = [torch.nn.Linear(5, 32), torch.nn.Linear(32, 32), torch.nn.Linear(32, 1)]
+        network = torch.nn.Sequential(layers[0], torch.nn.ReLU(), layers[1], torch.nn.ReLU(), layers[2])
+        optimizer = torch.optim.AdamW(network.parameters(), lr=rerank_training.RATE, weight_decay=rerank_training.DECAY)
+        logs = network(inputs[order][:, part])[:, :, 0].log_softmax(dim=1)
+        (-(logs * shares[order][:, part]).sum(dim=1).mean()).backward()
+        optimizer.step()
+        for number, layer in enumerate(layers, 1):
+            assert together.tensors[f"w{number}"][member] == pytest.approx(layer.weight.detach().numpy().T, abs=1e-5)

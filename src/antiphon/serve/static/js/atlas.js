@@ -137,6 +137,15 @@ function take(path) {
   state.set({ likes: [...new Set([...state.get().likes, ...likes])], dislikes: state.get().dislikes.filter((id) => !likes.includes(id)) });
 }
 
+// What a lasso takes for whoever has no pointer: the middle of what is shown.
+const MIDDLE = [[0.25, 0.25], [0.75, 0.25], [0.75, 0.75], [0.25, 0.75]];
+
+function frame() {
+  const box = parts.canvas.getBoundingClientRect();
+  const shown = lassoing && parts.canvas.matches(":focus-visible");
+  parts.trace.setAttribute("points", shown ? [...MIDDLE, MIDDLE[0]].map(([x, y]) => `${x * box.width},${y * box.height}`).join(" ") : "");
+}
+
 function drag(event) {
   const canvas = parts.canvas;
   const box = canvas.getBoundingClientRect();
@@ -188,7 +197,7 @@ function build() {
   const trace = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
   for (const [name, value] of [["fill", "none"], ["stroke", "currentColor"], ["stroke-width", "2"], ["stroke-dasharray", "4 4"]]) trace.setAttribute(name, value);
   svg.append(trace);
-  const canvas = h("canvas", { role: "img", "aria-label": "Items as points; near ones are alike. Arrows move, plus and minus zoom, Enter likes the item in the middle. The same answers are in the search view.", tabindex: "0" });
+  const canvas = h("canvas", { role: "img", "aria-label": "Items as points; near ones are alike. Arrows move, plus and minus zoom, Enter likes the item in the middle, or with the lasso those around it. The same answers are in the search view.", tabindex: "0" });
   const lists = map.fields;
   const picker = h("select", { "aria-label": "Colour by", onchange: () => recolour(picker.value).catch(() => {}) }, h("option", { value: "" }, "no colours"), lists.map((name) => h("option", { value: name }, `colour: ${name}`)));
   const lasso = h("button", { type: "button", "aria-pressed": "false", onclick: () => { lassoing = !lassoing; lasso.setAttribute("aria-pressed", String(lassoing)); } }, "lasso");
@@ -208,7 +217,8 @@ function build() {
     zoom(Math.exp(-event.deltaY / 400), (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
   }, { passive: false });
   canvas.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && parts.hover !== null) state.toggle("likes", map.item_ids[parts.hover]);
+    if (event.key === "Enter" && lassoing) take(MIDDLE.map(([x, y]) => [(x - view.x) / view.zoom, (y - view.y) / view.zoom]));
+    else if (event.key === "Enter" && parts.hover !== null) state.toggle("likes", map.item_ids[parts.hover]);
     else if (event.key === "+" || event.key === "=") zoom(1.3, 0.5, 0.5);
     else if (event.key === "-") zoom(1 / 1.3, 0.5, 0.5);
     else if (event.key.startsWith("Arrow")) { view.x += { ArrowLeft: 0.06, ArrowRight: -0.06 }[event.key] || 0; view.y += { ArrowUp: 0.06, ArrowDown: -0.06 }[event.key] || 0; hold(); draw(); }
@@ -217,8 +227,8 @@ function build() {
     event.stopPropagation();
     aim();
   });
-  canvas.addEventListener("focus", () => { if (canvas.matches(":focus-visible")) aim(); });
-  canvas.addEventListener("blur", () => { parts.tip.hidden = true; });
+  canvas.addEventListener("focus", () => { if (canvas.matches(":focus-visible")) aim(); frame(); });
+  canvas.addEventListener("blur", () => { parts.tip.hidden = true; frame(); });
   new ResizeObserver(draw).observe(canvas);
   points = new Points(canvas);
 }
