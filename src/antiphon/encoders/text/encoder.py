@@ -190,13 +190,14 @@ class TextEncoder(RequestEncoder[TextOptions]):
 
     def _export(self, weights: Precision) -> Path | None:
         """The folder with an export that needs no torch, made once per machine; None where that cannot be."""
-        from antiphon.encoders.text.onnx_export import export_text_encoder
+        from antiphon.encoders.text.onnx_export import export_in_8_bits, export_text_encoder
 
         path = Path(model_path(self.options.model, self.revision))
         kind = [] if weights == "fp32" else ["int8-bulk"]
         exported = runtime.cache_folder() / "onnx" / storage.digest(self._identity(), __version__, *kind)[:16]
         sums = exported.with_suffix(".json")
-        if not path.is_dir():
+        exact = self._export("fp32") if weights == "int8" else None
+        if not path.is_dir() or (weights == "int8" and exact is None):
             return None
         try:
             exported.parent.mkdir(parents=True, exist_ok=True)
@@ -206,10 +207,13 @@ class TextEncoder(RequestEncoder[TextOptions]):
             if exported.is_dir() and not _is_whole(exported, sums):
                 shutil.rmtree(exported, ignore_errors=True)
             if not exported.is_dir():
-                check_weights(self.options.model, path)
                 # Not every model can be exported; sentence-transformers then runs it.
                 with contextlib.suppress(ConfigError, MissingExtraError):
-                    export_text_encoder(path, exported, int8=weights == "int8")
+                    if exact is not None:
+                        export_in_8_bits(exact, exported)
+                    else:
+                        check_weights(self.options.model, path)
+                        export_text_encoder(path, exported)
                     storage.write_json(sums, _sums(exported))
         return exported if exported.is_dir() else None
 

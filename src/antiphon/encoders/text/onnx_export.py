@@ -8,6 +8,7 @@ vectors equal those of the original model on texts of mixed length.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import inspect
 import json
 import logging
@@ -36,7 +37,7 @@ from antiphon.errors import ConfigError, RunError
 
 POOLINGS = ("mean", "cls", "lasttoken")
 MAX_DIFFERENCE = 1e-4  # of a unit vector's element, between torch and onnxruntime
-MIN_INT8_COSINE = 0.99  # mean over the probe texts, between int8 and torch
+MIN_INT8_COSINE = 0.99  # mean over the probe texts, between int8 and fp32
 OPSET = 20  # what torch's exporter writes itself; another one goes through onnx's converter
 
 _MODULES = ("Transformer", "Pooling", "Normalize")
@@ -53,12 +54,11 @@ _PROBES = (
 )
 
 
-def export_text_encoder(model_dir: Path, out_dir: Path, *, int8: bool = False) -> None:
+def export_text_encoder(model_dir: Path, out_dir: Path) -> None:
     """Write model.onnx, tokenizer.json and text.json of a local sentence-transformers folder.
 
     The three files appear at once: they are written into a folder beside `out_dir`, which then takes its name and the
-    place of an earlier export. `int8` multiplies in 8 bits: faster for many texts, and less exact. The same model and
-    package versions give the same bytes.
+    place of an earlier export. The same model and package versions give the same bytes.
 
     Raises:
         ConfigError: the model is not supported, or its export does not give the original's vectors.
@@ -73,13 +73,27 @@ def export_text_encoder(model_dir: Path, out_dir: Path, *, int8: bool = False) -
     spec = _spec(model_dir, model, dim=reference.shape[1])
     with _replacing_folder(out_dir) as beside:
         _tokenizer(model_dir, model).save(str(beside / TOKENIZER_FILE))
-        proto = _graph(model_dir, model, spec)
-        _write(beside, proto, spec)
+        _write(beside, _graph(model_dir, model, spec), spec)
         _check_equal(model_dir, beside, reference)
-        if int8:
-            quantise(proto)
-            _write(beside, proto, spec.model_copy(update={"int8": True}))
-            _check_close(model_dir, beside, reference)
+
+
+def export_in_8_bits(exported: Path, out_dir: Path) -> None:
+    """Write an export again with products in 8 bits: faster for many texts, and less exact.
+
+    Raises:
+        ConfigError: its vectors are too far from those of `exported`.
+        MissingExtraError: onnx or onnxruntime is not installed.
+        RunError: `out_dir` cannot be written.
+    """
+    for package in ("onnx", "onnxruntime"):
+        runtime.library(package, "build", "exporting a text encoder")
+    spec = TextSpec.model_validate_json((exported / SPEC_FILE).read_bytes())
+    proto = importlib.import_module("onnx").load(str(exported / MODEL_FILE))
+    with _replacing_folder(out_dir) as beside:
+        shutil.copyfile(exported / TOKENIZER_FILE, beside / TOKENIZER_FILE)
+        quantise(proto)
+        _write(beside, proto, spec.model_copy(update={"int8": True}))
+        _check_close(exported, beside)
 
 
 def _unsupported(model_dir: Path, reason: str) -> ConfigError:
@@ -260,12 +274,12 @@ def _check_equal(model_dir: Path, folder: Path, reference: NDArray[Any]) -> None
         raise _unsupported(model_dir, f"the exported vectors differ from the original's by up to {worst:.2g}")
 
 
-def _check_close(model_dir: Path, folder: Path, reference: NDArray[Any]) -> None:
-    vectors = OnnxTextEncoder(folder).encode(_PROBES)
+def _check_close(exported: Path, folder: Path) -> None:
+    reference, vectors = (OnnxTextEncoder(path).encode(_PROBES) for path in (exported, folder))
     cosine = float((vectors * reference).sum(axis=1)[_with_vector(reference)].mean())
     if not cosine >= MIN_INT8_COSINE:
         raise ConfigError(
-            f"{model_dir} loses too much in 8 bits: a mean cosine of {cosine:.4f} to the original's vectors, expected "
+            f"{exported} loses too much in 8 bits: a mean cosine of {cosine:.4f} to its vectors in 32, expected "
             f"{MIN_INT8_COSINE}. Keep 32 bits (fp32)."
         )
 

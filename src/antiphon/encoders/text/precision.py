@@ -21,8 +21,8 @@ Precision = Literal["fp32", "int8"]
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 
 MIN_COSINE = 0.99
-MANY_TEXTS = 20_000
-"""From so many different texts on, `auto` looks whether 8 bits will do; below it, minutes are not at stake."""
+MANY_TEXTS = 2_000
+"""From so many different texts on, `auto` looks whether 8 bits will do; below it, little time is at stake."""
 N_SAMPLE = 96
 
 

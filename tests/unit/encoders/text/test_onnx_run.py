@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from antiphon.encoders.text import onnx_export
-from antiphon.encoders.text.onnx_export import export_text_encoder
+from antiphon.encoders.text.onnx_export import export_in_8_bits, export_text_encoder
 from antiphon.encoders.text.onnx_run import OnnxTextEncoder
 from antiphon.errors import ConfigError, IntegrityError, MismatchError, MissingExtraError, QueryError
 
@@ -145,10 +145,10 @@ def exported(model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def exported_int8(model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported_int8(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An export in 8 bits."""
     out = tmp_path_factory.mktemp("exported8") / "onnx"
-    export_text_encoder(model_dir, out, int8=True)
+    export_in_8_bits(exported, out)
     return out
 
 
@@ -232,23 +232,26 @@ def test_int8_is_close(exported: Path, exported_int8: Path) -> None:
     assert json.loads((exported_int8 / "text.json").read_text())["int8"] is True
 
 
-def test_int8_that_loses_too_much_is_refused(model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_int8_that_loses_too_much_is_refused(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An 8 bit export below the least cosine is not kept."""
     monkeypatch.setattr(onnx_export, "MIN_INT8_COSINE", 1.0001)
     with pytest.raises(ConfigError, match=r"loses too much in 8 bits.*fp32"):
-        export_text_encoder(model_dir, tmp_path / "out", int8=True)
+        export_in_8_bits(exported, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("kind", "int8"), [("exported", False), ("exported_int8", True)])
+@pytest.mark.parametrize("kind", ["exported", "exported_int8"])
 def test_export_is_deterministic(
-    kind: str, int8: bool, model_dir: Path, tmp_path: Path, request: pytest.FixtureRequest
+    kind: str, exported: Path, model_dir: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """The same model gives the same bytes, in the place of an earlier export; nothing else is left behind."""
     first: Path = request.getfixturevalue(kind)
     out = Path(shutil.copytree(first, tmp_path / "out"))
     (out / "model.onnx").write_bytes(b"an earlier export")
-    export_text_encoder(model_dir, out, int8=int8)
+    if kind == "exported":
+        export_text_encoder(model_dir, out)
+    else:
+        export_in_8_bits(exported, out)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert {path.name: path.read_bytes() for path in out.iterdir()} == {
         path.name: path.read_bytes() for path in first.iterdir()
@@ -417,7 +420,7 @@ def test_bundled_model(tmp_path: Path) -> None:
     encoder = OnnxTextEncoder(tmp_path / "full")
     for batch_size in (1, 64):
         np.testing.assert_allclose(encoder.encode(texts, batch_size=batch_size), expected, atol=1e-5)
-    export_text_encoder(folder, tmp_path / "small", int8=True)
+    export_in_8_bits(tmp_path / "full", tmp_path / "small")
     cosines = (OnnxTextEncoder(tmp_path / "small").encode(texts) * expected).sum(axis=1)
     assert cosines[: len(REALISTIC)].min() > 0.99
     assert (tmp_path / "small" / "model.onnx").stat().st_size < (tmp_path / "full" / "model.onnx").stat().st_size * 0.8
