@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -70,6 +70,10 @@ class Resolved:
     def hears(self, channel: Channel) -> bool:
         """Whether a channel has something to say for any of the requests."""
         return any(bool(self.weights[voice].any()) for voice in channel.voices)
+
+    def speaking(self, vectors: Mapping[str, Floats], weights: Mapping[str, Floats]) -> Resolved:
+        """The same requests, of which no channel was asked yet, with these vectors and weights."""
+        return replace(self, vectors=vectors, weights=weights, _kept=dict(self._kept))
 
     def take(self, wanted: Sequence[int]) -> Resolved:
         """Some of the requests, in the order given, with what channels have kept of them."""

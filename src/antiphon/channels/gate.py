@@ -28,7 +28,7 @@ SILENT = -1000.0
 """Before the softplus: no weight."""
 FACTS = (
     "words", "telling words", "covered", "values", "surest facet", "surest three", "any facet", "unsureness",
-    "examples?", "asked?", "examples", "wholly covered",
+    "examples?", "asked?", "examples", "wholly covered", "best text", "lead of the best text",
 )  # fmt: skip
 
 
@@ -38,11 +38,12 @@ def facts_of(
     n_examples: Sequence[int],
     n_asked: Sequence[int],
     dictionary: Dictionary,
+    leads: Floats | None = None,
 ) -> Floats:
     """What requests look like, (n_requests, len(FACTS)) float32.
 
     `chances`: (n_requests, n_facets), what the reader of facets makes of them; None without one. `n_examples`,
-    `n_asked`: items that each names as examples or asks for by name.
+    `n_asked`: items that each names as examples or asks for by name. `leads`: (n_requests, 2), see `leads_of`.
     """
     rows = np.zeros((len(texts), len(FACTS)), dtype=np.float32)
     chances = np.zeros((len(texts), 1), dtype=np.float32) if chances is None else chances
@@ -55,13 +56,41 @@ def facts_of(
         row[:] = (
             np.log1p(len(stems)) / 2, np.log1p(n_telling) / 2, covered, min(len(named), 6) / 3,
             first[0], first.sum(), chance.sum(), -float((chance * np.log(chance + 1e-9)).sum()) / 4,
-            examples > 0, asked > 0, np.log1p(examples), covered > 0.99,
+            examples > 0, asked > 0, np.log1p(examples), covered > 0.99, 0, 0,
         )  # fmt: skip
-    return rows
+    return rows if leads is None else led(rows, leads)
 
 
-BY_DICTIONARY = tuple(FACTS.index(fact) for fact in ("covered", "values", "wholly covered"))
-"""Facts that the dictionary tells: none of them where a request says what it wants in other words."""
+def led(facts: Floats, leads: Floats) -> Floats:
+    """The facts with leads of the best text, as far as the catalog's values leave words of the request over.
+
+    Where a request is made of values, hundreds of items have its words, and which of them leads is chance.
+    """
+    uncovered = 1 - np.minimum(1, facts[:, FACTS.index("covered"), None])
+    facts[:, LEADS] = leads * uncovered
+    return facts
+
+
+def leads_of(scores: Floats, searchable: NDArray[np.bool_]) -> Floats:
+    """How far the best item of each line of BM25 scores, (n, n_items), stands out, and its lead: (n, 2) float32.
+
+    In standard deviations over the searchable items: who copies a phrase of a text finds one item far ahead.
+    """
+    known = scores[:, searchable]
+    spread = known.std(axis=1)
+    if known.shape[1] < 2:
+        return np.zeros((len(scores), 2), dtype=np.float32)
+    second, first = np.partition(known, -2, axis=1)[:, -2:].T
+    gaps = np.stack([first - known.mean(axis=1), first - second], axis=1)
+    result: Floats = np.divide(gaps, spread[:, None], out=np.zeros_like(gaps), where=spread[:, None] > 0)
+    return result
+
+
+LEADS = slice(FACTS.index("best text"), FACTS.index("lead of the best text") + 1)
+BY_WORDS = tuple(
+    FACTS.index(fact) for fact in ("covered", "values", "wholly covered", "best text", "lead of the best text")
+)
+"""Facts that the catalog's own words tell: none of them where a request says what it wants in other words."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +107,8 @@ class Gate:
 
     def __call__(self, facts: Floats) -> dict[str, Floats]:
         """The weight of each voice for each request, (n_requests,) float32, 0 or more."""
-        scaled = (facts - np.asarray(self.mean)) / np.asarray(self.spread)
+        # The gate of an older space has learned fewer facts; new ones stand behind the others.
+        scaled = (facts[:, : len(self.mean)] - np.asarray(self.mean)) / np.asarray(self.spread)
         # A request may be longer than any that was trained on: no fact goes further than training did.
         raw = np.clip(scaled, -3, 3) @ np.asarray(self.weights) + np.asarray(self.bias)
         found = np.logaddexp(0, raw).astype(np.float32)

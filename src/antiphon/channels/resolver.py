@@ -6,7 +6,7 @@ What comes out is one `Resolved`; nothing after it looks an id up, encodes a tex
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from antiphon.channels.base import Folded, Resolved
 from antiphon.channels.facets import Facets, chances_of
-from antiphon.channels.gate import facts_of
+from antiphon.channels.gate import facts_of, leads_of
 from antiphon.channels.hearing import Heard, Listener
 from antiphon.channels.mentions import How, Mention
 from antiphon.channels.mixture import Mixture, spread_of, standardised
 from antiphon.channels.passages import sentences_of
 from antiphon.channels.taste import Taste, shares_of
+from antiphon.channels.words import Lexical, scores_for
 from antiphon.errors import QueryError, UnknownIdError, nearest
 from antiphon.joint.model import JointModel
 from antiphon.numbers.vectors import unit
@@ -69,7 +70,8 @@ class Resolver:
 
     `joint`: (n_items, dim) float32, unit L2. `sides`: query kind -> (modality, its query side). `covariances`: of the
     item vectors by block; None where a mixture does not standardise. `voices`: the voices of the space's channels.
-    `listener`: what reads the words. `facets`: what the gate reads with, beside the listener's dictionary.
+    `listener`: what reads the words. `facets`, `lexical`: what the gate reads with, beside the listener's
+    dictionary.
     """
 
     row_of: Mapping[str, int]
@@ -84,6 +86,7 @@ class Resolver:
     voices: Sequence[str]
     listener: Listener = field(default_factory=Listener)
     facets: Facets | None = None
+    lexical: Lexical | None = None
 
     def resolve(
         self,
@@ -126,10 +129,10 @@ class Resolver:
         return self.weighed(bare, self._gate(bare))
 
     def weighed(self, resolved: Resolved, gate: Mapping[str, Floats] | None) -> Resolved:
-        """The same requests with other weights of the voices, by voice (n_requests,); see `resolve`."""
+        """The same requests, of which no channel was asked yet, with weights of the voices, by voice (n_requests,)."""
         vectors = self._vectors(resolved, gate)
         self._refuse_nothing(resolved.queries, vectors)
-        return replace(resolved, vectors=vectors, weights=self._weigh(resolved, gate), _kept={})
+        return resolved.speaking(vectors, self._weigh(resolved, gate))
 
     def readings(self, heard: Heard) -> list[tuple[Kind, str, str, int]]:
         """What was read out of a request's words: its kind, the words, what they mean, and a row, -1 for none."""
@@ -148,7 +151,8 @@ class Resolver:
         texts = [query.text or "" for query in resolved.queries]
         n_likes, n_asked = ([len(rows) for rows in lists] for lists in (resolved.likes, resolved.asked))
         chances = None if self.facets is None else chances_of(self.facets, resolved)
-        return facts_of(texts, chances, n_likes, n_asked, dictionary)
+        leads = None if self.lexical is None else leads_of(scores_for(self.lexical, resolved), self.searchable)
+        return facts_of(texts, chances, n_likes, n_asked, dictionary, leads)
 
     def _gate(self, resolved: Resolved) -> Mapping[str, Floats] | None:
         """Weights of the voices for each request by its looks; None for a space without a gate, or without a text."""

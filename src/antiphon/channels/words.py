@@ -115,6 +115,12 @@ class Lexical:
         return cls(model, n_items, language)
 
 
+def scores_for(lexical: Lexical, resolved: Resolved) -> Floats:
+    """BM25 of each request's text against all items, (n_requests, n_items) float32, worked out once."""
+    texts = [query.text or "" for query in resolved.queries]
+    return np.stack(resolved.kept("bm25", lambda: list(lexical.scores(texts))))
+
+
 class WordsChannel(ByLines):
     """BM25 of a request's text, in standard deviations over the items that can be found.
 
@@ -138,6 +144,6 @@ class WordsChannel(ByLines):
         asked = np.flatnonzero(weights)
         result = np.zeros((len(resolved), self.lexical.n_items), dtype=np.float32)
         if len(asked):
-            scores = self.lexical.scores([str(resolved.queries[int(place)].text) for place in asked])
+            scores = scores_for(self.lexical, resolved)[asked]
             result[asked] = weights[asked, None] * spread_to_one(scores, self.searchable)
         return result

@@ -3,6 +3,7 @@
 - facets: as in `synthetic.py`; every item that has them answers.
 - title: an item's name, sometimes misspelt.
 - memory: a few words of what is written of an item, out of order; often with its own text hidden from the channels.
+- phrase: some words of a text that a channel reads, one after another as they are written.
 - asked: items asked for by name, "add X and Y".
 - talk: what a user likes by name, and perhaps a facet; something else that the user likes answers.
 - log: what people really asked, where there is a log; what they chose answers.
@@ -129,6 +130,15 @@ class _Maker:
             own = row if self.rng.random() < OWN_HIDDEN and is_read else -1
             self.add("memory", self.one_of(self.words.memories) + said + wish, [row], own=own)
 
+    def phrases(self, n: int, texts: Sequence[tuple[int, str, bool]]) -> None:
+        read = [(row, text) for row, text, is_read in texts if is_read]
+        for _ in range(n if read else 0):
+            row, text = read[int(self.rng.integers(len(read)))]
+            words = text.split()
+            n_words = int(self.rng.integers(4, 13))
+            start = int(self.rng.integers(max(1, len(words) - n_words)))
+            self.add("phrase", " ".join(words[start : start + n_words]), [row])
+
     def asked(self, n: int, lists: Sequence[Ints]) -> None:
         for _ in range(n if lists else 0):
             liked = lists[int(self.rng.integers(len(lists)))]
@@ -203,6 +213,7 @@ def make_practice(
     maker.memories(per_kind, texts)
     maker.asked(per_kind // 2, liked or [np.arange(catalog.n_items, dtype=np.int32)])
     maker.talk(per_kind, liked)
+    maker.phrases(per_kind // 4, texts)
     maker.logged(log)
     kinds, said, answers, examples, asked, own = zip(*maker.found, strict=True) if maker.found else ((),) * 6
     return Practice(said, kinds, answers, examples, asked, own)

@@ -12,7 +12,7 @@ from antiphon.base.progress import Progress, silent
 from antiphon.channels.base import Channel, Resolved
 from antiphon.channels.dictionary import Dictionary
 from antiphon.channels.facets import FacetsChannel
-from antiphon.channels.gate import BY_DICTIONARY, VOICES, Gate
+from antiphon.channels.gate import BY_WORDS, VOICES, Gate, leads_of, led
 from antiphon.channels.gate_training import fit_gate
 from antiphon.channels.hearing import Listener
 from antiphon.channels.joint import JointChannel
@@ -97,6 +97,7 @@ def answering(contents: Contents) -> tuple[Resolver, list[Channel]]:
         voices=tuple(voice for channel in channels for voice in channel.voices),
         listener=Listener(dictionary=dictionary),
         facets=contents.facets,
+        lexical=contents.lexical,
     )
     return resolver, channels
 
@@ -209,7 +210,7 @@ def _in_other_words(fact: Floats, lines: Floats) -> tuple[Floats, Floats]:
     vectors can know what is meant.
     """
     fact, lines = fact.copy(), lines.copy()
-    fact[list(BY_DICTIONARY)] = 0
+    fact[list(BY_WORDS)] = 0
     lines[:, [VOICES.index("named"), VOICES.index("words")]] = 0
     return fact, lines
 
@@ -230,7 +231,11 @@ def _voices(
             lines[..., number] = np.sum([channel.scores(resolved, None) for channel in heard], axis=0)
         if voice in ("passages", "words"):
             _silence_own(lines[..., number], practice, part, resolved, voice, known)
-    return resolver.facts(asked), lines
+    facts = resolver.facts(asked)
+    if resolver.lexical is not None:
+        # As the words are in practice, where an own text may be silenced.
+        facts = led(facts, leads_of(lines[..., VOICES.index("words")], resolver.searchable))
+    return facts, lines
 
 
 def _named(practice: Practice, place: int, known: Known) -> Sequence[Mention]:

@@ -269,6 +269,7 @@ class Space:
             voices=tuple(voices),
             listener=Listener(self.names, self.speller, self.dictionary),
             facets=self.facets,
+            lexical=self.lexical,
         )
 
     @cached_property

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from antiphon.channels.dictionary import Dictionary
-from antiphon.channels.gate import FACTS, VOICES, Gate, facts_of
+from antiphon.channels.gate import FACTS, LEADS, VOICES, Gate, facts_of, leads_of
 
 DICTIONARY = Dictionary({("dark",): np.array([0], np.int32), ("comedi",): np.array([0, 1], np.int32)}, 3)
 
@@ -50,3 +50,34 @@ def test_a_voice_can_be_silenced() -> None:
     usual, without = gate()(x), gate().without(["words"])(x)
     assert not without["words"].any()
     np.testing.assert_allclose(without["facets"], usual["facets"])
+
+
+def test_a_copied_phrase_has_a_lead() -> None:
+    """One text far ahead of all others leads; many equal ones do not; items without vectors do not count."""
+    searchable = np.array([True, True, True, True, False])
+    scores = np.array([[9.0, 1, 1, 1, 20], [5, 5, 1, 1, 0], [0, 0, 0, 0, 0]], dtype=np.float32)
+    found = leads_of(scores, searchable)
+    for line, (best, lead) in zip(scores[:2, searchable], found[:2], strict=True):
+        first, second = sorted(line)[::-1][:2]
+        assert best == pytest.approx((first - line.mean()) / line.std(), rel=1e-5)
+        assert lead == pytest.approx((first - second) / line.std(), rel=1e-5)
+    assert found[2].tolist() == [0, 0]
+    assert leads_of(scores[:, :1], searchable[:1]).tolist() == [[0, 0]] * 3
+
+
+def test_the_lead_is_a_fact() -> None:
+    """What `leads_of` found stands where training looks for it; nothing leads where values say all."""
+    leads = np.array([[3.0, 2.0], [3.0, 2.0]], dtype=np.float32)
+    found = facts_of(["umbrellas in rain", "dark"], None, [0, 0], [0, 0], DICTIONARY, leads)
+    assert found[:, LEADS].tolist() == [[3.0, 2.0], [0.0, 0.0]]
+
+
+def test_the_gate_of_an_older_space_reads_the_facts_that_it_knows() -> None:
+    """Its weights stay what they were."""
+    whole = gate()
+    older = Gate(whole.mean[:12], whole.spread[:12], whole.weights[:12], whole.bias)
+    x = np.random.default_rng(1).normal(size=(3, len(FACTS))).astype(np.float32)
+    without = x.copy()
+    without[:, 12:] = 0
+    for voice, weights in older(x).items():
+        assert weights == pytest.approx(whole(without)[voice], rel=1e-5)

@@ -13,7 +13,7 @@ from antiphon.describe.practice import MOST_LOGGED, Practice, make_practice
 from antiphon.describe.synthetic import make_queries, plain_texts
 
 N_ITEMS, N_USERS = 40, 10
-KINDS = ("facets", "title", "memory", "asked", "talk")
+KINDS = ("facets", "title", "memory", "phrase", "asked", "talk")
 
 
 def catalog() -> Catalog:
