@@ -69,6 +69,7 @@ def test_music_from_raw_files_to_a_report(call: Call, data_dir: Path, tmp_path: 
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "stages").iterdir()} == before
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_movies_with_all_studies(call: Call, data_dir: Path, tmp_path: Path) -> None:
     """Cold items, the curve, missing modalities, noise, ablations and bias are in the document and in the report."""

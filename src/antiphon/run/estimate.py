@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from antiphon.base.runtime import n_cores
 from antiphon.channels.facet_training import DRAWS, MAX_EPOCHS
-from antiphon.channels.taste import EASE_PENALTIES
 from antiphon.config.sections import Config
 from antiphon.data.catalog import Catalog
 from antiphon.describe.practice import LEAST_PER_KIND, PER_KIND
 from antiphon.encoders.base import make_encoder
+from antiphon.encoders.text.precision import MANY_TEXTS, has_vnni
 from antiphon.numbers.ease import DENSE_ITEMS
+from antiphon.numbers.factorization import FINALISTS, SHORTER
 
 START = 10.0
 """Libraries, and a text model that is made ready once."""
-TEXT, REQUEST, PICTURE = 9e-3, 1.5e-3, 0.05
-"""A description of forty words, a request, and a picture or sound."""
+TEXT, SHORT_TEXT, REQUEST, PICTURE = 9e-3, 4e-3, 1.5e-3, 0.05
+"""A description of forty words in 32 and in 8 bits, a request, and a picture or sound."""
 STEP = 4e-5
 """An item in an epoch of the joint model."""
 DRAW = 1.2e-4
@@ -31,7 +32,8 @@ PAIR = 4e-6
 """An interaction in one setting of collaborative filtering."""
 PRACTISED = 6e-6
 """A practice request against an item."""
-FOLDS = 5
+CLIMBED, FOLDS = 4, 5
+"""Penalties of EASE that are tried, mostly, and fits of both models for the second stage."""
 
 
 def expected_seconds(config: Config, catalog: Catalog) -> float:
@@ -42,7 +44,13 @@ def expected_seconds(config: Config, catalog: Catalog) -> float:
     options = [make_encoder(item).options for item in config.modalities]
     files = {getattr(option, "media", None) for option in options}
     media = sum(int(item.present.sum()) for name, item in catalog.media.items() if name in files)
-    shared = TEXT * texts + REQUEST * requests + PICTURE * media + STEP * n * config.train.epochs
+    in_8_bits = texts >= MANY_TEXTS and has_vnni()
+    shared = (
+        (SHORT_TEXT if in_8_bits else TEXT) * texts
+        + REQUEST * requests
+        + PICTURE * media
+        + STEP * n * config.train.epochs
+    )
     alone = PRACTISED * n * 4 * _per_kind(config, n) * config.space.facets
     draws = min(DRAWS * (0.1 if config.quick else 1.0), MAX_EPOCHS * requests)
     alone += DRAW * draws
@@ -57,7 +65,8 @@ def _per_kind(config: Config, n_items: int) -> float:
 def _taste(config: Config, catalog: Catalog) -> float:
     if catalog.interactions is None or not config.space.taste:
         return 0.0
-    fits = len(EASE_PENALTIES) + FOLDS * config.space.rerank
-    tried = config.space.taste_trials + FOLDS * config.space.rerank
+    fits = CLIMBED + FOLDS * config.space.rerank
+    trials = config.space.taste_trials
+    tried = (trials / SHORTER + FINALISTS if trials > 2 * FINALISTS else trials) + FOLDS * config.space.rerank
     few, pairs = catalog.n_items <= DENSE_ITEMS, len(catalog.interactions)
     return (CUBE * catalog.n_items**3 if few else LOW_RANK * pairs) * fits + PAIR * pairs * tried
