@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import glob
 import hashlib
 import json
 import os
@@ -65,6 +66,12 @@ def sweep(folder: Path) -> None:
     """Remove the temporary files below a folder that killed processes left; only for a folder that nobody writes to."""
     for path in folder.rglob(f".*{PART}"):
         path.unlink(missing_ok=True)
+
+
+def sweep_beside(path: Path) -> None:
+    """As `sweep`, of what was meant to become one file; only where nobody else writes that file."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{PART}"):
+        left.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -106,6 +106,10 @@ class Dictionary:
             place = place + 1 if found is None else found.end
         return result
 
+    def covers(self, text: str) -> bool:
+        """Whether a text says nothing but values, and words that people put around a request."""
+        return sum(value.end - value.start for value in self.named(text)) >= len(telling(text, self.language))
+
     def _at(self, stems: Sequence[str], place: int) -> Named | None:
         for length in range(min(self.longest, len(stems) - place), 0, -1):
             said = tuple(stems[place : place + length])

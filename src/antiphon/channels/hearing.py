@@ -5,7 +5,7 @@ The answer and the chips that people see come from the same `Heard`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -53,21 +53,29 @@ class Heard:
         return text
 
 
+COPIED_WORDS, MOST_COPIED = 3, 1
+"""Words that a copied phrase has, at least, and items whose texts have all of them, at most."""
+
+
 @dataclass(frozen=True)
 class Listener:
     """Reads the words of requests for one space; each part is None where it is not read for.
 
-    `names` of the items; `speller`; `dictionary` of the catalog's values.
+    `names` of the items; `speller`; `dictionary` of the catalog's values; `holding`: the rows whose texts have every
+    word of a text (`Lexical.holding`).
     """
 
     names: Names | None = None
     speller: Speller | None = None
     dictionary: Dictionary | None = None
+    holding: Callable[[str, int], NDArray[np.int64]] | None = None
 
     def hear(self, query: Query, mentions: Sequence[Mention] | None = None) -> Heard:
         """What a request says; `mentions`: the items that it names, where they are known already."""
         said = [*query.turns, *([] if query.text is None else [query.text])]
         keep = frozenset(map(fold, query.literal))
+        if mentions is None and not query.turns and (copied := self._copied(query, keep)):
+            return Heard(query, query, [], copied, [], np.zeros(0, dtype=np.int32), [], [])
         pieces = said if self.speller is None else [self.speller.mended(piece, keep) for piece in said]
         refusals = [self._refusal(piece, query, keep) for piece in pieces]
         wanted = [refusal.text for refusal in refusals]
@@ -97,6 +105,27 @@ class Listener:
         if self.names is None or not query.has_text or not query.weight("names"):
             return ()
         return self.names.said(str(query.text)[:MAX_NAMED], keep)
+
+    def _copied(self, query: Query, keep: frozenset[str]) -> Sequence[Mention]:
+        """The few items that have every word of a text: it was copied from theirs, and says nothing else.
+
+        A name in it does not count: "like Heat, with cops" has the words of Heat. Nor does a request that is made of
+        values of the catalog, whose answers are not the one item that has all of its words.
+        """
+        text = query.text or ""
+        if self.holding is None or self.names is None or not query.weight("names") or fold(text) in keep:
+            return ()
+        if self.dictionary is not None and self.dictionary.covers(text):
+            return ()
+        rows = self.holding(text, COPIED_WORDS).tolist()
+        if not 0 < len(rows) <= MOST_COPIED:
+            return ()
+        bare = text
+        for mention in self._named(query, keep):
+            bare = bare.replace(mention.words, " ")
+        if len(self.holding(bare, COPIED_WORDS)) < len(rows):
+            return ()
+        return [Mention(0, len(text), row, "asked", text) for row in rows]
 
     def _refusal(self, text: str, query: Query, keep: frozenset[str]) -> Refusal:
         """What a text refuses; nothing for a space that reads no names."""

@@ -81,6 +81,26 @@ class Lexical:
         ids, counts = np.unique(np.array(numbers, dtype=np.int64), return_counts=True)
         return ids, counts.astype(np.float32)
 
+    def holding(self, text: str, least: int) -> NDArray[np.int64]:
+        """Rows of the items whose texts have every word of `text`; none where that is fewer than `least` words.
+
+        Words around a request count for nothing, and neither do stop words; one that no item has finds nothing.
+        """
+        said = " ".join(telling(text, self.language))
+        words = set(tokens([said], self.language)[0])
+        nothing = np.zeros(0, dtype=np.int64)
+        if len(words) < least or not words <= self._model.vocab_dict.keys():
+            return nothing
+        starts, rows = self._model.scores["indptr"], self._model.scores["indices"]
+        held = [
+            rows[starts[number] : starts[number + 1]] for number in (self._model.vocab_dict[word] for word in words)
+        ]
+        held.sort(key=len)
+        found = np.asarray(held[0], dtype=np.int64)
+        for more in held[1:]:
+            found = found[np.isin(found, more)]
+        return found
+
     def postings(self) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
         """The whole index: rows, numbers of words, and what each word adds to the score of the row."""
         scores = self._model.scores

@@ -59,6 +59,7 @@ def save_written(path: Path, item_ids: list[str], texts: list[str], reasons: lis
     """Write GEN texts as (item_id, description, source, reason); a text with a reason is the item's TEMPLATE."""
     sources = ["model" if reason is None else "template" for reason in reasons]
     columns = {"item_id": item_ids, "description": texts, "source": sources, "reason": reasons}
+    storage.sweep_beside(path)
     storage.write_table(path, pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}))
 
 

@@ -267,7 +267,9 @@ class Space:
             },
             mixture=self.mixture,
             voices=tuple(voices),
-            listener=Listener(self.names, self.speller, self.dictionary),
+            listener=Listener(
+                self.names, self.speller, self.dictionary, None if self.lexical is None else self.lexical.holding
+            ),
             facets=self.facets,
             lexical=self.lexical,
         )

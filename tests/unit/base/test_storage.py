@@ -28,6 +28,14 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
+def test_what_a_killed_process_left_of_one_file_is_removed(tmp_path):
+    """And nothing else: not the file, nor what another file was to become."""
+    for name in ("a[1].txt", ".a[1].txt.123.part", ".a1.txt.123.part", ".b.txt.456.part"):
+        (tmp_path / name).touch()
+    storage.sweep_beside(tmp_path / "a[1].txt")
+    assert names(tmp_path) == [".a1.txt.123.part", ".b.txt.456.part", "a[1].txt"]
+
+
 @pytest.mark.parametrize("error", [ValueError("a bug"), KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left")])
 def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path, error):
     """Half of the new content is never seen, whatever went wrong."""

@@ -110,3 +110,12 @@ def test_words_of_other_fields_are_not_named() -> None:
     words = Dictionary.of(columns, ["genres"])
     assert words.scores("dark").tolist() == [0, 0, 0, 0]
     assert words.scores("comedy of the 80s").tolist() == [1, 1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "covered"),
+    [("some dark comedies please", True), ("dark horror from France", True), ("dark umbrellas", False), ("", True)],
+)
+def test_a_text_is_covered_by_values(text: str, covered: bool) -> None:
+    """Words that people put around a request do not count."""
+    assert WORDS.covers(text) == covered

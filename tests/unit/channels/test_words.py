@@ -60,3 +60,12 @@ def test_the_share_of_a_word_is_that_of_the_items_that_have_it() -> None:
     """However the word ends; one that no item has, and the empty word, have none."""
     lexical = Lexical.fit(tokens(["dark dark thriller", "a dark comedy", "comedies", ""]))
     assert [lexical.share(word) for word in ("dark", "comedy", "thrillers", "western", "")] == [0.5, 0.5, 0.25, 0, 0]
+
+
+def test_holding_finds_the_items_that_have_every_word() -> None:
+    """However the words end; too few words, or one that no item has, find nothing."""
+    lexical = Lexical.fit(tokens(["cold sea storms", "cold seas and a storm", "cold", ""]))
+    assert lexical.holding("the storm of the cold sea", 3).tolist() == [0, 1]
+    assert lexical.holding("cold sea", 3).tolist() == []
+    assert lexical.holding("cold sea", 2).tolist() == [0, 1]
+    assert lexical.holding("cold sea zzz", 2).tolist() == []
