@@ -75,7 +75,8 @@ class Answers:
             return None
 
     def put(self, key: str, model: str, reply: Reply) -> None:
-        """Keep an answer."""
+        """Keep an answer; what a killed process left of the same one goes."""
+        storage.sweep_beside(self._path(key))
         kept = {"text": reply.text, "finish": reply.finish, "model": model}
         storage.write_json(self._path(key), {**kept, "tokens_in": reply.tokens_in, "tokens_out": reply.tokens_out})
 
