@@ -76,13 +76,15 @@ def leads_of(scores: Floats, searchable: NDArray[np.bool_]) -> Floats:
 
     In standard deviations over the searchable items: who copies a phrase of a text finds one item far ahead.
     """
-    known = scores[:, searchable]
-    spread = known.std(axis=1)
-    if known.shape[1] < 2:
-        return np.zeros((len(scores), 2), dtype=np.float32)
-    second, first = np.partition(known, -2, axis=1)[:, -2:].T
-    gaps = np.stack([first - known.mean(axis=1), first - second], axis=1)
-    result: Floats = np.divide(gaps, spread[:, None], out=np.zeros_like(gaps), where=spread[:, None] > 0)
+    known = scores if searchable.all() else scores[:, searchable]
+    result = np.zeros((len(scores), 2), dtype=np.float32)
+    for line, found in zip(known, result, strict=True):
+        spread = float(line.std()) if len(line) > 1 else 0.0
+        if spread > 0:  # passes and no sorting: lines may be long
+            best = int(line.argmax())
+            first = float(line[best])
+            second = max(float(line[:best].max(initial=-np.inf)), float(line[best + 1 :].max(initial=-np.inf)))
+            found[:] = (first - float(line.mean())) / spread, (first - second) / spread
     return result
 
 
