@@ -91,7 +91,7 @@ class StoredTasteChannel(TasteChannel):
 
     version: Version
 
-    def leading(self, history: Folded) -> tuple[Rows, Floats]:
+    def leading(self, history: Folded, near: Rows | None = None) -> tuple[Rows, Floats]:
         """As in memory; the items that lead by taste are asked for."""
         parts = [
             Part(self.name, name, (scale * history.vectors[name])[None]) for name, scale in self.scales(history).items()

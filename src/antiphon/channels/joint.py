@@ -8,6 +8,8 @@ from typing import Any, Self
 import numpy as np
 
 from antiphon.channels.base import Allowed, Floats, Resolved, Rows, at
+from antiphon.numbers.coded import CodedIndex
+from antiphon.numbers.codes import Codes
 from antiphon.numbers.exact import ExactIndex
 
 
@@ -15,19 +17,20 @@ class JointChannel:
     """Scores by the joint vectors of the items, (n_items, dim) float32, unit L2.
 
     `parts`: (n_modalities, n_items, dim) float32, the weighted projections that they are the normalised sum of.
+    `codes`: of the vectors, where there are many.
     """
 
     name = "joint"
     voices: tuple[str, ...] = ("joint",)
 
-    def __init__(self, items: Floats, parts: Floats, modalities: Sequence[str]) -> None:
+    def __init__(self, items: Floats, parts: Floats, modalities: Sequence[str], codes: Codes | None = None) -> None:
         self.items, self.parts, self.modalities = items, parts, modalities
-        self.index = ExactIndex(items)
+        self.index = ExactIndex(items) if codes is None else CodedIndex(items, codes)
 
     @classmethod
     def of(cls, space: Any) -> Self:
         """Every space has joint vectors."""
-        return cls(space.items["joint"], space.parts, space.modalities)
+        return cls(space.items["joint"], space.parts, space.modalities, space.codes.get("joint"))
 
     def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
         """The rows with the highest inner products."""

@@ -21,13 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.base import storage
+from antiphon.base.layout import coded_blocks
 from antiphon.base.progress import Progress
 from antiphon.channels.base import Allowed, Folded, Resolved, Rows, at, best_rows
-from antiphon.channels.rerank import Reranker, features_of, head_of, spread_alike
+from antiphon.channels.rerank import DEPTH, Reranker, features_of, head_of, spread_alike
 from antiphon.config.sections import SpaceConfig
 from antiphon.data.held_out import few_enough, held_out_score, user_item_matrix
 from antiphon.data.splits import HeldOut
+from antiphon.numbers.coded import CodedIndex
 from antiphon.numbers.ease import ease_sides
+from antiphon.numbers.exact import top_k
 from antiphon.numbers.factorization import History, Ranges, Setting, draw_settings, factorize, fold_in, search_settings
 
 Floats = NDArray[np.float32]
@@ -37,6 +40,8 @@ USUAL = Setting(factors=128, alpha=12.0, regularization=100.0, iterations=15)
 RANGES: Mapping[str, Any] = {"factors": (64, 96, 128), "alpha": (2.0, 30.0), "regularization": (10.0, 200.0)}
 """Scores that keep their norms want a stronger regularization than neighbours by cosine: the search is near it."""
 ARRAYS = ("ials", "ease", "ease_left", "users", "passed")
+HEAD = 4
+"""Where codes find the leading items: this many times as many are scored exactly."""
 NOT_MET = np.float32(-1)
 """In place of how many passed an item over: it came after training, and nobody can have met it."""
 
@@ -141,16 +146,23 @@ class TasteChannel:
     """Inner products with the factors of taste; where a history stands alone, a second stage orders the leading items.
 
     `items`: vectors by block, (n_items, length) float32, those of unknown items predicted. `shares`: weights of the
-    blocks in the first stage, by which the leading items are found.
+    blocks in the first stage, by which the leading items are found. `index`: over the vectors of all blocks side by
+    side, where they are many and have codes.
     """
 
     name = "taste"
     voices: tuple[str, ...] = ("taste", "rerank", "popularity", "doubt")
 
     def __init__(
-        self, items: Mapping[str, Floats], taste: Taste, shares: Mapping[str, float], doubt: Floats | None = None
+        self,
+        items: Mapping[str, Floats],
+        taste: Taste,
+        shares: Mapping[str, float],
+        doubt: Floats | None = None,
+        index: CodedIndex | None = None,
     ) -> None:
         self.items, self.users, self.reranker, self.shares = items, taste.users, taste.reranker, shares
+        self.index = index
         self.doubt = np.zeros(len(taste.users), dtype=np.float32) if doubt is None else doubt
 
     @classmethod
@@ -160,11 +172,55 @@ class TasteChannel:
         if not items or space.taste is None:
             return None
         doubt = doubt_of(space.taste, space.mixture.unknown, space.mixture.passed)
-        return cls(items, space.taste, shares_of(space.mixture.reranked), doubt)
+        index = None
+        if (codes := space.codes.get(cls.name)) is not None:
+            start, stop = coded_blocks(space.manifest["blocks"])[cls.name]
+            index = CodedIndex(space.blocks[:, start:stop], codes)
+        return cls(items, space.taste, shares_of(space.mixture.reranked), doubt, index)
 
     def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
         """The rows that lead by taste, and those that the second stage orders."""
-        return best_rows(self.scores(resolved, None), n, allowed)
+        if self.index is None or n >= len(self.users):
+            return best_rows(self.scores(resolved, None), n, allowed)
+        near = self._near(resolved, n, allowed)
+        # Where no filter narrows them, the items that lead a history are among its candidates: one scan is enough.
+        moved = resolved.kept(self.name, lambda: self.second(resolved, near if allowed is None else None))
+        found = np.full((len(resolved), n), -1, dtype=np.int64)
+        for place, one in enumerate(moved):
+            head = np.zeros(0, dtype=np.int64) if one is None else one[0]
+            rows = np.union1d(near[place], head if allowed is None else head[allowed[head]])
+            best, _ = top_k(self.scores(resolved.take([place]), rows), min(n, len(rows)))
+            found[place, : best.shape[1]] = rows[best[0]]
+        return found
+
+    def _near(self, resolved: Resolved, n: int, allowed: Allowed | None) -> list[Rows]:
+        """Rows that may lead by taste, ascending: by vectors, by how many know them, and not only doubted ones."""
+        assert self.index is not None  # noqa: S101  asked where there is one
+        vectors = np.concatenate([resolved.vectors[name] for name in self.items], axis=1)
+        found = list(self.index.search(vectors, n, allowed=allowed)[0])
+        for place, rows in enumerate(found):
+            mine = [rows[rows >= 0]]
+            if resolved.weights["doubt"][place] and (self.users[mine[0]] > 0).sum() < n // 2:
+                known = self.users > 0 if allowed is None else allowed & (self.users > 0)
+                mine.append(self.index.search(vectors[place : place + 1], n, allowed=known)[0][0])
+            if resolved.weights["popularity"][place]:
+                mine.append(self._most_known(n, allowed))
+            together = np.unique(np.concatenate(mine))
+            found[place] = together[together >= 0]
+        return found
+
+    def _most_known(self, n: int, allowed: Allowed | None) -> Rows:
+        """The n allowed rows that most know, those of equals that come first."""
+        order = self._by_users
+        if allowed is None:
+            return order[:n]
+        open_ = order[: 4 * n]
+        open_ = open_[allowed[open_]]
+        return open_[:n] if len(open_) >= n else order[allowed[order]][:n]
+
+    @cached_property
+    def _by_users(self) -> Rows:
+        return np.argsort(-np.asarray(self.users), kind="stable")
 
     def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
         """Sums of inner products over the blocks, and what the second stage changes. `rows` ascend."""
@@ -200,22 +256,25 @@ class TasteChannel:
         result: Floats = resolved.weights["popularity"][:, None] * known
         return result
 
-    def second(self, resolved: Resolved) -> list[tuple[Rows, Floats] | None]:
-        """For each request the rows that the second stage orders and what it adds to them; None where it has no say."""
+    def second(self, resolved: Resolved, near: Sequence[Rows] | None = None) -> list[tuple[Rows, Floats] | None]:
+        """For each request the rows that the second stage orders and what it adds to them; None where it has no say.
+
+        `near`: for each request rows that the leading ones are among, where they are known already.
+        """
         weights = resolved.weights["rerank"]
         return [
-            None if history is None or not weight else self.ordered(history, weight)
-            for history, weight in zip(resolved.histories, weights, strict=True)
+            None if history is None or not weight else self.ordered(history, weight, None if near is None else near[i])
+            for i, (history, weight) in enumerate(zip(resolved.histories, weights, strict=True))
         ]
 
-    def ordered(self, history: Folded, weight: float) -> tuple[Rows, Floats] | None:
+    def ordered(self, history: Folded, weight: float, near: Rows | None = None) -> tuple[Rows, Floats] | None:
         """Rows of the items that the second stage orders, and what it adds to their scores; None for fewer than two.
 
         The leading items get the network's scores with the mean and the standard deviation of those that they had:
         so they can be held against other items and other channels. Only these items are scored by the network.
         """
         assert self.reranker is not None  # noqa: S101  its weight is 0 without one
-        head, first = self.leading(history)
+        head, first = self.leading(history, near)
         if len(head) < 2:
             return None
         scores = self.scores_at(history, head, self.reranker.blocks)
@@ -223,13 +282,34 @@ class TasteChannel:
         found = self.reranker.scores(features_of(scores, moments, head, history.rows, self.users))
         return head, np.float32(weight) * (spread_alike(found, first) - first)
 
-    def leading(self, history: Folded) -> tuple[Rows, Floats]:
-        """The rows that lead by the first stage, ascending, and their scores, (n,) float32."""
+    def leading(self, history: Folded, near: Rows | None = None) -> tuple[Rows, Floats]:
+        """The rows that lead by the first stage and their scores, (n,) float32; they are among `near`, where given."""
+        if self.index is not None:
+            return self._leading(self.index, history, near)
         first = np.zeros(len(self.users), dtype=np.float32)
         for name, scale in self.scales(history).items():
             first += scale * (self.items[name] @ history.vectors[name])
         head = head_of(first, history.rows, self.users)
         return head, first[head]
+
+    def _leading(self, index: CodedIndex, history: Folded, near: Rows | None) -> tuple[Rows, Floats]:
+        """As `leading`, of rows that codes have found."""
+        scales, known = self.scales(history), self.users > 0
+        asked = [
+            scales.get(name, np.float32(0)) * np.asarray(history.vectors[name], dtype=np.float32) for name in self.items
+        ]
+        asked_for = np.concatenate(asked)[None]
+
+        def open_of(rows: Rows) -> Rows:
+            return np.setdiff1d(rows[known[rows]], history.rows)
+
+        rows = open_of(near) if near is not None else np.zeros(0, dtype=np.int64)
+        if len(rows) < DEPTH:
+            found = index.search(asked_for, HEAD * DEPTH + len(history.rows), allowed=None if known.all() else known)
+            rows = open_of(found[0][0][found[0][0] >= 0])
+        first = index.vectors[rows] @ asked_for[0]
+        best = np.argpartition(-first, DEPTH - 1)[:DEPTH] if len(rows) > DEPTH else np.arange(len(rows))
+        return rows[best], first[best]
 
     def scales(self, history: Folded) -> dict[str, np.float32]:
         """What each block counts in the first stage, over the spread of its scores."""

@@ -17,9 +17,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from antiphon.base import storage, versions
+from antiphon.base import runtime, storage, versions
 from antiphon.base.language import ENGLISH, Language
-from antiphon.base.layout import FORMAT, RunLayout, SpaceLayout, space_id_of
+from antiphon.base.layout import FORMAT, RunLayout, SpaceLayout, coded_blocks, space_id_of
 from antiphon.channels.facets import Facets
 from antiphon.channels.mixture import Mixture, covariance_of
 from antiphon.channels.passages import Passages
@@ -29,6 +29,7 @@ from antiphon.data.catalog import Catalog
 from antiphon.encoders.base import Encoder
 from antiphon.errors import DataError, IntegrityError, MismatchError, RunError
 from antiphon.joint.model import Embedded, JointModel
+from antiphon.numbers.codes import LARGE, fit_codes
 from antiphon.numbers.map import groups_of, project_2d
 from antiphon.run.stage import Offer
 
@@ -85,6 +86,7 @@ def publish(run: RunLayout, contents: Contents, offer: Offer = lambda _, __: Non
         layout = SpaceLayout(beside)
         _write_items(layout, contents.catalog, contents.embedded)
         blocks = _write_vectors(layout, contents)
+        write_codes(layout, blocks)
         _write_query_sides(run, layout, contents)
         space_id = _write_manifest(layout, contents, blocks)
         place(beside, run.spaces / space_id)
@@ -122,6 +124,18 @@ def _write_vectors(layout: SpaceLayout, contents: Contents) -> dict[str, list[in
         if contents.mixture.standardise:
             storage.write_array(layout.covariance(name), covariance_of(part, contents.embedded.searchable))
     return blocks
+
+
+def write_codes(layout: SpaceLayout, blocks: Mapping[str, Sequence[int]]) -> None:
+    """Write the codes of the vectors that are many, of what is written already; none where faiss is not installed."""
+    if not runtime.has("faiss"):
+        return
+    vectors = storage.read_array(layout.vectors, mmap=True)
+    many = {name: vectors[:, slice(*columns)] for name, columns in coded_blocks(blocks).items()}
+    for name, block in many.items():
+        if len(block) > LARGE:
+            made, codes = fit_codes(block)
+            made.save(layout.codes / name, codes)
 
 
 def _write_query_sides(run: RunLayout, layout: SpaceLayout, contents: Contents) -> None:

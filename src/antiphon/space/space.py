@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from antiphon.base import storage, versions
+from antiphon.base import runtime, storage, versions
 from antiphon.base.language import Language, language_of, read_language
 from antiphon.base.layout import RunLayout, SpaceLayout
 from antiphon.base.registry import find, names
@@ -38,6 +38,7 @@ from antiphon.channels.taste import Taste
 from antiphon.channels.words import Lexical
 from antiphon.errors import IntegrityError, MismatchError, MissingExtraError, QueryError, RunError
 from antiphon.joint.model import JointModel
+from antiphon.numbers.codes import Codes
 from antiphon.numbers.exact import ExactIndex
 from antiphon.query.columns import Column, FieldType, WordColumn, field_table
 from antiphon.query.filters import Where, matches, parse_filter
@@ -250,6 +251,14 @@ class Space:
         return {name: self.blocks[:, slice(*columns)] for name, columns in self.manifest["blocks"].items()}
 
     @cached_property
+    def codes(self) -> dict[str, Codes]:
+        """The codes of large blocks, by name; none for a small space, on a store, or where faiss is not installed."""
+        folders = sorted(self.layout.codes.iterdir()) if self.layout.codes.is_dir() else []
+        if self.on_store is not None or not runtime.has("faiss"):
+            return {}
+        return {folder.name: Codes.load(folder, self.n_items) for folder in folders}
+
+    @cached_property
     def resolver(self) -> Resolver:
         """What looks up everything that a request names."""
         voices = [voice for channel in self.channels for voice in channel.voices]
@@ -408,7 +417,9 @@ class Space:
             if self.on_store is not None:
                 rows[places], scores[places] = self.on_store.best(self.channels, some, k, where)
             else:
-                rows[places], scores[places] = best(self.channels, some, k, self._allowed(where), self.n_items)
+                rows[places], scores[places] = best(
+                    self.channels, some, k, self._allowed(where), self.n_items, coded=bool(self.codes)
+                )
         return rows, scores
 
     def embed(self, query: Query) -> Embedding:
