@@ -24,7 +24,8 @@ from antiphon.base import storage
 from antiphon.base.layout import coded_blocks
 from antiphon.base.progress import Progress
 from antiphon.channels.base import Allowed, Folded, Resolved, Rows, at, best_rows
-from antiphon.channels.rerank import DEPTH, Reranker, features_of, head_of, spread_alike
+from antiphon.channels.near import NearTaste, popularity_of
+from antiphon.channels.rerank import Reranker, features_of, head_of, spread_alike
 from antiphon.config.sections import SpaceConfig
 from antiphon.data.held_out import few_enough, held_out_score, user_item_matrix
 from antiphon.data.splits import HeldOut
@@ -40,8 +41,6 @@ USUAL = Setting(factors=128, alpha=12.0, regularization=100.0, iterations=15)
 RANGES: Mapping[str, Any] = {"factors": (64, 96, 128), "alpha": (2.0, 30.0), "regularization": (10.0, 200.0)}
 """Scores that keep their norms want a stronger regularization than neighbours by cosine: the search is near it."""
 ARRAYS = ("ials", "ease", "ease_left", "users", "passed")
-HEAD = 4
-"""Where codes find the leading items: this many times as many are scored exactly."""
 NOT_MET = np.float32(-1)
 """In place of how many passed an item over: it came after training, and nobody can have met it."""
 
@@ -146,8 +145,8 @@ class TasteChannel:
     """Inner products with the factors of taste; where a history stands alone, a second stage orders the leading items.
 
     `items`: vectors by block, (n_items, length) float32, those of unknown items predicted. `shares`: weights of the
-    blocks in the first stage, by which the leading items are found. `index`: over the vectors of all blocks side by
-    side, where they are many and have codes.
+    blocks in the first stage, by which the leading items are found. `near`: what finds rows by codes, in a large
+    space.
     """
 
     name = "taste"
@@ -159,10 +158,10 @@ class TasteChannel:
         taste: Taste,
         shares: Mapping[str, float],
         doubt: Floats | None = None,
-        index: CodedIndex | None = None,
+        near: NearTaste | None = None,
     ) -> None:
         self.items, self.users, self.reranker, self.shares = items, taste.users, taste.reranker, shares
-        self.index = index
+        self.near = near
         self.doubt = np.zeros(len(taste.users), dtype=np.float32) if doubt is None else doubt
 
     @classmethod
@@ -172,17 +171,20 @@ class TasteChannel:
         if not items or space.taste is None:
             return None
         doubt = doubt_of(space.taste, space.mixture.unknown, space.mixture.passed)
-        index = None
+        found = cls(items, space.taste, shares_of(space.mixture.reranked), doubt)
         if (codes := space.codes.get(cls.name)) is not None:
-            start, stop = coded_blocks(space.manifest["blocks"])[cls.name]
-            index = CodedIndex(space.blocks[:, start:stop], codes)
-        return cls(items, space.taste, shares_of(space.mixture.reranked), doubt, index)
+            blocks = space.manifest["blocks"]
+            start, stop = coded_blocks(blocks)[cls.name]
+            index = CodedIndex(np.asarray(space.blocks)[:, start:stop], codes, popularity_of(space.taste.users))
+            names = sorted(items, key=lambda name: int(blocks[name][0]))
+            found.near = NearTaste(index, names, np.asarray(space.taste.users))
+        return found
 
     def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
         """The rows that lead by taste, and those that the second stage orders."""
-        if self.index is None or n >= len(self.users):
+        if self.near is None or n >= len(self.users):
             return best_rows(self.scores(resolved, None), n, allowed)
-        near = self._near(resolved, n, allowed)
+        near = self.near.candidates(resolved, n, allowed)
         # Where no filter narrows them, the items that lead a history are among its candidates: one scan is enough.
         moved = resolved.kept(self.name, lambda: self.second(resolved, near if allowed is None else None))
         found = np.full((len(resolved), n), -1, dtype=np.int64)
@@ -192,35 +194,6 @@ class TasteChannel:
             best, _ = top_k(self.scores(resolved.take([place]), rows), min(n, len(rows)))
             found[place, : best.shape[1]] = rows[best[0]]
         return found
-
-    def _near(self, resolved: Resolved, n: int, allowed: Allowed | None) -> list[Rows]:
-        """Rows that may lead by taste, ascending: by vectors, by how many know them, and not only doubted ones."""
-        assert self.index is not None  # noqa: S101  asked where there is one
-        vectors = np.concatenate([resolved.vectors[name] for name in self.items], axis=1)
-        found = list(self.index.search(vectors, n, allowed=allowed)[0])
-        for place, rows in enumerate(found):
-            mine = [rows[rows >= 0]]
-            if resolved.weights["doubt"][place] and (self.users[mine[0]] > 0).sum() < n // 2:
-                known = self.users > 0 if allowed is None else allowed & (self.users > 0)
-                mine.append(self.index.search(vectors[place : place + 1], n, allowed=known)[0][0])
-            if resolved.weights["popularity"][place]:
-                mine.append(self._most_known(n, allowed))
-            together = np.unique(np.concatenate(mine))
-            found[place] = together[together >= 0]
-        return found
-
-    def _most_known(self, n: int, allowed: Allowed | None) -> Rows:
-        """The n allowed rows that most know, those of equals that come first."""
-        order = self._by_users
-        if allowed is None:
-            return order[:n]
-        open_ = order[: 4 * n]
-        open_ = open_[allowed[open_]]
-        return open_[:n] if len(open_) >= n else order[allowed[order]][:n]
-
-    @cached_property
-    def _by_users(self) -> Rows:
-        return np.argsort(-np.asarray(self.users), kind="stable")
 
     def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
         """Sums of inner products over the blocks, and what the second stage changes. `rows` ascend."""
@@ -284,32 +257,13 @@ class TasteChannel:
 
     def leading(self, history: Folded, near: Rows | None = None) -> tuple[Rows, Floats]:
         """The rows that lead by the first stage and their scores, (n,) float32; they are among `near`, where given."""
-        if self.index is not None:
-            return self._leading(self.index, history, near)
+        if self.near is not None:
+            return self.near.leading(history, self.scales(history), near)
         first = np.zeros(len(self.users), dtype=np.float32)
         for name, scale in self.scales(history).items():
             first += scale * (self.items[name] @ history.vectors[name])
         head = head_of(first, history.rows, self.users)
         return head, first[head]
-
-    def _leading(self, index: CodedIndex, history: Folded, near: Rows | None) -> tuple[Rows, Floats]:
-        """As `leading`, of rows that codes have found."""
-        scales, known = self.scales(history), self.users > 0
-        asked = [
-            scales.get(name, np.float32(0)) * np.asarray(history.vectors[name], dtype=np.float32) for name in self.items
-        ]
-        asked_for = np.concatenate(asked)[None]
-
-        def open_of(rows: Rows) -> Rows:
-            return np.setdiff1d(rows[known[rows]], history.rows)
-
-        rows = open_of(near) if near is not None else np.zeros(0, dtype=np.int64)
-        if len(rows) < DEPTH:
-            found = index.search(asked_for, HEAD * DEPTH + len(history.rows), allowed=None if known.all() else known)
-            rows = open_of(found[0][0][found[0][0] >= 0])
-        first = index.vectors[rows] @ asked_for[0]
-        best = np.argpartition(-first, DEPTH - 1)[:DEPTH] if len(rows) > DEPTH else np.arange(len(rows))
-        return rows[best], first[best]
 
     def scales(self, history: Folded) -> dict[str, np.float32]:
         """What each block counts in the first stage, over the spread of its scores."""
@@ -323,10 +277,7 @@ class TasteChannel:
     @cached_property
     def _popularity(self) -> Floats:
         """How many know each item, on a log scale, in standard deviations, (n_items,) float32."""
-        known = np.log1p(np.asarray(self.users))
-        spread = known.std()
-        result: Floats = ((known - known.mean()) / (spread or 1)).astype(np.float32)
-        return result
+        return popularity_of(self.users)
 
     @property
     def prior(self) -> Floats:

@@ -104,22 +104,27 @@ class Codes:
         return cls(centroids, codes, int(storage.read_json(folder / "codes.json")["length"]))
 
 
-def fit_codes(vectors: Floats, *, seed: int = 0) -> tuple[Codes, NDArray[np.uint8]]:
+def fit_codes(vectors: Floats, beside: Floats | None = None, *, seed: int = 0) -> tuple[Codes, NDArray[np.uint8]]:
     """The codes of (n_rows, length) float32 vectors, with centroids learned from some rows; the same for the same seed.
+
+    `beside`: (n_rows,) float32, one more number of each row, which the codes have as their last.
 
     Raises:
         MissingExtraError: faiss is not installed.
     """
-    faiss, length = runtime.faiss(), int(vectors.shape[1])
+    faiss, length = runtime.faiss(), int(vectors.shape[1]) + (beside is not None)
     n_pieces, piece = shape_of(length)
     empty = np.zeros((n_pieces, CENTROIDS, piece), dtype=np.float32)
     quantizer = faiss.ProductQuantizer(n_pieces * piece, n_pieces, 4)
     quantizer.cp.seed, quantizer.cp.niter, quantizer.cp.min_points_per_centroid = seed + 1, ITERATIONS, 1
-    sample = np.array(vectors[_drawn(vectors, np.random.default_rng(seed))], dtype=np.float32)
-    quantizer.train(_wide(sample, empty))
+    rows = _drawn(vectors, np.random.default_rng(seed))
+    quantizer.train(_wide(_joined(vectors[rows], None if beside is None else beside[rows]), empty))
     centroids = faiss.vector_to_array(quantizer.centroids).reshape(empty.shape)
-    parts = [quantizer.compute_codes(_wide(part, empty)) for part in _steps(vectors)]
-    codes = np.concatenate(parts)
+    codes = np.empty((len(vectors), n_pieces // 2), dtype=np.uint8)
+    for start in range(0, len(vectors), STEP):
+        part = slice(start, start + STEP)
+        whole = _joined(vectors[part], None if beside is None else beside[part])
+        codes[part] = quantizer.compute_codes(_wide(whole, empty))
     return Codes(centroids, codes, length), codes
 
 
@@ -135,6 +140,10 @@ def _wide(vectors: Floats, centroids: Floats) -> Floats:
     missing = width - vectors.shape[1]
     wide = np.pad(vectors, ((0, 0), (0, missing))) if missing else vectors
     return np.ascontiguousarray(wide, dtype=np.float32)
+
+
+def _joined(vectors: Floats, beside: Floats | None) -> Floats:
+    return vectors if beside is None else np.concatenate([vectors, beside[:, None]], axis=1)
 
 
 def _steps(vectors: Floats) -> Iterator[Floats]:

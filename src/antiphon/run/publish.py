@@ -22,6 +22,7 @@ from antiphon.base.language import ENGLISH, Language
 from antiphon.base.layout import FORMAT, RunLayout, SpaceLayout, coded_blocks, space_id_of
 from antiphon.channels.facets import Facets
 from antiphon.channels.mixture import Mixture, covariance_of
+from antiphon.channels.near import popularity_of
 from antiphon.channels.passages import Passages
 from antiphon.channels.taste import Taste
 from antiphon.channels.words import Lexical
@@ -86,8 +87,8 @@ def publish(run: RunLayout, contents: Contents, offer: Offer = lambda _, __: Non
         layout = SpaceLayout(beside)
         _write_items(layout, contents.catalog, contents.embedded)
         blocks = _write_vectors(layout, contents)
-        write_codes(layout, blocks)
         _write_query_sides(run, layout, contents)
+        write_codes(layout, blocks)
         space_id = _write_manifest(layout, contents, blocks)
         place(beside, run.spaces / space_id)
     finally:
@@ -128,14 +129,13 @@ def _write_vectors(layout: SpaceLayout, contents: Contents) -> dict[str, list[in
 
 def write_codes(layout: SpaceLayout, blocks: Mapping[str, Sequence[int]]) -> None:
     """Write the codes of the vectors that are many, of what is written already; none where faiss is not installed."""
-    if not runtime.has("faiss"):
-        return
     vectors = storage.read_array(layout.vectors, mmap=True)
-    many = {name: vectors[:, slice(*columns)] for name, columns in coded_blocks(blocks).items()}
-    for name, block in many.items():
-        if len(block) > LARGE:
-            made, codes = fit_codes(block)
-            made.save(layout.codes / name, codes)
+    if len(vectors) <= LARGE or not runtime.has("faiss"):
+        return
+    users = storage.read_array(layout.taste / "users.npy") if layout.taste.is_dir() else None
+    for name, (start, stop) in coded_blocks(blocks).items():
+        made, codes = fit_codes(vectors[:, start:stop], None if users is None else popularity_of(users))
+        made.save(layout.codes / name, codes)
 
 
 def _write_query_sides(run: RunLayout, layout: SpaceLayout, contents: Contents) -> None:

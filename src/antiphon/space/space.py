@@ -248,7 +248,9 @@ class Space:
         if self.on_store is not None:
             version = self.on_store.version
             return {name: StoredRows(version, name) for name in self.manifest["blocks"]}  # type: ignore[misc]
-        return {name: self.blocks[:, slice(*columns)] for name, columns in self.manifest["blocks"].items()}
+        # A plain array: rows of a memmap are fetched with a detour.
+        blocks = np.asarray(self.blocks)
+        return {name: blocks[:, slice(*columns)] for name, columns in self.manifest["blocks"].items()}
 
     @cached_property
     def codes(self) -> dict[str, Codes]:
