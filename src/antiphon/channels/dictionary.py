@@ -127,18 +127,33 @@ class Dictionary:
         """The same with degrees: of some values, in words, the items that have it and how much of it each has."""
         groups = _same(self.language, self.entries)
         of = {stems: group for group in groups for stems in group}
-        had: dict[frozenset[tuple[str, ...]], Floats] = {}
+        had: dict[frozenset[tuple[str, ...]], list[tuple[Rows, Floats]]] = defaultdict(list)
         for value, rows, parts in known:
             stems = stems_of(value, self.language)
-            group = of.get(stems, frozenset([stems]))
             if stems in self.entries and (stems in of or (parts < 1).any()):
-                full = had.setdefault(group, np.zeros(self.n_items, dtype=np.float32))
-                full[rows] = np.maximum(full[rows], parts)
+                had[of.get(stems, frozenset([stems]))].append((rows, parts))
         degrees: dict[tuple[str, ...], Floats] = {}
-        for group, full in had.items():
-            whole = np.where(full > 0, full, np.float32(1))
-            degrees |= {stems: whole[self.entries[stems]] for stems in group if stems in self.entries}
+        for group, lists in had.items():
+            rows, parts = _highest(lists)
+            degrees |= {stems: _looked_up(self.entries[stems], rows, parts) for stems in group if stems in self.entries}
         return Dictionary(self.entries, self.n_items, degrees, self.language)
+
+
+def _highest(lists: Sequence[tuple[Rows, Floats]]) -> tuple[Rows, Floats]:
+    """Rows of several lists, ascending, and the highest that each has in one of them."""
+    rows, parts = (np.concatenate([np.asarray(one[side]) for one in lists]) for side in (0, 1))
+    order = np.argsort(rows, kind="stable")
+    once, starts = np.unique(rows[order], return_index=True)
+    return once, np.maximum.reduceat(parts[order], starts) if len(starts) else parts
+
+
+def _looked_up(rows: Rows, known: Rows, parts: Floats) -> Floats:
+    """What is known of rows, 1 where nothing is; `known` ascend."""
+    if not len(known):
+        return np.ones(len(rows), dtype=np.float32)
+    places = np.minimum(np.searchsorted(known, rows), len(known) - 1)
+    found = np.where(known[places] == rows, parts[places], 0)
+    return np.where(found > 0, found, 1).astype(np.float32)
 
 
 def stems_of(text: str, language: Language = ENGLISH) -> tuple[str, ...]:

@@ -92,10 +92,10 @@ class Codes:
 
     @classmethod
     def load(cls, folder: Path, n_rows: int) -> Codes:
-        """Read what `save` wrote.
+        """Read what `save` wrote, of so many rows.
 
         Raises:
-            IntegrityError: they are not of so many rows.
+            IntegrityError: there are more or fewer.
             MissingExtraError: faiss is not installed.
         """
         centroids, codes = (storage.read_array(folder / name) for name in ("centroids.npy", "codes.npy"))

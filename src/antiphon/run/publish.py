@@ -136,6 +136,9 @@ def write_codes(layout: SpaceLayout, blocks: Mapping[str, Sequence[int]]) -> Non
     for name, (start, stop) in coded_blocks(blocks).items():
         made, codes = fit_codes(vectors[:, start:stop], None if users is None else popularity_of(users))
         made.save(layout.codes / name, codes)
+    if layout.passages.is_dir():
+        made, codes = fit_codes(storage.read_array(layout.passages / "vectors.npy", mmap=True))
+        made.save(layout.codes / "passages", codes)
 
 
 def _write_query_sides(run: RunLayout, layout: SpaceLayout, contents: Contents) -> None:

@@ -258,7 +258,9 @@ class Space:
         folders = sorted(self.layout.codes.iterdir()) if self.layout.codes.is_dir() else []
         if self.on_store is not None or not runtime.has("faiss"):
             return {}
-        return {folder.name: Codes.load(folder, self.n_items) for folder in folders}
+        n_passages = 0 if self.passages is None else len(self.passages.vectors)
+        n_rows = {"passages": n_passages}
+        return {folder.name: Codes.load(folder, n_rows.get(folder.name, self.n_items)) for folder in folders}
 
     @cached_property
     def resolver(self) -> Resolver:
