@@ -1,7 +1,7 @@
 """A published space made larger: its items repeated, each copy moved by noise that has the shape of the data itself.
 
-The noise of a block has the block's own covariance, so that it is as hard to compress as the data; joint vectors stay of
-unit length, factors of taste keep their unequal norms, and words, facets, fields and popularity are those of the item.
+The noise of a block has the block's own covariance, so that it is as hard to compress as the data; joint vectors stay
+of unit length, factors of taste keep their unequal norms, and words, facets, fields and popularity are the item's.
 """
 
 from __future__ import annotations
@@ -129,8 +129,8 @@ def _write_facets(old: SpaceLayout, new: SpaceLayout, times: int) -> None:
 
 def _write_passages(old: SpaceLayout, new: SpaceLayout, times: int) -> None:
     base, bounds = (storage.read_array(old.passages / f"{name}.npy") for name in ("vectors", "bounds"))
-    vectors, root, rng = _mapped(new.passages / "vectors.npy", (times * len(base), base.shape[1])), _root(base), None
-    rng = np.random.default_rng(2)
+    vectors = _mapped(new.passages / "vectors.npy", (times * len(base), base.shape[1]))
+    root, rng = _root(base), np.random.default_rng(2)
     for turn in range(times):
         noise = np.float32(NOISE if turn else 0) * rng.standard_normal(base.shape, np.float32) @ root
         vectors[turn * len(base) : (turn + 1) * len(base)] = unit(base + noise)

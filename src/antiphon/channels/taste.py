@@ -30,6 +30,7 @@ from antiphon.config.sections import SpaceConfig
 from antiphon.data.held_out import few_enough, held_out_score, user_item_matrix
 from antiphon.data.splits import HeldOut
 from antiphon.numbers.coded import CodedIndex
+from antiphon.numbers.codes import LARGE
 from antiphon.numbers.ease import ease_sides
 from antiphon.numbers.exact import top_k
 from antiphon.numbers.factorization import History, Ranges, Setting, draw_settings, factorize, fold_in, search_settings
@@ -41,6 +42,8 @@ USUAL = Setting(factors=128, alpha=12.0, regularization=100.0, iterations=15)
 RANGES: Mapping[str, Any] = {"factors": (64, 96, 128), "alpha": (2.0, 30.0), "regularization": (10.0, 200.0)}
 """Scores that keep their norms want a stronger regularization than neighbours by cosine: the search is near it."""
 ARRAYS = ("ials", "ease", "ease_left", "users", "passed")
+STEP = 8_192
+"""Rows whose products are summed at once."""
 NOT_MET = np.float32(-1)
 """In place of how many passed an item over: it came after training, and nobody can have met it."""
 
@@ -292,12 +295,24 @@ class TasteChannel:
     @cached_property
     def known_moments(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
         """Mean and covariance of the vectors of items that somebody knows, by block."""
-        found = {}
-        for name, items in self.items.items():
-            known = np.asarray(items[self.users > 0], dtype=np.float64)
-            centred = known - known.mean(axis=0)
-            found[name] = known.mean(axis=0), centred.T @ centred / max(1, len(known))
-        return found
+        met = np.asarray(self.users > 0)
+        return {name: _moments(items, met) for name, items in self.items.items()}
+
+
+def _moments(items: Floats, met: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and covariance of some rows, float64; of many rows in steps, which hold no copy of them."""
+    if len(items) <= LARGE:
+        known = np.asarray(items[met], dtype=np.float64)
+        centred = known - known.mean(axis=0)
+        return known.mean(axis=0), centred.T @ centred / max(1, len(known))
+    length, n_rows = items.shape[1], max(1, int(met.sum()))
+    total, products = np.zeros(length), np.zeros((length, length))
+    for start in range(0, len(items), STEP):
+        part = np.asarray(items[start : start + STEP][met[start : start + STEP]])
+        total += part.sum(axis=0, dtype=np.float64)
+        products += part.T @ part  # of some thousand rows float32 is enough
+    mean = total / n_rows
+    return mean, products / n_rows - np.outer(mean, mean)
 
 
 def fit_taste(

@@ -19,6 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from antiphon.base import runtime, storage, versions
+from antiphon.base.checking import Checking
 from antiphon.base.language import Language, language_of, read_language
 from antiphon.base.layout import RunLayout, SpaceLayout
 from antiphon.base.registry import find, names
@@ -70,8 +71,15 @@ class Space:
     float32: the weighted projections that the joint vectors are the normalised sum of. All are memory-mapped.
     """
 
-    def __init__(self, layout: SpaceLayout, manifest: Mapping[str, Any], on_store: OnStore | None = None) -> None:
+    def __init__(
+        self,
+        layout: SpaceLayout,
+        manifest: Mapping[str, Any],
+        on_store: OnStore | None = None,
+        checking: Checking | None = None,
+    ) -> None:
         self.layout, self.manifest, self.on_store = layout, manifest, on_store
+        self.checking = checking or Checking({})
         self.space_id: str = manifest["space_id"]
         self.modalities: tuple[str, ...] = tuple(manifest["order"])
         self.model = JointModel.load(layout.model)
@@ -409,7 +417,12 @@ class Space:
         return self.resolver.resolve(queries)
 
     def best(self, resolved: Resolved, k: int) -> tuple[Rows, Floats]:
-        """Rows and scores of the k best items for each resolved query, as `rank_rows` gives them."""
+        """Rows and scores of the k best items for each resolved query, as `rank_rows` gives them.
+
+        Raises:
+            IntegrityError: a large file was found not to be the one that was published, since the space was loaded.
+        """
+        self.checking.refuse()
         rows = np.full((len(resolved), k), -1, dtype=np.int64)
         scores = np.full((len(resolved), k), -np.inf, dtype=np.float32)
         by_filter: dict[str, list[int]] = {}
@@ -523,7 +536,10 @@ class Space:
 
 
 def load(path: str | Path, *, store: Mapping[str, Any] | None = None) -> Space:
-    """Load the current space of a run's folder, or one version's folder, after checking every file.
+    """Load the current space of a run's folder, or one version's folder, after checking its files.
+
+    Files of more than 256 MB are compared with their checksums in the background, so that the first answer does not
+    wait for gigabytes: where one is wrong, requests are refused from then on. `space.checking.finish()` waits for it.
 
     `store`: as [store] of antiphon.toml, such as `{"kind": "postgres", "url": ...}`; where it is not given, what the
     environment says (ANTIPHON_STORE), else the run's configuration. On a store no vectors are read of the folder, and
@@ -549,7 +565,8 @@ def load(path: str | Path, *, store: Mapping[str, Any] | None = None) -> Space:
     owner = root if run.current.is_file() else layout.root.parent.parent
     on_store = opened(config_of(owner, store), owner, layout.root.name)
     try:
-        return Space(layout, versions.verified(layout, () if on_store is None else HELD), on_store)
+        manifest, checking = versions.opened(layout, () if on_store is None else HELD)
+        return Space(layout, manifest, on_store, checking)
     except OSError as error:
         raise RunError(
             f"the space in {layout.root} cannot be read ({error.strerror or error}); look at permissions and at the "
