@@ -234,20 +234,20 @@ def served(_: Reports) -> str:
 def scaled(_: Reports) -> str:
     """What an answer costs from 10,000 to 1,000,000 items, beside faiss and numpy."""
     found = json.loads((RESULTS / "scale.json").read_text("utf-8"))
-    whole = " | ".join(["items", "load, s", "first answer, s", "bytes an item", "answers/s, 1 client", "16 clients"])
-    lines = [f"| {whole} |", "|" + "---:|" * 6]
+    lines = ["| items | channels | load, s | first answer, s | bytes an item | answers/s, 1 client | 16 clients |"]
+    lines.append("|---:|---|" + "---:|" * 5)
     for one in found["sizes"]:
-        size = f"{one['n_items']:,} | {one['load_s']:.1f} | {one['first_answer_s']:.1f}"
+        size = f"{one['n_items']:,} | {one['channels']} | {one['load_s']:.1f} | {one['first_answer_s']:.1f}"
         rates = f"{one['one_client_per_s']:.0f} | {one['clients_per_s']:.0f}"
         lines.append(f"| {size} | {one['own_bytes_per_item']:,.0f} | {rates} |")
-    lines += ["", "| items | request | pass | antiphon, ms | recall@200 | faiss Flat, ms | HNSW, ms (recall) | numpy, ms |"]
-    lines.append("|---:|---|" + "---:|" * 6)
+    lines += ["", "| items | channels | request | pass | antiphon, ms | recall@200 | Flat, ms | HNSW, ms | numpy, ms |"]
+    lines.append("|---:|---|---|" + "---:|" * 6)
     for one in found["sizes"]:
         for row in one["rows"]:
             graph = f"{row['hnsw_ms']:.1f} ({row['hnsw_recall']:.2f})" if "hnsw_ms" in row else ""
             flat = f"{row['flat_ms']:.1f} (x {row['flat_ms'] / row['antiphon_ms']:.1f})"
             cells = f"{row['antiphon_ms']:.1f} | {row['recall']:.3f} | {flat} | {graph} | {row['numpy_ms']:.1f}"
-            lines.append(f"| {one['n_items']:,} | {row['kind']} | {row['share']:.1%} | {cells} |")
+            lines.append(f"| {one['n_items']:,} | {one['channels']} | {row['kind']} | {row['share']:.1%} | {cells} |")
     where = f"at commit {found['where']['commit']} on {found['where']['machine']}"
     return "\n".join([*lines, "", f"Printed by `python benchmarks/scale.py`, one thread, {where}."])
 

@@ -1,6 +1,6 @@
 """What an answer costs at 10,000, 100,000 and 1,000,000 items, beside faiss and what one would write with numpy.
 
-    python benchmarks/scale.py --run runs/movies                 every size
+    python benchmarks/scale.py --run runs/movies                 every size, vectors alone
     python benchmarks/scale.py --run runs/movies --sizes 10000   one size, quickly
     python benchmarks/scale.py --run runs/movies --write         benchmarks/results/scale.json and scale.md as well
 
@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 SIZES, FILTERS, K, N_REQUESTS = (10_000, 100_000, 1_000_000), (1.0, 0.1, 0.01, 0.001), 200, 20
-N_CLIENTS, GRAPH_UP_TO = 16, 100_000
+N_CLIENTS, GRAPH_UP_TO = 16, 110_000
 KINDS = ("text", "likes", "user")
 TEXTS = (
     "a dark thriller with a twist", "feel-good animation", "slow and beautiful", "a western about revenge",
@@ -224,7 +224,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, help="a built run, whose space is repeated")
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
-    parser.add_argument("--all-channels", action="store_true", help="with words, facets and passages too")
+    parser.add_argument("--all-channels", type=int, nargs="*", default=[], help="sizes with words, facets and passages")
     parser.add_argument("--write", action="store_true", help="keep what was measured")
     parser.add_argument("--ask", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -234,20 +234,22 @@ def main() -> None:
     from larger import enlarge
 
     results = []
-    for n_items in given.sizes:
+    wanted = [*((size, True) for size in given.sizes), *((size, False) for size in given.all_channels)]
+    for n_items, dense_only in wanted:
         with tempfile.TemporaryDirectory(dir=given.run.parent) as name:
             start = time.perf_counter()
-            enlarge(given.run, Path(name) / "run", n_items, dense_only=not given.all_channels)
+            enlarge(given.run, Path(name) / "run", n_items, dense_only=dense_only)
             made = time.perf_counter() - start
             command = [sys.executable, __file__, "--ask", str(Path(name) / "run")]
             env = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=env)
-        results.append({**json.loads(done.stdout.splitlines()[-1].removeprefix("result ")), "written_s": made})
+        found = json.loads(done.stdout.splitlines()[-1].removeprefix("result "))
+        results.append({**found, "channels": "vectors" if dense_only else "all", "written_s": made})
         print(shown(results[-1:]), flush=True)
-    if given.write:
-        document = {"where": origin("scale.json"), "k": K, "sizes": results}
-        (RESULTS / "scale.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        (RESULTS / "scale.md").write_text(shown(results), encoding="utf-8")
+        if given.write:
+            document = {"where": origin("scale.json"), "k": K, "sizes": results}
+            (RESULTS / "scale.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+            (RESULTS / "scale.md").write_text(shown(results), encoding="utf-8")
 
 
 def shown(results: Sequence[Mapping[str, Any]]) -> str:

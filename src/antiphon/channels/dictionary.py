@@ -123,6 +123,15 @@ class Dictionary:
             result[named.rows] += 1 if named.degrees is None else named.degrees
         return result
 
+    def scores_at(self, text: str, rows: NDArray[np.int64]) -> Floats:
+        """As `scores`, of some rows, which ascend."""
+        result = np.zeros(len(rows), dtype=np.float32)
+        for named in {named.stems: named for named in self.named(text)}.values():
+            places = np.minimum(np.searchsorted(named.rows, rows), max(0, len(named.rows) - 1))
+            there = named.rows[places] == rows if len(named.rows) else np.zeros(len(rows), dtype=bool)
+            result[there] += 1 if named.degrees is None else named.degrees[places[there]]
+        return result
+
     def with_degrees(self, known: Iterable[tuple[str, Rows, Floats]]) -> Dictionary:
         """The same with degrees: of some values, in words, the items that have it and how much of it each has."""
         groups = _same(self.language, self.entries)

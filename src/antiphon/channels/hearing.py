@@ -94,7 +94,7 @@ class Listener:
         return " ".join(word for word in words.split() if not language.is_empty(fold(word))) or words
 
     def _named(self, query: Query, keep: frozenset[str]) -> Sequence[Mention]:
-        if self.names is None or not query.has_text or not query.weight("names"):
+        if not query.has_text or not query.weight("names") or self.names is None:
             return ()
         return self.names.said(str(query.text)[:MAX_NAMED], keep)
 
@@ -106,8 +106,10 @@ class Listener:
 
     def _eras(self, query: Query, mentions: Sequence[Mention], keep: frozenset[str]) -> Sequence[Era]:
         """The years that a request asks for; none for a space that reads no names, or has no years."""
+        if not query.has_text or not query.weight("facets"):
+            return ()
         years = None if self.names is None else self.names.years
-        if years is None or self.dictionary is None or not query.has_text or not query.weight("facets"):
+        if years is None or self.dictionary is None:
             return ()
         examples = [float(years[mention.row]) for mention in mentions if mention.how == "example"]
         return eras_of(str(query.text), examples, self.dictionary.language.times, keep)

@@ -194,8 +194,9 @@ class TasteChannel:
         for place, one in enumerate(moved):
             head = np.zeros(0, dtype=np.int64) if one is None else one[0]
             rows = np.union1d(near[place], head if allowed is None else head[allowed[head]])
-            best, _ = top_k(self.scores(resolved.take([place]), rows), min(n, len(rows)))
-            found[place, : best.shape[1]] = rows[best[0]]
+            if len(rows) > n:
+                rows = rows[top_k(self.scores(resolved.take([place]), rows), n)[0][0]]
+            found[place, : len(rows)] = rows
         return found
 
     def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:

@@ -288,7 +288,7 @@ class Space:
             },
             mixture=self.mixture,
             voices=tuple(voices),
-            listener=Listener(self.names, self.speller, self.dictionary),
+            listener=_OfSpace(self),
             facets=self.facets,
         )
 
@@ -314,7 +314,7 @@ class Space:
                 side.warm()
         if self.lexical is not None:
             self.lexical.scores(["warm"])
-        _ = self.facets, self.resolver
+        _ = self.facets, self.resolver, self.names, self.speller, self.dictionary
 
     def search(
         self,
@@ -533,6 +533,17 @@ class Space:
             raise IntegrityError(f"{self.layout.root}: vectors and items do not fit each other; build the run again.")
         if self.fields.num_rows != n_items:
             raise IntegrityError(f"{self.layout.root}: fields and items do not fit each other; build the run again.")
+
+
+class _OfSpace(Listener):
+    """The listener of a space, whose parts are made when a text is read: of a million titles that takes a while."""
+
+    def __init__(self, space: Space) -> None:
+        object.__setattr__(self, "_space", space)
+
+    names = property(lambda self: self._space.names)
+    speller = property(lambda self: self._space.speller)
+    dictionary = property(lambda self: self._space.dictionary)
 
 
 def load(path: str | Path, *, store: Mapping[str, Any] | None = None) -> Space:

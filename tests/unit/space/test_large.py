@@ -14,7 +14,7 @@ import antiphon
 from antiphon import Query
 from antiphon.base import storage, versions
 from antiphon.base.layout import RunLayout, SpaceLayout, space_id_of
-from antiphon.channels import base, near, passages, taste
+from antiphon.channels import base, facets, near, passages, taste
 from antiphon.errors import IntegrityError
 from antiphon.numbers import coded
 from antiphon.run import publish
@@ -56,7 +56,7 @@ def run(built: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def large(run: Path, monkeypatch: pytest.MonkeyPatch) -> Space:
     """It, answered as a large space is."""
-    for module in (base, taste):
+    for module in (base, facets, taste):
         monkeypatch.setattr(module, "LARGE", 10)
     monkeypatch.setattr(answer, "SMALL", 0)
     for module in (answer, coded):
@@ -100,6 +100,20 @@ def test_few_candidates_still_give_k_answers_with_exact_scores(large: Space, mon
         heard = [channel for channel in large.channels if resolved.hears(channel)]
         total = np.sum([channel.scores(resolved, None)[0] for channel in heard], axis=0)
         assert_allclose(scores[0], total[rows[0]], atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["facets", "passages", "words"])
+def test_scores_of_some_rows_are_those_of_the_lines(large: Space, name: str) -> None:
+    """Though no line of all items is made for them, and candidates are rows that the channel speaks for."""
+    channel = next(channel for channel in large.channels if channel.name == name)
+    resolved = large.resolve(QUERIES)
+    rows = np.array([0, 3, 17, 41, 59])
+    lines = channel.scores(large.resolve(QUERIES), None)
+    assert_allclose(channel.scores(resolved, rows), lines[:, rows], atol=1e-4)
+    for place, found in enumerate(channel.candidates(resolved, 5, None)):
+        assert (lines[place, found[found >= 0]] > 0).all()
+        if len(found[found >= 0]) == 5:
+            assert lines[place, found].max() >= lines[place].max() - 1e-4
 
 
 def test_a_space_without_codes_is_answered_as_before(built: Any) -> None:
