@@ -91,7 +91,6 @@ class Space:
         items = storage.read_table(layout.items)
         self.item_ids: list[str] = items["item_id"].to_pylist()
         self.titles: list[str] = items["title"].to_pylist()
-        self.fields: pa.Table = storage.read_table(layout.fields)
         self._check_shapes()
         self.searchable: NDArray[np.bool_] = np.asarray(self.present.any(axis=0))
         if on_store is not None:
@@ -106,6 +105,18 @@ class Space:
     def dim(self) -> int:
         """Length of a joint vector."""
         return int(self.vectors.shape[1])
+
+    @cached_property
+    def fields(self) -> pa.Table:
+        """The fields of all items, in the order of the vectors; read when they are asked for.
+
+        Raises:
+            IntegrityError: they are of more or fewer items.
+        """
+        table = storage.read_table(self.layout.fields)
+        if table.num_rows != self.n_items:
+            raise IntegrityError(f"{self.layout.root}: fields and items do not fit each other; build the run again.")
+        return table
 
     @cached_property
     def blocks(self) -> Floats:
@@ -531,8 +542,6 @@ class Space:
             or self.present.shape != expected[:2]
         ):
             raise IntegrityError(f"{self.layout.root}: vectors and items do not fit each other; build the run again.")
-        if self.fields.num_rows != n_items:
-            raise IntegrityError(f"{self.layout.root}: fields and items do not fit each other; build the run again.")
 
 
 class _OfSpace(Listener):
