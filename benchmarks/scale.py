@@ -247,40 +247,42 @@ def main() -> None:
         results.append({**found, "channels": "vectors" if dense_only else "all", "written_s": made})
         print(shown(results[-1:]), flush=True)
         if given.write:
-            document = {"where": origin("scale.json"), "k": K, "sizes": results}
-            (RESULTS / "scale.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-            (RESULTS / "scale.md").write_text(shown(results), encoding="utf-8")
+            keep(results)
+
+
+def keep(results: Sequence[Mapping[str, Any]]) -> None:
+    """Put what was measured in the place of what was, of the same size and channels."""
+    file = RESULTS / "scale.json"
+    before = json.loads(file.read_text(encoding="utf-8"))["sizes"] if file.is_file() else []
+    sizes = {(one["channels"], one["n_items"]): one for one in before}
+    where = origin("scale.json")
+    sizes |= {(one["channels"], one["n_items"]): {**one, "commit": where["commit"]} for one in results}
+    kept = [sizes[key] for key in sorted(sizes, key=lambda key: (key[0] == "all", key[1]))]
+    document = {"where": where, "k": K, "sizes": kept}
+    file.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    (RESULTS / "scale.md").write_text(shown(kept), encoding="utf-8")
 
 
 def shown(results: Sequence[Mapping[str, Any]]) -> str:
     """Tables of what was measured."""
-    lines = [
-        "| items | load, s | first answer, s | bytes an item | answers/s, one client | 16 clients |",
-        "|---" * 6 + "|",
-    ]
+    lines = ["| items | channels | load, s | first answer, s | bytes an item | answers/s, 1 client | 16 clients |"]
+    lines.append("|---" * 7 + "|")
     lines += [
-        f"| {one['n_items']:,} | {one['load_s']:.1f} | {one['first_answer_s']:.1f} | {one['own_bytes_per_item']:.0f} | "
-        f"{one['one_client_per_s']:.0f} | {one['clients_per_s']:.0f} |"
+        f"| {one['n_items']:,} | {one['channels']} | {one['load_s']:.1f} | {one['first_answer_s']:.1f} | "
+        f"{one['own_bytes_per_item']:.0f} | {one['one_client_per_s']:.0f} | {one['clients_per_s']:.0f} |"
         for one in results
     ]
     titles = (
-        "items",
-        "request",
-        "pass",
-        "antiphon, ms",
-        "recall",
-        "faiss Flat, ms",
-        "Flat / antiphon",
-        "HNSW, ms",
+        "items", "channels", "request", "pass", "antiphon, ms", "recall", "Flat, ms", "Flat / antiphon", "HNSW, ms",
         "numpy, ms",
-    )
+    )  # fmt: skip
     lines += ["", f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for one in results:
         for row in one["rows"]:
             graph = f"{row['hnsw_ms']:.1f} (recall {row['hnsw_recall']:.2f})" if "hnsw_ms" in row else ""
             ratio = row["flat_ms"] / row["antiphon_ms"]
             lines.append(
-                f"| {one['n_items']:,} | {row['kind']} | {row['share']:.1%} | {row['antiphon_ms']:.2f} | "
+                f"| {one['n_items']:,} | {one['channels']} | {row['kind']} | {row['share']:.1%} | {row['antiphon_ms']:.2f} | "
                 f"{row['recall']:.3f} | {row['flat_ms']:.2f} | {ratio:.1f} | {graph} | {row['numpy_ms']:.1f} |"
             )
     return "\n".join(lines) + "\n"

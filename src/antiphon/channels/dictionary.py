@@ -202,7 +202,9 @@ def _values(name: str, column: Column, language: Language) -> Iterable[tuple[Ite
         codes, rows = column.codes[order], column.rows[order].astype(np.int32)
         ends = np.searchsorted(codes, np.arange(len(column.vocabulary) + 1))
         for value, code in column.vocabulary.items():
-            yield (value, *peoples.get(fold(value), ())), np.unique(rows[ends[code] : ends[code + 1]])
+            held = rows[ends[code] : ends[code + 1]]  # ascending: an item that says it twice stands beside itself
+            once = np.concatenate([held[:1], held[1:][held[1:] != held[:-1]]])
+            yield (value, *peoples.get(fold(value), ())), once
     elif isinstance(column, NumberColumn) and column.type == "number" and language.is_time(name):
         decades = np.floor(np.nan_to_num(column.values, nan=-1) / 10).astype(np.int64) * 10
         for decade in np.unique(decades[decades > 0]).tolist():

@@ -68,7 +68,7 @@ class Listener:
         """What a request says; `mentions`: the items that it names, where they are known already."""
         said = [*query.turns, *([] if query.text is None else [query.text])]
         keep = frozenset(map(fold, query.literal))
-        pieces = said if self.speller is None else [self.speller.mended(piece, keep) for piece in said]
+        pieces = said if not said or self.speller is None else [self.speller.mended(piece, keep) for piece in said]
         refusals = [self._refusal(piece, query, keep) for piece in pieces]
         wanted = [refusal.text for refusal in refusals]
         whole, left = (replace(query, turns=(), text="\n".join(part) or None) for part in (pieces, wanted))
