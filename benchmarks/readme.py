@@ -248,8 +248,9 @@ def scaled(_: Reports) -> str:
             flat = f"{row['flat_ms']:.1f} (x {row['flat_ms'] / row['antiphon_ms']:.1f})"
             cells = f"{row['antiphon_ms']:.1f} | {row['recall']:.3f} | {flat} | {graph} | {row['numpy_ms']:.1f}"
             lines.append(f"| {one['n_items']:,} | {one['channels']} | {row['kind']} | {row['share']:.1%} | {cells} |")
-    where = f"at commit {found['where']['commit']} on {found['where']['machine']}"
-    return "\n".join([*lines, "", f"Printed by `python benchmarks/scale.py`, one thread, {where}."])
+    commits = ", ".join(dict.fromkeys(one["commit"] for one in found["sizes"]))
+    where = f"one thread, at commit {commits} on {found['where']['machine']}"
+    return "\n".join([*lines, "", f"Printed by `python benchmarks/scale.py`, {where}."])
 
 
 def attacked(_: Reports) -> str:

@@ -282,8 +282,9 @@ def shown(results: Sequence[Mapping[str, Any]]) -> str:
             graph = f"{row['hnsw_ms']:.1f} (recall {row['hnsw_recall']:.2f})" if "hnsw_ms" in row else ""
             ratio = row["flat_ms"] / row["antiphon_ms"]
             lines.append(
-                f"| {one['n_items']:,} | {one['channels']} | {row['kind']} | {row['share']:.1%} | {row['antiphon_ms']:.2f} | "
-                f"{row['recall']:.3f} | {row['flat_ms']:.2f} | {ratio:.1f} | {graph} | {row['numpy_ms']:.1f} |"
+                f"| {one['n_items']:,} | {one['channels']} | {row['kind']} | {row['share']:.1%} | "
+                f"{row['antiphon_ms']:.2f} | {row['recall']:.3f} | "
+                f"{row['flat_ms']:.2f} | {ratio:.1f} | {graph} | {row['numpy_ms']:.1f} |"
             )
     return "\n".join(lines) + "\n"
 
