@@ -31,6 +31,7 @@ DEPENDS: Mapping[str, Sequence[str]] = {
     "music/metrics.json": ("antiphon.reproduce.summary",),
     "page.json": ("antiphon.serve.app",),
     "playlists.json": ("antiphon.playlist.make", "antiphon.run.build"),
+    "scale.json": ("antiphon.space.space", "antiphon.run.publish"),
     "service.json": ("antiphon.serve.app",),
     "soak.json": ("antiphon.serve.app",),
     "speed.md": ("antiphon.run.build", "antiphon.space.space"),

@@ -231,6 +231,28 @@ def served(_: Reports) -> str:
     return "\n".join([*lines, "", f"Printed by `python benchmarks/service.py`: {where}."])
 
 
+def scaled(_: Reports) -> str:
+    """What an answer costs from 10,000 to 1,000,000 items, beside faiss and numpy."""
+    found = json.loads((RESULTS / "scale.json").read_text("utf-8"))
+    lines = ["| items | channels | load, s | first answer, s | bytes an item | answers/s, 1 client | 16 clients |"]
+    lines.append("|---:|---|" + "---:|" * 5)
+    for one in found["sizes"]:
+        size = f"{one['n_items']:,} | {one['channels']} | {one['load_s']:.1f} | {one['first_answer_s']:.1f}"
+        rates = f"{one['one_client_per_s']:.0f} | {one['clients_per_s']:.0f}"
+        lines.append(f"| {size} | {one['own_bytes_per_item']:,.0f} | {rates} |")
+    lines += ["", "| items | channels | request | pass | antiphon, ms | recall@200 | Flat, ms | HNSW, ms | numpy, ms |"]
+    lines.append("|---:|---|---|" + "---:|" * 6)
+    for one in found["sizes"]:
+        for row in one["rows"]:
+            graph = f"{row['hnsw_ms']:.1f} ({row['hnsw_recall']:.2f})" if "hnsw_ms" in row else ""
+            flat = f"{row['flat_ms']:.1f} (x {row['flat_ms'] / row['antiphon_ms']:.1f})"
+            cells = f"{row['antiphon_ms']:.1f} | {row['recall']:.3f} | {flat} | {graph} | {row['numpy_ms']:.1f}"
+            lines.append(f"| {one['n_items']:,} | {one['channels']} | {row['kind']} | {row['share']:.1%} | {cells} |")
+    commits = ", ".join(dict.fromkeys(one["commit"] for one in found["sizes"]))
+    where = f"one thread, at commit {commits} on {found['where']['machine']}"
+    return "\n".join([*lines, "", f"Printed by `python benchmarks/scale.py`, {where}."])
+
+
 def attacked(_: Reports) -> str:
     """What `make chaos` tried."""
     return _tried("chaos.json", "attacks", "attack", "make chaos")
@@ -312,10 +334,11 @@ PAGES = {
     "docs/describe.md": {"understood": understood},
     "docs/reliability.md": {"attacked": attacked, "fuzzed": fuzzed, "soaked": soaked},
     "docs/quickstart.md": {"first": first},
+    "docs/scale.md": {"scaled": scaled},
 }
 KEPT = {
-    "attacked": "chaos.json", "first": "first.json", "fuzzed": "fuzz.json", "soaked": "soak.json",
-    "understood": "understanding.json",
+    "attacked": "chaos.json", "first": "first.json", "fuzzed": "fuzz.json", "scaled": "scale.json",
+    "soaked": "soak.json", "understood": "understanding.json",
 }  # fmt: skip
 """Blocks of files that are not there before they are measured: until then the page has no such table."""
 

@@ -396,3 +396,21 @@ def test_pictures_are_read_from_a_folder(
     again = Features.load(run / "features", "image")
     assert_array_equal(again.mask, mask)
     assert_allclose(again.matrix, matrix, atol=1e-6)
+
+
+def test_a_grown_large_run_has_codes_of_all_items(
+    run: Path, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its codes are made again with the new items among them, which the scan finds."""
+    pytest.importorskip("faiss")
+    monkeypatch.setattr("antiphon.run.publish.LARGE", 10)
+    assert antiphon.load(run).codes == {}
+    add_items(run, files["items"])
+    space = antiphon.load(run)
+    assert {name: codes.n_rows for name, codes in space.codes.items() if name != "passages"} == {
+        "joint": space.n_items, "taste": space.n_items
+    }  # fmt: skip
+    for item_id in NEW:
+        row = space.row_of[item_id]
+        query = np.append(space.vectors[row], np.float32(0))[None]
+        assert row in space.codes["joint"].nearest(query, 10)[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +55,8 @@ class SpaceLayout:
     """How much each channel counts."""
     passages = Below("passages")
     """Folder of the vectors of all texts of the items."""
+    codes = Below("codes")
+    """Folder of the codes of large blocks, a folder each: joint, taste, passages."""
     users = Below("users.parquet")
     """user_id, ordered."""
     user_bounds = Below("user_bounds.npy")
@@ -112,6 +114,18 @@ class RunLayout:
     def workspace(self, modality: str) -> Path:
         """An encoder's own folder."""
         return self.features / f"{modality}.work"
+
+
+def coded_blocks(blocks: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, int]]:
+    """The columns of the vectors that have codes together, [start, stop): the joint vector, and all blocks of taste.
+
+    `blocks`: the columns of each block. Those of taste stand side by side, so one scan finds the best of their sum.
+    """
+    taste = [columns for name, columns in blocks.items() if name != "joint"]
+    found = {"joint": (int(blocks["joint"][0]), int(blocks["joint"][1]))}
+    if taste:
+        found["taste"] = (min(int(start) for start, _ in taste), max(int(stop) for _, stop in taste))
+    return found
 
 
 def space_id_of(files: Mapping[str, str]) -> str:

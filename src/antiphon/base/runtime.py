@@ -123,6 +123,16 @@ def scipy_sparse() -> Any:
     return library("scipy.sparse", "build", "collaborative filtering")
 
 
+def faiss() -> Any:
+    """The module `faiss`.
+
+    Raises:
+        MissingExtraError: faiss is not installed.
+    """
+    set_openmp()
+    return library("faiss", "scale", "searching more than 200,000 items by their codes")
+
+
 def has(package: str) -> bool:
     """Whether an optional package is installed."""
     return importlib.util.find_spec(package) is not None

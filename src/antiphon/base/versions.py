@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from antiphon.base import storage
+from antiphon.base.checking import LARGE_FILE, Checking, wrong
 from antiphon.base.layout import FORMAT, RunLayout, SpaceLayout, space_id_of
 from antiphon.errors import IntegrityError, MismatchError
 
@@ -66,21 +68,32 @@ def verified(version: SpaceLayout, unread: Collection[str] = ()) -> dict[str, An
         IntegrityError: the manifest or a file is missing, incomplete, or not the one that was published.
         MismatchError: it is of another format.
     """
+    manifest, checking = opened(version, unread)
+    checking.finish()
+    return manifest
+
+
+def opened(version: SpaceLayout, unread: Collection[str] = ()) -> tuple[dict[str, Any], Checking]:
+    """As `verified`, but large files are compared from now on in the background; they are there, at least.
+
+    Raises:
+        IntegrityError: the manifest or a file is missing, incomplete, or not the one that was published.
+        MismatchError: it is of another format.
+    """
     manifest = manifest_of(version)
     files = manifest["files"]
     if not isinstance(files, dict) or space_id_of(files) != manifest["space_id"]:
         raise MismatchError(f"{version.manifest}: the space id does not fit the files it names; build the run again.")
+    later: dict[Path, str] = {}
     for name, expected in files.items():
+        path = version.root / name
         if name in unread:
             continue
-        path = version.root / name
-        if not path.is_file():
-            raise IntegrityError(f"{path} is missing; build the run again.")
-        if storage.sha256(path) != expected:
-            raise IntegrityError(
-                f"{path} is not the file that was published (its SHA-256 differs); build the run again."
-            )
-    return manifest
+        if path.is_file() and path.stat().st_size > LARGE_FILE:
+            later[path] = expected
+        elif said := wrong(path, expected):
+            raise IntegrityError(said)
+    return manifest, Checking(later)
 
 
 def _instead(run: RunLayout) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from antiphon.channels.base import Channel, Folded, Resolved
 from antiphon.channels.facets import KEPT, REFUSED, FacetsChannel, chances_of
 from antiphon.channels.joint import JointChannel
+from antiphon.channels.near import HEAD
 from antiphon.channels.passages import Passages, PassagesChannel
 from antiphon.channels.rerank import DEPTH
 from antiphon.channels.stored import MET, PRIOR, SEARCHABLE
@@ -24,8 +25,6 @@ Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 SAMPLE = 4_096
 """Items whose passages tell how far the scores of a text spread: all of them where there are no more."""
-HEAD = 4
-"""Candidates of the second stage: this many times the items that it orders."""
 
 
 @dataclass
@@ -91,7 +90,7 @@ class StoredTasteChannel(TasteChannel):
 
     version: Version
 
-    def leading(self, history: Folded) -> tuple[Rows, Floats]:
+    def leading(self, history: Folded, near: Rows | None = None) -> tuple[Rows, Floats]:
         """As in memory; the items that lead by taste are asked for."""
         parts = [
             Part(self.name, name, (scale * history.vectors[name])[None]) for name, scale in self.scales(history).items()

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.channels.hearing import Heard
+from antiphon.numbers.codes import LARGE
 from antiphon.numbers.exact import top_k
 from antiphon.query.request import Query
 
@@ -145,13 +146,21 @@ class ByLines(ABC):
         """Weighted scores of all items, (n_requests, n_items) float32; zeros where the channel is silent."""
 
     def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
-        """The rows with the highest scores."""
-        return best_rows(self.scores(resolved, None), n, allowed)
+        """The rows with the highest scores; in a large catalog only those that the channel speaks for."""
+        scores = self.scores(resolved, None)
+        if scores.shape[1] <= LARGE:
+            return best_rows(scores, n, allowed)
+        found = np.full((len(scores), n), -1, dtype=np.int64)
+        for mine, line in zip(found, scores, strict=True):
+            rows = np.flatnonzero(line > 0 if allowed is None else (line > 0) & allowed)
+            best, _ = top_k(line[rows][None], min(n, len(rows)))
+            mine[: best.shape[1]] = rows[best[0]]
+        return found
 
     def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
         """The lines, or some columns of them."""
-        lines = np.stack(resolved.kept(self.name, lambda: list(self.lines(resolved))))
-        return lines if rows is None else lines[:, rows]
+        lines = resolved.kept(self.name, lambda: list(self.lines(resolved)))
+        return np.stack(lines if rows is None else [line[rows] for line in lines])
 
     def explain(self, resolved: Resolved, row: int) -> Mapping[str, float]:
         """One share, by the channel's name."""
@@ -172,7 +181,12 @@ def at(items: Floats, rows: Rows | None) -> Floats:
 
 def spread_to_one(scores: Floats, searchable: NDArray[np.bool_]) -> Floats:
     """Lines of scores, (n, n_items), over their standard deviation over the searchable items; 0 where that is 0."""
-    spread = scores[:, searchable].std(axis=1, keepdims=True)
+    if scores.shape[1] > LARGE and searchable.all():  # no copy of long lines
+        means = scores.mean(axis=1, dtype=np.float64)
+        squares = np.einsum("ni,ni->n", scores, scores, dtype=np.float64) / scores.shape[1]
+        spread = np.sqrt(np.maximum(squares - means**2, 0)).astype(np.float32)[:, None]
+    else:
+        spread = scores[:, searchable].std(axis=1, keepdims=True)
     result: Floats = np.zeros_like(scores)
     np.divide(scores, spread, out=result, where=spread > 0)
     return result

@@ -127,22 +127,46 @@ class Dictionary:
             result[named.rows] += 1 if named.degrees is None else named.degrees
         return result
 
+    def scores_at(self, text: str, rows: NDArray[np.int64]) -> Floats:
+        """As `scores`, of some rows, which ascend."""
+        result = np.zeros(len(rows), dtype=np.float32)
+        for named in {named.stems: named for named in self.named(text)}.values():
+            places = np.minimum(np.searchsorted(named.rows, rows), max(0, len(named.rows) - 1))
+            there = named.rows[places] == rows if len(named.rows) else np.zeros(len(rows), dtype=bool)
+            result[there] += 1 if named.degrees is None else named.degrees[places[there]]
+        return result
+
     def with_degrees(self, known: Iterable[tuple[str, Rows, Floats]]) -> Dictionary:
         """The same with degrees: of some values, in words, the items that have it and how much of it each has."""
         groups = _same(self.language, self.entries)
         of = {stems: group for group in groups for stems in group}
-        had: dict[frozenset[tuple[str, ...]], Floats] = {}
+        had: dict[frozenset[tuple[str, ...]], list[tuple[Rows, Floats]]] = defaultdict(list)
         for value, rows, parts in known:
             stems = stems_of(value, self.language)
-            group = of.get(stems, frozenset([stems]))
             if stems in self.entries and (stems in of or (parts < 1).any()):
-                full = had.setdefault(group, np.zeros(self.n_items, dtype=np.float32))
-                full[rows] = np.maximum(full[rows], parts)
+                had[of.get(stems, frozenset([stems]))].append((rows, parts))
         degrees: dict[tuple[str, ...], Floats] = {}
-        for group, full in had.items():
-            whole = np.where(full > 0, full, np.float32(1))
-            degrees |= {stems: whole[self.entries[stems]] for stems in group if stems in self.entries}
+        for group, lists in had.items():
+            rows, parts = _highest(lists)
+            degrees |= {stems: _looked_up(self.entries[stems], rows, parts) for stems in group if stems in self.entries}
         return Dictionary(self.entries, self.n_items, degrees, self.language)
+
+
+def _highest(lists: Sequence[tuple[Rows, Floats]]) -> tuple[Rows, Floats]:
+    """Rows of several lists, ascending, and the highest that each has in one of them."""
+    rows, parts = (np.concatenate([np.asarray(one[side]) for one in lists]) for side in (0, 1))
+    order = np.argsort(rows, kind="stable")
+    once, starts = np.unique(rows[order], return_index=True)
+    return once, np.maximum.reduceat(parts[order], starts) if len(starts) else parts
+
+
+def _looked_up(rows: Rows, known: Rows, parts: Floats) -> Floats:
+    """What is known of rows, 1 where nothing is; `known` ascend."""
+    if not len(known):
+        return np.ones(len(rows), dtype=np.float32)
+    places = np.minimum(np.searchsorted(known, rows), len(known) - 1)
+    found = np.where(known[places] == rows, parts[places], 0)
+    return np.where(found > 0, found, 1).astype(np.float32)
 
 
 def stems_of(text: str, language: Language = ENGLISH) -> tuple[str, ...]:
@@ -182,7 +206,9 @@ def _values(name: str, column: Column, language: Language) -> Iterable[tuple[Ite
         codes, rows = column.codes[order], column.rows[order].astype(np.int32)
         ends = np.searchsorted(codes, np.arange(len(column.vocabulary) + 1))
         for value, code in column.vocabulary.items():
-            yield (value, *peoples.get(fold(value), ())), np.unique(rows[ends[code] : ends[code + 1]])
+            held = rows[ends[code] : ends[code + 1]]  # ascending: an item that says it twice stands beside itself
+            once = np.concatenate([held[:1], held[1:][held[1:] != held[:-1]]])
+            yield (value, *peoples.get(fold(value), ())), once
     elif isinstance(column, NumberColumn) and column.type == "number" and language.is_time(name):
         decades = np.floor(np.nan_to_num(column.values, nan=-1) / 10).astype(np.int64) * 10
         for decade in np.unique(decades[decades > 0]).tolist():

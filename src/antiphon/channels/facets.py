@@ -20,14 +20,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.base import storage
-from antiphon.channels.base import ByLines, Resolved, spread_to_one
+from antiphon.channels.base import Allowed, ByLines, Resolved, Rows, spread_to_one
 from antiphon.channels.dictionary import Dictionary
 from antiphon.joint.model import Projection
+from antiphon.numbers.codes import LARGE
+from antiphon.numbers.exact import top_k
+from antiphon.numbers.vectors import lists_of
 
 Floats = NDArray[np.float32]
 TEMPERATURE = 0.05
 KEPT = 64
 """Facets of a text that are followed to their items: the most probable ones."""
+READ = 250_000
+"""Entries of lists that are read for candidates in a large catalog."""
+SAMPLE = 8_192
+"""Items whose facets tell how far cosines spread there."""
 REFUSED = np.float32(10_000)
 """What an item loses that has what a text refuses: more than any request brings."""
 ARRAYS = ("bounds.npy", "rows.npy", "degrees.npy")
@@ -88,6 +95,51 @@ class Facets:
                 result[row, self.rows[held]] += line[facet] * self.degrees[held]
         return result
 
+    def kept(self, probabilities: Floats) -> Floats:
+        """One line of probabilities, (n_facets,), with zeros for facets that are not followed."""
+        n_kept = min(KEPT, len(probabilities))
+        result = np.zeros(len(probabilities), dtype=np.float32)
+        best = np.argpartition(probabilities, -n_kept)[-n_kept:]
+        result[best] = probabilities[best]
+        return result
+
+    def weights_alike(self, liked: NDArray[np.int32]) -> Floats:
+        """How often liked rows have each facet, (n_facets,) float32, over the norm of these counts."""
+        counts = np.bincount(self.facets_of(liked), minlength=len(self.bounds) - 1).astype(np.float32)
+        size = np.linalg.norm(counts)
+        return counts / np.float32(size) if size else counts
+
+    def sums_at(self, weights: Floats, rows: Rows, *, alike: bool = False) -> Floats:
+        """What `scores` of kept probabilities, or `alike` of weights of liked rows, give some rows, (n,) float32."""
+        places, bounds = lists_of(self._by_item[0], rows)
+        values = weights[self._by_item[1][places]]
+        if not alike:
+            values = values * self._degrees_by_item[places]
+        sums = np.concatenate([[0], np.cumsum(values, dtype=np.float64)])
+        result: Floats = (sums[bounds[1:]] - sums[bounds[:-1]]).astype(np.float32)
+        if alike:
+            result /= np.sqrt(np.maximum(np.diff(bounds), 1)).astype(np.float32)
+        return result
+
+    def leading(self, weights: Floats, n: int, allowed: Allowed | None) -> Rows:
+        """About the n allowed rows with the highest sums of weights, by the shorter lists: long ones tell little.
+
+        `weights`: (n_facets,) float32, of those that count at least a hundredth of the most.
+        """
+        asked = np.flatnonzero(weights > weights.max(initial=0) / 100)
+        lengths = np.diff(self.bounds)[asked]
+        order = np.argsort(lengths, kind="stable")
+        few = order[np.cumsum(lengths[order]) <= READ]
+        line = np.zeros(self.n_items, dtype=np.float32)
+        for place in few if len(few) else order[:1]:
+            held = slice(
+                self.bounds[asked[place]], min(self.bounds[asked[place] + 1], self.bounds[asked[place]] + READ)
+            )
+            line[self.rows[held]] += weights[asked[place]] * self.degrees[held]
+        rows: Rows = np.flatnonzero(line > 0 if allowed is None else (line > 0) & allowed)
+        best: Rows = rows[top_k(line[rows][None], min(n, len(rows)))[0][0]]
+        return best
+
     def alike(self, liked: NDArray[np.int32]) -> Floats:
         """Cosine of each item's facets with those of the liked rows together, (n_items,) float32."""
         result = np.zeros(self.n_items, dtype=np.float32)
@@ -102,6 +154,11 @@ class Facets:
     @cached_property
     def _by_item(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         return members(self.bounds, self.rows, self.n_items)
+
+    @cached_property
+    def _degrees_by_item(self) -> Floats:
+        """Degrees in the order of `_by_item`, item after item."""
+        return np.asarray(self.degrees)[np.argsort(self.rows, kind="stable")]
 
     def facets_of(self, rows: NDArray[np.int32]) -> NDArray[np.int32]:
         """The facets that items have, item after item."""
@@ -189,8 +246,82 @@ class FacetsChannel(ByLines):
             result[place, resolved.refused[place]] -= refusing[place] * REFUSED
         if len(shown):
             alike = np.stack([self.facets.alike(resolved.likes[int(place)]) for place in shown])
-            result[shown] += by_likes[shown, None] * spread_to_one(alike, self.searchable)
+            if self.large:
+                result[shown] += alike * self._scales(resolved)[shown, None]
+            else:
+                result[shown] += by_likes[shown, None] * spread_to_one(alike, self.searchable)
         return result
+
+    @property
+    def large(self) -> bool:
+        """Whether candidates come from some lists, and scores of rows from their own facets."""
+        return self.facets.n_items > LARGE
+
+    def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
+        """The rows with the highest scores; in a large catalog of those that the shorter lists find."""
+        if not self.large or n >= self.facets.n_items:
+            return super().candidates(resolved, n, allowed)
+        found = np.full((len(resolved), n), -1, dtype=np.int64)
+        for place in range(len(resolved)):
+            one = resolved.take([place])
+            parts = [self.facets.leading(weights, 2 * n, allowed) for weights in self._weights(resolved, place)]
+            if resolved.weights["named"][place]:
+                line = self.dictionary.scores(resolved.without_names(place))
+                named = np.flatnonzero(line > 0 if allowed is None else (line > 0) & allowed)
+                parts.append(named[top_k(line[named][None], min(n, len(named)))[0][0]])
+            rows = np.unique(np.concatenate([*parts, np.zeros(0, dtype=np.int64)]))
+            scores = self.scores(one, rows)
+            best, _ = top_k(np.where(scores > 0, scores, -np.inf).astype(np.float32), min(n, len(rows)))
+            kept = best[0][best[0] >= 0]
+            found[place, : len(kept)] = rows[kept]
+        return found
+
+    def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
+        """As `ByLines.scores`; in a large catalog no line is made for some rows. `rows` ascend."""
+        if not self.large or rows is None:
+            return super().scores(resolved, rows)
+        by_text, by_name, _, refusing = (resolved.weights[voice] for voice in self.voices)
+        result, scales = np.zeros((len(resolved), len(rows)), dtype=np.float32), self._scales(resolved)
+        for place in range(len(resolved)):
+            if by_text[place] and resolved.texts is not None:
+                result[place] += by_text[place] * self.facets.sums_at(self._read(resolved, place), rows)
+            if by_name[place]:
+                result[place] += by_name[place] * self.dictionary.scores_at(resolved.without_names(place), rows)
+            if scales[place]:
+                weights = self.facets.weights_alike(resolved.likes[place])
+                result[place] += scales[place] * self.facets.sums_at(weights, rows, alike=True)
+            if refusing[place]:
+                result[place, np.isin(rows, resolved.refused[place])] -= refusing[place] * REFUSED
+        return result
+
+    def _read(self, resolved: Resolved, place: int) -> Floats:
+        return self.facets.kept(chances_of(self.facets, resolved)[place])
+
+    def _weights(self, resolved: Resolved, place: int) -> Iterator[Floats]:
+        """Weights of facets by which rows may lead: those that the text asks for, and those of liked items."""
+        if resolved.weights["facets"][place] and resolved.texts is not None:
+            yield self._read(resolved, place)
+        if resolved.weights["alike"][place]:
+            yield self.facets.weights_alike(resolved.likes[place])
+
+    def _scales(self, resolved: Resolved) -> Floats:
+        """What a cosine of facets counts in each request: its weight over the spread in a sample of the items."""
+        return np.array(resolved.kept(f"{self.name} scales", lambda: self._made_scales(resolved)), dtype=np.float32)
+
+    def _made_scales(self, resolved: Resolved) -> list[float]:
+        result = []
+        for place, weight in enumerate(resolved.weights["alike"].tolist()):
+            spread = 0.0
+            if weight:
+                weights = self.facets.weights_alike(resolved.likes[place])
+                spread = float(self.facets.sums_at(weights, self._sample, alike=True).std())
+            result.append(weight / spread if spread else 0.0)
+        return result
+
+    @cached_property
+    def _sample(self) -> Rows:
+        rows = np.flatnonzero(self.searchable)
+        return np.sort(np.random.default_rng(0).choice(rows, min(SAMPLE, len(rows)), replace=False))
 
 
 def chances_of(facets: Facets, resolved: Resolved) -> Floats:

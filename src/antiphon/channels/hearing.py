@@ -76,7 +76,7 @@ class Listener:
         keep = frozenset(map(fold, query.literal))
         if mentions is None and not query.turns and (copied := self._copied(query, keep)):
             return Heard(query, query, [], copied, [], np.zeros(0, dtype=np.int32), [], [])
-        pieces = said if self.speller is None else [self.speller.mended(piece, keep) for piece in said]
+        pieces = said if not said or self.speller is None else [self.speller.mended(piece, keep) for piece in said]
         refusals = [self._refusal(piece, query, keep) for piece in pieces]
         wanted = [refusal.text for refusal in refusals]
         whole, left = (replace(query, turns=(), text="\n".join(part) or None) for part in (pieces, wanted))
@@ -102,7 +102,7 @@ class Listener:
         return " ".join(word for word in words.split() if not language.is_empty(fold(word))) or words
 
     def _named(self, query: Query, keep: frozenset[str]) -> Sequence[Mention]:
-        if self.names is None or not query.has_text or not query.weight("names"):
+        if not query.has_text or not query.weight("names") or self.names is None:
             return ()
         return self.names.said(str(query.text)[:MAX_NAMED], keep)
 
@@ -135,8 +135,10 @@ class Listener:
 
     def _eras(self, query: Query, mentions: Sequence[Mention], keep: frozenset[str]) -> Sequence[Era]:
         """The years that a request asks for; none for a space that reads no names, or has no years."""
+        if not query.has_text or not query.weight("facets"):
+            return ()
         years = None if self.names is None else self.names.years
-        if years is None or self.dictionary is None or not query.has_text or not query.weight("facets"):
+        if years is None or self.dictionary is None:
             return ()
         examples = [float(years[mention.row]) for mention in mentions if mention.how == "example"]
         return eras_of(str(query.text), examples, self.dictionary.language.times, keep)

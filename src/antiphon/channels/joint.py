@@ -8,6 +8,9 @@ from typing import Any, Self
 import numpy as np
 
 from antiphon.channels.base import Allowed, Floats, Resolved, Rows, at
+from antiphon.channels.near import beside_popularity, popularity_of
+from antiphon.numbers.coded import CodedIndex
+from antiphon.numbers.codes import Codes
 from antiphon.numbers.exact import ExactIndex
 
 
@@ -15,26 +18,40 @@ class JointChannel:
     """Scores by the joint vectors of the items, (n_items, dim) float32, unit L2.
 
     `parts`: (n_modalities, n_items, dim) float32, the weighted projections that they are the normalised sum of.
+    `codes`: of the vectors beside `popularity`, (n_items,) float32, where there are many.
     """
 
     name = "joint"
     voices: tuple[str, ...] = ("joint",)
 
-    def __init__(self, items: Floats, parts: Floats, modalities: Sequence[str]) -> None:
+    def __init__(
+        self,
+        items: Floats,
+        parts: Floats,
+        modalities: Sequence[str],
+        codes: Codes | None = None,
+        popularity: Floats | None = None,
+    ) -> None:
         self.items, self.parts, self.modalities = items, parts, modalities
-        self.index = ExactIndex(items)
+        self.index = ExactIndex(items) if codes is None else CodedIndex(items, codes, popularity)
 
     @classmethod
     def of(cls, space: Any) -> Self:
         """Every space has joint vectors."""
-        return cls(space.items["joint"], space.parts, space.modalities)
+        popularity = None if space.taste is None else popularity_of(space.taste.users)
+        return cls(space.items["joint"], space.parts, space.modalities, space.codes.get("joint"), popularity)
 
     def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
         """The rows with the highest inner products."""
-        return self.index.search(resolved.vectors[self.name], n, allowed=allowed)[0]
+        vectors = resolved.vectors[self.name]
+        if isinstance(self.index, CodedIndex) and self.index.beside is not None:
+            vectors = beside_popularity(vectors, resolved)
+        return self.index.search(vectors, n, allowed=allowed)[0]
 
     def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
         """Inner products."""
+        if not resolved.vectors[self.name].any():
+            return np.zeros((len(resolved), len(self.items) if rows is None else len(rows)), dtype=np.float32)
         result: Floats = resolved.vectors[self.name] @ at(self.items, rows).T
         return result
 

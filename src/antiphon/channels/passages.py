@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,13 +18,18 @@ from numpy.typing import NDArray
 
 from antiphon.base import storage
 from antiphon.base.wording import SENTENCE_END
-from antiphon.channels.base import ByLines, Resolved, spread_to_one
+from antiphon.channels.base import Allowed, ByLines, Resolved, Rows, spread_to_one
 from antiphon.data.features import Features
-from antiphon.numbers.vectors import best_met
+from antiphon.numbers.coded import CodedIndex
+from antiphon.numbers.codes import Codes
+from antiphon.numbers.exact import top_k
+from antiphon.numbers.vectors import best_met, lists_of
 
 Floats = NDArray[np.float32]
 MAX_SENTENCES, MIN_WORDS = 16, 4
 """Sentences of a request that are read, and words that one has at least."""
+SAMPLE = 4_096
+"""Items whose passages tell how far the scores of a text spread, in a large space."""
 TOGETHER = 32
 """Texts and sentences that meet the passages at once."""
 
@@ -76,6 +82,11 @@ class Passages:
             yield from (best_met(part) for part in np.split(found, ends[:-1]))
             start = end
 
+    def of_rows(self, rows: NDArray[Any]) -> Passages:
+        """The passages of some items."""
+        places, bounds = lists_of(self.bounds, rows)
+        return Passages(np.asarray(self.vectors[places]), bounds)
+
     def first(self, row: int) -> Passages:
         """The first passage of one item alone: its description."""
         start, end = self.bounds[row], min(self.bounds[row] + 1, self.bounds[row + 1])
@@ -93,18 +104,22 @@ class Passages:
 
 
 class PassagesChannel(ByLines):
-    """The best passage of each item, in standard deviations over the items that can be found."""
+    """The best passage of each item, in standard deviations over the items that can be found.
+
+    `codes`: of the passages, where there are many; then the standard deviation is that of `SAMPLE` items.
+    """
 
     name = "passages"
     voices: tuple[str, ...] = ("passages",)
 
-    def __init__(self, passages: Passages, searchable: NDArray[np.bool_]) -> None:
+    def __init__(self, passages: Passages, searchable: NDArray[np.bool_], codes: Codes | None = None) -> None:
         self.passages, self.searchable = passages, searchable
+        self.near = None if codes is None else CodedIndex(np.asarray(passages.vectors), codes)
 
     @classmethod
     def of(cls, space: Any) -> Self | None:
         """That of a space with passages."""
-        return None if space.passages is None else cls(space.passages, space.searchable)
+        return None if space.passages is None else cls(space.passages, space.searchable, space.codes.get(cls.name))
 
     def lines(self, resolved: Resolved) -> Floats:
         """Weighted standard scores; zeros for requests without a text."""
@@ -114,5 +129,53 @@ class PassagesChannel(ByLines):
         if len(asked) and resolved.texts is not None:
             sentences = [resolved.sentences[place] for place in asked.tolist()]
             found = list(self.passages.scores_of(resolved.texts[asked], sentences))
-            result[asked] = weights[asked, None] * spread_to_one(np.stack(found), self.searchable)
+            if self.near is None:
+                result[asked] = weights[asked, None] * spread_to_one(np.stack(found), self.searchable)
+            else:
+                result[asked] = np.stack(found) * self._scales(resolved)[asked, None]
         return result
+
+    def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
+        """The rows whose passages are nearest to the text or to one of its sentences."""
+        if self.near is None or n >= len(self.searchable):
+            return super().candidates(resolved, n, allowed)
+        items = None if allowed is None else np.repeat(allowed, np.diff(self.passages.bounds))
+        found = np.full((len(resolved), n), -1, dtype=np.int64)
+        for place in np.flatnonzero(self._scales(resolved)).tolist():
+            near = self.near.search(self._vectors(resolved, place), n, allowed=items)[0]
+            rows = np.unique(np.searchsorted(self.passages.bounds, near[near >= 0], side="right") - 1)
+            best, _ = top_k(self.scores(resolved.take([place]), rows), min(n, len(rows)))
+            found[place, : best.shape[1]] = rows[best[0]]
+        return found
+
+    def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
+        """As `ByLines.scores`; with codes no line is made for some rows."""
+        if self.near is None or rows is None:
+            return super().scores(resolved, rows)
+        result, scales = np.zeros((len(resolved), len(rows)), dtype=np.float32), self._scales(resolved)
+        some = self.passages.of_rows(rows) if scales.any() else None
+        for place in np.flatnonzero(scales).tolist():
+            assert some is not None  # noqa: S101  read where one is asked
+            result[place] = scales[place] * best_met(some.best(self._vectors(resolved, place)))
+        return result
+
+    def _vectors(self, resolved: Resolved, place: int) -> Floats:
+        assert resolved.texts is not None  # noqa: S101  its weight is 0 without one
+        return np.concatenate([resolved.texts[place][None], resolved.sentences[place]])
+
+    def _scales(self, resolved: Resolved) -> Floats:
+        """What a cosine counts in each request: its weight over the spread in the sample, 0 where none is asked."""
+        return np.array(resolved.kept(f"{self.name} scales", lambda: self._made_scales(resolved)), dtype=np.float32)
+
+    def _made_scales(self, resolved: Resolved) -> list[float]:
+        weights = resolved.weights[self.name] if resolved.texts is not None else np.zeros(len(resolved))
+        spreads = [
+            float(best_met(self._sample.best(self._vectors(resolved, place))).std()) if weight else 0.0
+            for place, weight in enumerate(weights.tolist())
+        ]
+        return [weight / spread if spread else 0.0 for weight, spread in zip(weights.tolist(), spreads, strict=True)]
+
+    @cached_property
+    def _sample(self) -> Passages:
+        rows = np.flatnonzero(self.searchable)
+        return self.passages.of_rows(np.sort(np.random.default_rng(0).choice(rows, min(SAMPLE, len(rows)), False)))

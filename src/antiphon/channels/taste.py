@@ -21,13 +21,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.base import storage
+from antiphon.base.layout import coded_blocks
 from antiphon.base.progress import Progress
 from antiphon.channels.base import Allowed, Folded, Resolved, Rows, at, best_rows
+from antiphon.channels.near import NearTaste, popularity_of
 from antiphon.channels.rerank import Reranker, features_of, head_of, spread_alike
 from antiphon.config.sections import SpaceConfig
 from antiphon.data.held_out import few_enough, held_out_score, user_item_matrix
 from antiphon.data.splits import HeldOut
+from antiphon.numbers.coded import CodedIndex
+from antiphon.numbers.codes import LARGE
 from antiphon.numbers.ease import ease_sides
+from antiphon.numbers.exact import top_k
 from antiphon.numbers.factorization import History, Ranges, Setting, draw_settings, factorize, fold_in, search_settings
 from antiphon.numbers.random_search import uphill
 
@@ -38,6 +43,8 @@ USUAL = Setting(factors=128, alpha=12.0, regularization=100.0, iterations=15)
 RANGES: Mapping[str, Any] = {"factors": (64, 96, 128), "alpha": (2.0, 30.0), "regularization": (10.0, 200.0)}
 """Scores that keep their norms want a stronger regularization than neighbours by cosine: the search is near it."""
 ARRAYS = ("ials", "ease", "ease_left", "users", "passed")
+STEP = 8_192
+"""Rows whose products are summed at once."""
 NOT_MET = np.float32(-1)
 """In place of how many passed an item over: it came after training, and nobody can have met it."""
 
@@ -142,16 +149,23 @@ class TasteChannel:
     """Inner products with the factors of taste; where a history stands alone, a second stage orders the leading items.
 
     `items`: vectors by block, (n_items, length) float32, those of unknown items predicted. `shares`: weights of the
-    blocks in the first stage, by which the leading items are found.
+    blocks in the first stage, by which the leading items are found. `near`: what finds rows by codes, in a large
+    space.
     """
 
     name = "taste"
     voices: tuple[str, ...] = ("taste", "rerank", "popularity", "doubt")
 
     def __init__(
-        self, items: Mapping[str, Floats], taste: Taste, shares: Mapping[str, float], doubt: Floats | None = None
+        self,
+        items: Mapping[str, Floats],
+        taste: Taste,
+        shares: Mapping[str, float],
+        doubt: Floats | None = None,
+        near: NearTaste | None = None,
     ) -> None:
         self.items, self.users, self.reranker, self.shares = items, taste.users, taste.reranker, shares
+        self.near = near
         self.doubt = np.zeros(len(taste.users), dtype=np.float32) if doubt is None else doubt
 
     @classmethod
@@ -161,11 +175,30 @@ class TasteChannel:
         if not items or space.taste is None:
             return None
         doubt = doubt_of(space.taste, space.mixture.unknown, space.mixture.passed)
-        return cls(items, space.taste, shares_of(space.mixture.reranked), doubt)
+        found = cls(items, space.taste, shares_of(space.mixture.reranked), doubt)
+        if (codes := space.codes.get(cls.name)) is not None:
+            blocks = space.manifest["blocks"]
+            start, stop = coded_blocks(blocks)[cls.name]
+            index = CodedIndex(np.asarray(space.blocks)[:, start:stop], codes, popularity_of(space.taste.users))
+            names = sorted(items, key=lambda name: int(blocks[name][0]))
+            found.near = NearTaste(index, names, np.asarray(space.taste.users))
+        return found
 
     def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
         """The rows that lead by taste, and those that the second stage orders."""
-        return best_rows(self.scores(resolved, None), n, allowed)
+        if self.near is None or n >= len(self.users):
+            return best_rows(self.scores(resolved, None), n, allowed)
+        near = self.near.candidates(resolved, n, allowed)
+        # Where no filter narrows them, the items that lead a history are among its candidates: one scan is enough.
+        moved = resolved.kept(self.name, lambda: self.second(resolved, near if allowed is None else None))
+        found = np.full((len(resolved), n), -1, dtype=np.int64)
+        for place, one in enumerate(moved):
+            head = np.zeros(0, dtype=np.int64) if one is None else one[0]
+            rows = np.union1d(near[place], head if allowed is None else head[allowed[head]])
+            if len(rows) > n:
+                rows = rows[top_k(self.scores(resolved.take([place]), rows), n)[0][0]]
+            found[place, : len(rows)] = rows
+        return found
 
     def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
         """Sums of inner products over the blocks, and what the second stage changes. `rows` ascend."""
@@ -201,22 +234,25 @@ class TasteChannel:
         result: Floats = resolved.weights["popularity"][:, None] * known
         return result
 
-    def second(self, resolved: Resolved) -> list[tuple[Rows, Floats] | None]:
-        """For each request the rows that the second stage orders and what it adds to them; None where it has no say."""
+    def second(self, resolved: Resolved, near: Sequence[Rows] | None = None) -> list[tuple[Rows, Floats] | None]:
+        """For each request the rows that the second stage orders and what it adds to them; None where it has no say.
+
+        `near`: for each request rows that the leading ones are among, where they are known already.
+        """
         weights = resolved.weights["rerank"]
         return [
-            None if history is None or not weight else self.ordered(history, weight)
-            for history, weight in zip(resolved.histories, weights, strict=True)
+            None if history is None or not weight else self.ordered(history, weight, None if near is None else near[i])
+            for i, (history, weight) in enumerate(zip(resolved.histories, weights, strict=True))
         ]
 
-    def ordered(self, history: Folded, weight: float) -> tuple[Rows, Floats] | None:
+    def ordered(self, history: Folded, weight: float, near: Rows | None = None) -> tuple[Rows, Floats] | None:
         """Rows of the items that the second stage orders, and what it adds to their scores; None for fewer than two.
 
         The leading items get the network's scores with the mean and the standard deviation of those that they had:
         so they can be held against other items and other channels. Only these items are scored by the network.
         """
         assert self.reranker is not None  # noqa: S101  its weight is 0 without one
-        head, first = self.leading(history)
+        head, first = self.leading(history, near)
         if len(head) < 2:
             return None
         scores = self.scores_at(history, head, self.reranker.blocks)
@@ -224,8 +260,10 @@ class TasteChannel:
         found = self.reranker.scores(features_of(scores, moments, head, history.rows, self.users))
         return head, np.float32(weight) * (spread_alike(found, first) - first)
 
-    def leading(self, history: Folded) -> tuple[Rows, Floats]:
-        """The rows that lead by the first stage, ascending, and their scores, (n,) float32."""
+    def leading(self, history: Folded, near: Rows | None = None) -> tuple[Rows, Floats]:
+        """The rows that lead by the first stage and their scores, (n,) float32; they are among `near`, where given."""
+        if self.near is not None:
+            return self.near.leading(history, self.scales(history), near)
         first = np.zeros(len(self.users), dtype=np.float32)
         for name, scale in self.scales(history).items():
             first += scale * (self.items[name] @ history.vectors[name])
@@ -244,10 +282,7 @@ class TasteChannel:
     @cached_property
     def _popularity(self) -> Floats:
         """How many know each item, on a log scale, in standard deviations, (n_items,) float32."""
-        known = np.log1p(np.asarray(self.users))
-        spread = known.std()
-        result: Floats = ((known - known.mean()) / (spread or 1)).astype(np.float32)
-        return result
+        return popularity_of(self.users)
 
     @property
     def prior(self) -> Floats:
@@ -262,12 +297,24 @@ class TasteChannel:
     @cached_property
     def known_moments(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
         """Mean and covariance of the vectors of items that somebody knows, by block."""
-        found = {}
-        for name, items in self.items.items():
-            known = np.asarray(items[self.users > 0], dtype=np.float64)
-            centred = known - known.mean(axis=0)
-            found[name] = known.mean(axis=0), centred.T @ centred / max(1, len(known))
-        return found
+        met = np.asarray(self.users > 0)
+        return {name: _moments(items, met) for name, items in self.items.items()}
+
+
+def _moments(items: Floats, met: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and covariance of some rows, float64; of many rows in steps, which hold no copy of them."""
+    if len(items) <= LARGE:
+        known = np.asarray(items[met], dtype=np.float64)
+        centred = known - known.mean(axis=0)
+        return known.mean(axis=0), centred.T @ centred / max(1, len(known))
+    length, n_rows = items.shape[1], max(1, int(met.sum()))
+    total, products = np.zeros(length), np.zeros((length, length))
+    for start in range(0, len(items), STEP):
+        part = np.asarray(items[start : start + STEP][met[start : start + STEP]])
+        total += part.sum(axis=0, dtype=np.float64)
+        products += part.T @ part  # of some thousand rows float32 is enough
+    mean = total / n_rows
+    return mean, products / n_rows - np.outer(mean, mean)
 
 
 def fit_taste(

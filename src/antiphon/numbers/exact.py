@@ -13,6 +13,8 @@ Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 MAX_SCORES = 32_000_000
 """Scores held at once: 128 MB of float32."""
+LONG, SAMPLED = 100_000, 8_192
+"""Scores of a line from which a sample tells first where the best begin, and the size of that sample."""
 SPARSE = 0.25
 """Share of allowed rows below which gathering them is cheaper than scoring all, as measured from 400,000 items on."""
 
@@ -82,13 +84,22 @@ def top_k(scores: Floats, k: int) -> tuple[Rows, Floats]:
     columns = np.full((len(scores), k), -1, dtype=np.int64)
     values = np.full((len(scores), k), -np.inf, dtype=scores.dtype)
     for row, line in enumerate(scores):
-        if k < n_items:
-            # Everything above the k-th value and all that equal it: a partition alone picks among equals at random.
-            candidates = np.flatnonzero(line >= np.partition(line, n_items - k)[n_items - k])
-        else:
-            candidates = np.arange(n_items)
+        candidates = _leading(line, k) if k < n_items else np.arange(n_items)
         best = candidates[np.argsort(-line[candidates], kind="stable")[:k]]
         best = best[line[best] > -np.inf]
         columns[row, : len(best)] = best
         values[row, : len(best)] = line[best]
     return columns, values
+
+
+def _leading(line: Floats, k: int) -> Rows:
+    """Columns whose scores are not below the k-th highest, ascending. A partition alone takes some of equals."""
+    n_items = len(line)
+    if n_items > LONG:
+        # Of a long line only what a sample's quantile leaves is put in parts; too few, and the whole line is.
+        sample = line[:: n_items // SAMPLED]
+        spare = min(len(sample) - 1, 2 * k * len(sample) // n_items + 32)
+        rows = np.flatnonzero(line >= np.partition(sample, len(sample) - 1 - spare)[len(sample) - 1 - spare])
+        if k <= len(rows) < n_items // 4:
+            return rows[_leading(line[rows], k)] if len(rows) > k else rows
+    return np.flatnonzero(line >= np.partition(line, n_items - k)[n_items - k])

@@ -29,3 +29,11 @@ def best_met(products: NDArray[np.float32]) -> NDArray[np.float32]:
     if len(products) > 1:
         whole = (whole + np.sort(products[1:], axis=0)[-BEST:].mean(axis=0)) / np.float32(2)
     return whole
+
+
+def lists_of(bounds: NDArray[np.int64], rows: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of lists one after another, list i at bounds[i]:bounds[i + 1], the places of some, and the bounds among these."""
+    starts = np.asarray(bounds)[rows]
+    lengths = np.asarray(bounds)[np.asarray(rows) + 1] - starts
+    found = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return np.arange(found[-1]) + np.repeat(starts - found[:-1], lengths), found

@@ -96,8 +96,8 @@ class WordColumn:
     name: str
     type: FieldType
     n_rows: int
-    rows: NDArray[np.int64]
-    codes: NDArray[np.int64]
+    rows: NDArray[np.int32]
+    codes: NDArray[np.int32]
     vocabulary: Mapping[str, int]
 
     def present(self) -> Mask:
@@ -140,17 +140,17 @@ def make_column(name: str, kind: FieldType, values: pa.ChunkedArray) -> Column:
         numbers = np.asarray(pc.fill_null(pc.cast(micro, pa.float64()), float("nan")), dtype=np.float64)
         return NumberColumn(name, kind, numbers / 1e6)
     if kind == "list":
-        rows = np.asarray(pc.list_parent_indices(values), dtype=np.int64)
+        rows = np.asarray(pc.list_parent_indices(values), dtype=np.int32)
         words = pc.list_flatten(values)
     else:
-        rows, words = np.arange(len(values), dtype=np.int64), values
+        rows, words = np.arange(len(values), dtype=np.int32), values
     # Each different word is folded once, however many items have it.
     encoded = words.dictionary_encode()
     vocabulary: dict[str, int] = {}
     folded = ["" if word is None else fold(word) for word in encoded.dictionary.to_pylist()]
     codes = [vocabulary.setdefault(word, len(vocabulary)) if word else -1 for word in folded]
-    places = np.asarray(pc.fill_null(encoded.indices, len(codes)), dtype=np.int64)
-    known = np.array([*codes, -1], dtype=np.int64)[places]
+    places = np.asarray(pc.fill_null(encoded.indices, len(codes)), dtype=np.int32)
+    known = np.array([*codes, -1], dtype=np.int32)[places]
     return WordColumn(name, kind, len(values), rows[known >= 0], known[known >= 0], vocabulary)
 
 

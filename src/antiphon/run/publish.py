@@ -17,11 +17,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from antiphon.base import storage, versions
+from antiphon.base import runtime, storage, versions
 from antiphon.base.language import ENGLISH, Language
-from antiphon.base.layout import FORMAT, RunLayout, SpaceLayout, space_id_of
+from antiphon.base.layout import FORMAT, RunLayout, SpaceLayout, coded_blocks, space_id_of
 from antiphon.channels.facets import Facets
 from antiphon.channels.mixture import Mixture, covariance_of
+from antiphon.channels.near import popularity_of
 from antiphon.channels.passages import Passages
 from antiphon.channels.taste import Taste
 from antiphon.channels.words import Lexical
@@ -29,6 +30,7 @@ from antiphon.data.catalog import Catalog
 from antiphon.encoders.base import Encoder
 from antiphon.errors import DataError, IntegrityError, MismatchError, RunError
 from antiphon.joint.model import Embedded, JointModel
+from antiphon.numbers.codes import LARGE, fit_codes
 from antiphon.numbers.map import groups_of, project_2d
 from antiphon.run.stage import Offer
 
@@ -86,6 +88,7 @@ def publish(run: RunLayout, contents: Contents, offer: Offer = lambda _, __: Non
         _write_items(layout, contents.catalog, contents.embedded)
         blocks = _write_vectors(layout, contents)
         _write_query_sides(run, layout, contents)
+        write_codes(layout, blocks)
         space_id = _write_manifest(layout, contents, blocks)
         place(beside, run.spaces / space_id)
     finally:
@@ -122,6 +125,20 @@ def _write_vectors(layout: SpaceLayout, contents: Contents) -> dict[str, list[in
         if contents.mixture.standardise:
             storage.write_array(layout.covariance(name), covariance_of(part, contents.embedded.searchable))
     return blocks
+
+
+def write_codes(layout: SpaceLayout, blocks: Mapping[str, Sequence[int]]) -> None:
+    """Write the codes of the vectors that are many, of what is written already; none where faiss is not installed."""
+    vectors = storage.read_array(layout.vectors, mmap=True)
+    if len(vectors) <= LARGE or not runtime.has("faiss"):
+        return
+    users = storage.read_array(layout.taste / "users.npy") if layout.taste.is_dir() else None
+    for name, (start, stop) in coded_blocks(blocks).items():
+        made, codes = fit_codes(vectors[:, start:stop], None if users is None else popularity_of(users))
+        made.save(layout.codes / name, codes)
+    if layout.passages.is_dir():
+        made, codes = fit_codes(storage.read_array(layout.passages / "vectors.npy", mmap=True))
+        made.save(layout.codes / "passages", codes)
 
 
 def _write_query_sides(run: RunLayout, layout: SpaceLayout, contents: Contents) -> None:

@@ -95,7 +95,9 @@ class Live:
 
     def _load(self) -> Version:
         assert self.root is not None  # noqa: S101  refresh has looked
-        served, batcher = self._version(load(self.root))
+        space = load(self.root)
+        space.checking.finish()  # the old version answers meanwhile
+        served, batcher = self._version(space)
         _warm(served)
         return served, batcher
 

@@ -67,6 +67,10 @@ class Answer:
     fits: bool = True
 
 
+MAX_CARDS = 100_000
+"""Items whose JSON is remembered."""
+
+
 class Served:
     """A space with everything that the service derives from it. `observe` is told (stage, seconds)."""
 
@@ -81,7 +85,6 @@ class Served:
         self.atlas = Atlas(space, self.facets)
         self.pictures = None if root is None else Pictures.of_run(root)
         self.vocabulary = Vocabulary.of(space)
-        self._values = {name: space.fields[name].to_pylist() for name in space.field_types}
         self._cards: dict[int, str] = {}
         self._typical: dict[str, list[str]] = {}
 
@@ -210,6 +213,8 @@ class Served:
     def card(self, row: int) -> str:
         """What does not depend on the request: id, title, fields, picture, place; JSON text without its braces."""
         if row not in self._cards:
+            if len(self._cards) > MAX_CARDS:
+                self._cards.clear()
             self._cards[row] = _inside(self.item(row))
         return self._cards[row]
 
@@ -219,7 +224,7 @@ class Served:
         return {
             "item_id": item_id,
             "title": self.space.titles[row],
-            "fields": {name: plain(values[row]) for name, values in self._values.items()},
+            "fields": {name: plain(self.space.fields[name][row].as_py()) for name in self.space.field_types},
             "image": self.pictures is not None and self.pictures.has(item_id),
             "place": self.atlas.place(row),
         }

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from antiphon.channels.base import Allowed, Channel, Floats, Resolved, Rows
+from antiphon.numbers.coded import GATHERED
 from antiphon.numbers.exact import SPARSE, top_k
 
 SMALL = 200_000
@@ -23,28 +24,35 @@ MAX_SCORES = 16_000_000
 
 
 def best(
-    channels: Sequence[Channel], resolved: Resolved, k: int, allowed: Allowed | None, n_items: int
+    channels: Sequence[Channel],
+    resolved: Resolved,
+    k: int,
+    allowed: Allowed | None,
+    n_items: int,
+    *,
+    coded: bool = False,
 ) -> tuple[Rows, Floats]:
     """Rows and scores of the k best items for each request, (n_requests, k), best first, equal scores by row.
 
     `allowed`: (n_items,) bool, the items that may be answers; None for all. Where fewer than k may, the rest is -1 and
-    -inf; whenever k items may be answers there are k.
+    -inf; whenever k items may be answers there are k. `coded`: whether the vectors have codes, which find candidates
+    for less than it costs to score `SMALL` items.
     """
     rows = np.full((len(resolved), k), -1, dtype=np.int64)
     scores = np.full((len(resolved), k), -np.inf, dtype=np.float32)
-    open_ = None if allowed is None or allowed.all() else np.flatnonzero(allowed)
-    n_open = n_items if open_ is None else len(open_)
+    n_open = n_items if allowed is None else int(np.count_nonzero(allowed))
+    few = n_open <= max(GATHERED * n_items if coded else SMALL, DEPTH * k)
+    # A few rows are gathered; more are cheaper to score with the others.
+    gathered = np.flatnonzero(allowed) if allowed is not None and few and n_open <= SPARSE * n_items else None
     step = max(1, MAX_SCORES // n_items)
     for start in range(0, len(resolved), step):
         part = range(start, min(start + step, len(resolved)))
         some = resolved.take(part) if len(part) < len(resolved) else resolved
         heard = [channel for channel in channels if some.hears(channel)]
-        if n_open <= max(SMALL, DEPTH * k):
-            # A few rows are gathered; more are cheaper to score with the others.
-            gathered = open_ if open_ is not None and n_open <= SPARSE * n_items else None
+        if few:
             rows[part], scores[part] = _of_all(heard, some, k, gathered, allowed)
         else:
-            rows[part], scores[part] = _of_candidates(heard, some, k, allowed)
+            rows[part], scores[part] = _of_candidates(heard, some, k, allowed, n_items)
     return rows, scores
 
 
@@ -60,17 +68,29 @@ def _of_all(
 
 
 def _of_candidates(
-    channels: Sequence[Channel], resolved: Resolved, k: int, allowed: Allowed | None
+    channels: Sequence[Channel], resolved: Resolved, k: int, allowed: Allowed | None, n_items: int
 ) -> tuple[Rows, Floats]:
     most_hidden = max(len(hidden) for hidden in resolved.hidden)
     n = max(LEAST, DEPTH * k) + most_hidden
     found = np.concatenate([channel.candidates(resolved, n, allowed) for channel in channels], axis=1)
     answers = []
     for place, line in enumerate(found):
-        union = np.setdiff1d(line[line >= 0], resolved.hidden[place])
+        union = _at_least(
+            k, np.setdiff1d(line[line >= 0], resolved.hidden[place]), resolved.hidden[place], allowed, n_items
+        )
         answers.append(_top(_sum(channels, resolved.take([place]), union), k, union))
     rows, scores = zip(*answers, strict=True)
     return np.concatenate(rows), np.concatenate(scores)
+
+
+def _at_least(k: int, found: Rows, hidden: Rows, allowed: Allowed | None, n_items: int) -> Rows:
+    """The rows found, ascending; where they are fewer than k, with the first others that may be answers."""
+    if len(found) >= k:
+        return found
+    # Channels that have nothing to say bring nothing; there are k answers all the same.
+    others = np.arange(n_items) if allowed is None else np.flatnonzero(allowed)
+    others = np.setdiff1d(others, np.concatenate([found, hidden]))
+    return np.union1d(found, others[: k - len(found)])
 
 
 def _sum(channels: Sequence[Channel], resolved: Resolved, rows: Rows | None) -> Floats:

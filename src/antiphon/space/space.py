@@ -18,7 +18,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from antiphon.base import storage, versions
+from antiphon.base import runtime, storage, versions
+from antiphon.base.checking import Checking
 from antiphon.base.language import Language, language_of, read_language
 from antiphon.base.layout import RunLayout, SpaceLayout
 from antiphon.base.registry import find, names
@@ -38,6 +39,7 @@ from antiphon.channels.taste import Taste
 from antiphon.channels.words import Lexical
 from antiphon.errors import IntegrityError, MismatchError, MissingExtraError, QueryError, RunError
 from antiphon.joint.model import JointModel
+from antiphon.numbers.codes import Codes
 from antiphon.numbers.exact import ExactIndex
 from antiphon.query.columns import Column, FieldType, WordColumn, field_table
 from antiphon.query.filters import Where, matches, parse_filter
@@ -69,8 +71,15 @@ class Space:
     float32: the weighted projections that the joint vectors are the normalised sum of. All are memory-mapped.
     """
 
-    def __init__(self, layout: SpaceLayout, manifest: Mapping[str, Any], on_store: OnStore | None = None) -> None:
+    def __init__(
+        self,
+        layout: SpaceLayout,
+        manifest: Mapping[str, Any],
+        on_store: OnStore | None = None,
+        checking: Checking | None = None,
+    ) -> None:
         self.layout, self.manifest, self.on_store = layout, manifest, on_store
+        self.checking = checking or Checking({})
         self.space_id: str = manifest["space_id"]
         self.modalities: tuple[str, ...] = tuple(manifest["order"])
         self.model = JointModel.load(layout.model)
@@ -82,7 +91,6 @@ class Space:
         items = storage.read_table(layout.items)
         self.item_ids: list[str] = items["item_id"].to_pylist()
         self.titles: list[str] = items["title"].to_pylist()
-        self.fields: pa.Table = storage.read_table(layout.fields)
         self._check_shapes()
         self.searchable: NDArray[np.bool_] = np.asarray(self.present.any(axis=0))
         if on_store is not None:
@@ -97,6 +105,18 @@ class Space:
     def dim(self) -> int:
         """Length of a joint vector."""
         return int(self.vectors.shape[1])
+
+    @cached_property
+    def fields(self) -> pa.Table:
+        """The fields of all items, in the order of the vectors; read when they are asked for.
+
+        Raises:
+            IntegrityError: they are of more or fewer items.
+        """
+        table = storage.read_table(self.layout.fields)
+        if table.num_rows != self.n_items:
+            raise IntegrityError(f"{self.layout.root}: fields and items do not fit each other; build the run again.")
+        return table
 
     @cached_property
     def blocks(self) -> Floats:
@@ -247,7 +267,19 @@ class Space:
         if self.on_store is not None:
             version = self.on_store.version
             return {name: StoredRows(version, name) for name in self.manifest["blocks"]}  # type: ignore[misc]
-        return {name: self.blocks[:, slice(*columns)] for name, columns in self.manifest["blocks"].items()}
+        # A plain array: rows of a memmap are fetched with a detour.
+        blocks = np.asarray(self.blocks)
+        return {name: blocks[:, slice(*columns)] for name, columns in self.manifest["blocks"].items()}
+
+    @cached_property
+    def codes(self) -> dict[str, Codes]:
+        """The codes of large blocks, by name; none for a small space, on a store, or where faiss is not installed."""
+        folders = sorted(self.layout.codes.iterdir()) if self.layout.codes.is_dir() else []
+        if self.on_store is not None or not runtime.has("faiss"):
+            return {}
+        n_passages = 0 if self.passages is None else len(self.passages.vectors)
+        n_rows = {"passages": n_passages}
+        return {folder.name: Codes.load(folder, n_rows.get(folder.name, self.n_items)) for folder in folders}
 
     @cached_property
     def resolver(self) -> Resolver:
@@ -267,9 +299,7 @@ class Space:
             },
             mixture=self.mixture,
             voices=tuple(voices),
-            listener=Listener(
-                self.names, self.speller, self.dictionary, None if self.lexical is None else self.lexical.holding
-            ),
+            listener=_OfSpace(self),
             facets=self.facets,
             lexical=self.lexical,
         )
@@ -296,7 +326,7 @@ class Space:
                 side.warm()
         if self.lexical is not None:
             self.lexical.scores(["warm"])
-        _ = self.facets, self.resolver
+        _ = self.facets, self.resolver, self.names, self.speller, self.dictionary
 
     def search(
         self,
@@ -399,7 +429,12 @@ class Space:
         return self.resolver.resolve(queries)
 
     def best(self, resolved: Resolved, k: int) -> tuple[Rows, Floats]:
-        """Rows and scores of the k best items for each resolved query, as `rank_rows` gives them."""
+        """Rows and scores of the k best items for each resolved query, as `rank_rows` gives them.
+
+        Raises:
+            IntegrityError: a large file was found not to be the one that was published, since the space was loaded.
+        """
+        self.checking.refuse()
         rows = np.full((len(resolved), k), -1, dtype=np.int64)
         scores = np.full((len(resolved), k), -np.inf, dtype=np.float32)
         by_filter: dict[str, list[int]] = {}
@@ -411,7 +446,9 @@ class Space:
             if self.on_store is not None:
                 rows[places], scores[places] = self.on_store.best(self.channels, some, k, where)
             else:
-                rows[places], scores[places] = best(self.channels, some, k, self._allowed(where), self.n_items)
+                rows[places], scores[places] = best(
+                    self.channels, some, k, self._allowed(where), self.n_items, coded=bool(self.codes)
+                )
         return rows, scores
 
     def embed(self, query: Query) -> Embedding:
@@ -506,12 +543,25 @@ class Space:
             or self.present.shape != expected[:2]
         ):
             raise IntegrityError(f"{self.layout.root}: vectors and items do not fit each other; build the run again.")
-        if self.fields.num_rows != n_items:
-            raise IntegrityError(f"{self.layout.root}: fields and items do not fit each other; build the run again.")
+
+
+class _OfSpace(Listener):
+    """The listener of a space, whose parts are made when a text is read: of a million titles that takes a while."""
+
+    def __init__(self, space: Space) -> None:
+        object.__setattr__(self, "_space", space)
+
+    names = property(lambda self: self._space.names)
+    speller = property(lambda self: self._space.speller)
+    dictionary = property(lambda self: self._space.dictionary)
+    holding = property(lambda self: None if self._space.lexical is None else self._space.lexical.holding)
 
 
 def load(path: str | Path, *, store: Mapping[str, Any] | None = None) -> Space:
-    """Load the current space of a run's folder, or one version's folder, after checking every file.
+    """Load the current space of a run's folder, or one version's folder, after checking its files.
+
+    Files of more than 256 MB are compared with their checksums in the background, so that the first answer does not
+    wait for gigabytes: where one is wrong, requests are refused from then on. `space.checking.finish()` waits for it.
 
     `store`: as [store] of antiphon.toml, such as `{"kind": "postgres", "url": ...}`; where it is not given, what the
     environment says (ANTIPHON_STORE), else the run's configuration. On a store no vectors are read of the folder, and
@@ -537,7 +587,8 @@ def load(path: str | Path, *, store: Mapping[str, Any] | None = None) -> Space:
     owner = root if run.current.is_file() else layout.root.parent.parent
     on_store = opened(config_of(owner, store), owner, layout.root.name)
     try:
-        return Space(layout, versions.verified(layout, () if on_store is None else HELD), on_store)
+        manifest, checking = versions.opened(layout, () if on_store is None else HELD)
+        return Space(layout, manifest, on_store, checking)
     except OSError as error:
         raise RunError(
             f"the space in {layout.root} cannot be read ({error.strerror or error}); look at permissions and at the "

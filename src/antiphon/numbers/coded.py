@@ -1,0 +1,78 @@
+"""Search in a large matrix: codes tell which rows may be the best, and these are scored exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antiphon.errors import QueryError
+from antiphon.numbers.codes import Codes
+from antiphon.numbers.exact import ExactIndex, Rows, top_k
+
+Floats = NDArray[np.float32]
+OVER = 2
+"""Rows that are scored exactly: this many times as many as are asked for."""
+GATHERED = 0.02
+"""Share of allowed rows up to which all of them are scored: as cheap as a scan of the codes, and exact."""
+
+
+class CodedIndex(ExactIndex):
+    """The rows of (n_items, length) float32 vectors with the highest inner products, found by their codes.
+
+    `beside`: (n_items,) float32, one more number of each row, which the codes have as their last; queries have it too.
+    """
+
+    def __init__(self, vectors: Floats, codes: Codes, beside: Floats | None = None) -> None:
+        super().__init__(vectors)
+        self.codes, self.beside = codes, beside
+
+    def scores(self, query: Floats, rows: Rows) -> Floats:
+        """Inner products of some rows with one query, (n,) float32."""
+        if self.beside is None:
+            return np.asarray(self.vectors[rows] @ query)
+        return np.asarray(self.vectors[rows] @ query[:-1] + query[-1] * self.beside[rows])
+
+    def _exact(self, query: Floats, k: int, open_: Rows) -> tuple[Rows, Floats]:
+        best, values = top_k(self.scores(query, open_)[None], min(k, len(open_)))
+        return open_[best[0][best[0] >= 0]], values[0][best[0] >= 0]
+
+    def search(
+        self,
+        queries: Floats,
+        k: int,
+        *,
+        allowed: NDArray[np.bool_] | None = None,
+        exclude: Sequence[Rows] | None = None,
+    ) -> tuple[Rows, Floats]:
+        """As `ExactIndex.search`; scores are exact, and a row may be missed whose code is far from it.
+
+        Where few rows are allowed, or nearly all are asked for, the answer is exact. A query of zeros finds nothing.
+
+        Raises:
+            QueryError: the queries have another dimension than the vectors.
+        """
+        width = self.vectors.shape[1] + (self.beside is not None)
+        if queries.ndim != 2 or queries.shape[1] != width:
+            raise QueryError(f"expected queries of shape (n, {width}), got {queries.shape}; they are of another space.")
+        hides = [np.zeros(0, dtype=np.int64)] * len(queries) if exclude is None else exclude
+        n_rows, n_wanted = len(self.vectors), OVER * (k + max(map(len, hides), default=0))
+        n_open = n_rows if allowed is None else int(np.count_nonzero(allowed))
+        open_ = None
+        if n_open <= max(n_wanted, GATHERED * n_rows):
+            open_ = np.arange(n_rows) if allowed is None else np.flatnonzero(allowed)
+        rows = np.full((len(queries), k), -1, dtype=np.int64)
+        scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
+        asked = np.flatnonzero(queries.any(axis=1))
+        near = np.zeros((len(asked), 0), dtype=np.int64)
+        if open_ is None and len(asked):
+            near = self.codes.nearest(queries[asked], n_wanted, None if n_open == n_rows else allowed)
+        for place, line in zip(asked.tolist(), near, strict=True):
+            found = np.setdiff1d(np.sort(line[line >= 0]) if open_ is None else open_, hides[place])
+            if open_ is None and len(found) < k:
+                # The scan leaves out what has the lowest sum there is, such as all of many equal rows.
+                found = np.setdiff1d(np.arange(n_rows) if allowed is None else np.flatnonzero(allowed), hides[place])
+            best, values = self._exact(queries[place], k, found)
+            rows[place, : len(best)], scores[place, : len(best)] = best, values
+        return rows, scores
