@@ -48,9 +48,9 @@ def test_scores_of_rows_are_those_of_all_rows(space: Space, channel: Channel, re
     assert whole.shape == (len(QUERIES), space.n_items)
     assert whole.dtype == np.float32
     rows = np.array([0, 3, 17, 41, 59])
-    assert_allclose(channel.scores(resolved, rows), whole[:, rows], atol=1e-5)
+    assert_allclose(channel.scores(resolved, rows), whole[:, rows], rtol=1e-5, atol=1e-5)
     for place in range(len(QUERIES)):
-        assert_allclose(channel.scores(resolved.take([place]), rows)[0], whole[place, rows], atol=1e-5)
+        assert_allclose(channel.scores(resolved.take([place]), rows)[0], whole[place, rows], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
