@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "antiphon"
 PAGE = ROOT / "docs" / "architecture.md"
 HEAVY = {
-    "fastapi", "implicit", "mcp", "onnx", "onnxruntime", "onnxscript", "pyspark", "scipy", "sentence_transformers", "soundfile",
-    "soxr", "starlette", "tokenizers", "torch", "transformers", "uvicorn",
+    "fastapi", "implicit", "mcp", "onnx", "onnxruntime", "onnxscript", "pyspark", "scipy", "sentence_transformers",
+    "soundfile", "soxr", "starlette", "tokenizers", "torch", "transformers", "uvicorn",
 }  # fmt: skip
 
 EAGER = {

@@ -24,8 +24,7 @@ def build(configuration: Path, run: Path | None, overrides: tuple[str, ...], qui
     collaborative filtering is taken as it is; histories are not put into order a second time. Texts and pictures are
     encoded as ever, and a later build does not encode them again.
 
-    Several processes train the joint model where torchrun starts the command:
-    torchrun --nproc-per-node 2 -m -- antiphon build antiphon.toml --run runs/films
+    Where torchrun starts the command in several processes, all of them train the joint model, and one publishes.
     """
     from antiphon.run.processes import processes
 

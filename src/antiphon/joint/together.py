@@ -98,7 +98,8 @@ class Crew:
         distributed.broadcast(size, 0)
         given = data if self.leads and data is not None else np.empty(int(size), dtype=np.uint8)
         sent = torch.from_numpy(given if given.flags.writeable else given.copy())
-        distributed.broadcast(sent, 0)
+        if int(size):
+            distributed.broadcast(sent, 0)
         return np.asarray(sent.numpy())
 
 
