@@ -15,7 +15,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Processes of `make test`; a file of tests stays in one of them.
 WORKERS ?= 2
-EXTRAS := build,serve,audio,image-lite,llm,mcp,otel,postgres,qdrant,tune,bench,dev
+EXTRAS := build,serve,audio,image-lite,llm,mcp,otel,postgres,qdrant,spark,tune,bench,dev
 
 # Examples of each kind in `make fuzz`.
 FUZZ ?= 1000

@@ -13,11 +13,16 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "antiphon"
 PAGE = ROOT / "docs" / "architecture.md"
 HEAVY = {
-    "fastapi", "implicit", "mcp", "onnx", "onnxruntime", "onnxscript", "scipy", "sentence_transformers", "soundfile",
-    "soxr", "starlette", "tokenizers", "torch", "transformers", "uvicorn",
+    "fastapi", "implicit", "mcp", "onnx", "onnxruntime", "onnxscript", "pyspark", "scipy", "sentence_transformers",
+    "soundfile", "soxr", "starlette", "tokenizers", "torch", "transformers", "uvicorn",
 }  # fmt: skip
 
-EAGER = {"joint/network": {"torch"}, "joint/fused_loss": {"torch"}, "serve": {"fastapi", "starlette", "uvicorn", "mcp"}}
+EAGER = {
+    "joint/network": {"torch"},
+    "joint/fused_loss": {"torch"},
+    "joint/together": {"torch"},
+    "serve": {"fastapi", "starlette", "uvicorn", "mcp"},
+}
 """Modules that are themselves loaded only where they are used."""
 
 

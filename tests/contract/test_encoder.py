@@ -28,12 +28,14 @@ from antiphon.data.splits import make_split
 from antiphon.describe.descriptions import describe
 from antiphon.encoders.base import Encoder, Source, make_encoder
 from antiphon.encoders.pictures.encoder import PictureEncoder
+from antiphon.encoders.pictures.encoder import elsewhere as pictures_elsewhere
 from antiphon.encoders.shards import encode_in_shards
 from antiphon.encoders.sounds.encoder import AudioEncoder
-from antiphon.errors import ConfigError, QueryError, RunError
+from antiphon.errors import ConfigError, DataError, QueryError, RunError
 
 tiny = runpy.run_path(str(Path(__file__).resolve().parents[1] / "support" / "tiny_clip.py"))
 sounds = runpy.run_path(str(Path(__file__).resolve().parents[1] / "support" / "tiny_sound.py"))
+spark = runpy.run_path(str(Path(__file__).resolve().parents[1] / "support" / "spark.py"))["spark"]
 N_ITEMS = 21
 ENCODERS = names("antiphon.encoders")
 NEEDS = {
@@ -355,3 +357,57 @@ def test_the_query_side_survives_publishing(
     again = type(encoder).query_side(tmp_path / "side")
     for one, expected in zip(inputs, vectors, strict=True):
         assert_allclose(again.encode([one])[0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["clip", "sentence-transformers"])
+def test_what_spark_encodes_is_what_this_process_encodes(
+    name: str,
+    make: Callable[..., Encoder[Any]],
+    source: Source,
+    spark: Any,
+    small_shards: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same shards to 1e-3, and a build without Spark encodes nothing again."""
+    here, there = make(name), make(name)
+    there.engine = spark
+    expected = here.encode(source, tmp_path / "here", silent)
+    for module in (
+        "antiphon.encoders.text.encoder.TextEncoder._encoder",
+        "antiphon.encoders.pictures.models.ClipEncoder.load",
+    ):
+        monkeypatch.setattr(module, lambda *_: pytest.fail("it was encoded in this process"))
+    found = there.encode(source, tmp_path / "there", silent)
+    assert_allclose(found.matrix, expected.matrix, atol=1e-3)
+    assert_array_equal(found.mask, expected.mask)
+
+    def shards(folder: str) -> list[str]:
+        return sorted(path.relative_to(tmp_path / folder).as_posix() for path in (tmp_path / folder).rglob("*.*"))
+
+    assert len(shards("there")) > 8
+    assert shards("there") == shards("here")
+    assert here.fingerprint(source) == there.fingerprint(source)
+    again = here.encode(source, tmp_path / "there", silent)
+    assert_array_equal(again.matrix, found.matrix)
+    if name == "sentence-transformers":
+        words = ["a quiet drama", "a dark thriller", "", "a quiet drama"]
+        asked = there.encode_requests(words, tmp_path / "there", silent)
+        assert_array_equal(here.encode_requests(words, tmp_path / "there", silent), asked)
+        assert asked.shape == (4, found.dim)
+
+
+def test_pictures_that_a_machine_of_spark_does_not_have_are_no_flaw(
+    make: Callable[..., Encoder[Any]], source: Source, tmp_path: Path
+) -> None:
+    """Nothing is masked because a folder is not mounted: the machine and the file are named."""
+    encoder = make("clip")
+    settings = {"modality": "some", "encoder": "clip", "options": encoder.options.model_dump(mode="json")}
+    path = source.catalog.media["image"].path
+    encode = pictures_elsewhere({**settings, "path": str(path)})
+    assert encode(["film-000.jpg", "film-001.jpg"]).any(axis=1).all()
+    with pytest.raises(DataError, match=r"no-folder is not on .*mount their folder under the same path"):
+        pictures_elsewhere({**settings, "path": str(tmp_path / "no-folder")})(["film-000.jpg"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"film-000\.jpg is not on "):
+        pictures_elsewhere({**settings, "path": str(tmp_path / "empty")})(["film-000.jpg"])

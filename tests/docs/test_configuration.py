@@ -29,6 +29,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "[joint]": config.JointConfig,
     "[train]": config.TrainConfig,
     "[space]": config.SpaceConfig,
+    "[build]": config.BuildConfig,
     "[store]": config.StoreConfig,
 } | {f'encoder = "{name}"': find("antiphon.encoders", name).Options for name in names("antiphon.encoders")}
 TABLES |= {f'kind = "{name}"': find("antiphon.stores", name).options for name in ("qdrant", "postgres")}

@@ -13,6 +13,7 @@ NOUNS = {
     "antiphon.conversations": "conversation",
     "antiphon.datasets": "data set",
     "antiphon.encoders": "encoder",
+    "antiphon.engines": "engine",
     "antiphon.rules": "rule",
     "antiphon.stores": "store",
 }

@@ -139,9 +139,32 @@ def has(package: str) -> bool:
 
 
 def device() -> str:
-    """Where torch computes: a GPU where there is one, else the CPU; ANTIPHON_DEVICE decides otherwise."""
-    chosen = os.environ.get("ANTIPHON_DEVICE")
-    return chosen or ("cuda" if torch().cuda.is_available() else "cpu")
+    """Where torch computes: a GPU where there is one, else the CPU; ANTIPHON_DEVICE decides otherwise.
+
+    Of several processes that torchrun started on a machine, each has the GPU of its number.
+
+    Raises:
+        ConfigError: there are more such processes than GPUs.
+    """
+    if chosen := os.environ.get("ANTIPHON_DEVICE"):
+        return chosen
+    cuda = torch().cuda
+    if not cuda.is_available():
+        return "cpu"
+    if not is_one_of_several():
+        return "cuda"
+    here, n_gpus = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), cuda.device_count()
+    if here > n_gpus:
+        raise ConfigError(
+            f"{here} processes were started on a machine with {n_gpus} GPUs; start at most so many "
+            "(--nproc-per-node), or set ANTIPHON_DEVICE=cpu."
+        )
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+
+
+def is_one_of_several() -> bool:
+    """Whether torchrun started this process, and others with it."""
+    return "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 def bm25s() -> Any:
@@ -175,5 +198,7 @@ def cache_folder() -> Path:
 
 
 def n_cores() -> int:
-    """The number of cores that this process may use."""
+    """The number of cores that this process may use; ANTIPHON_CORES says how many of them are its own."""
+    if (chosen := os.environ.get("ANTIPHON_CORES", "")).isdigit() and int(chosen):
+        return int(chosen)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -13,6 +13,7 @@ from antiphon.base.progress import Progress, silent
 from antiphon.channels.rerank import DEPTH, Reranker, features_of, head_of
 from antiphon.channels.taste import Taste
 from antiphon.numbers.ease import ease_sides
+from antiphon.numbers.engine import BuildEngine
 from antiphon.numbers.factorization import factorize
 
 Floats = NDArray[np.float32]
@@ -30,13 +31,15 @@ FIRST = {"ials": 0.5, "ease": 1.0}
 """Weights of standard scores that choose the items to learn from; near those that validation chooses."""
 
 
-def fit_reranker(matrix: Any, taste: Taste, *, seed: int = 0, progress: Progress = silent) -> Reranker | None:
+def fit_reranker(
+    matrix: Any, taste: Taste, *, seed: int = 0, progress: Progress = silent, engine: BuildEngine | None = None
+) -> Reranker | None:
     """Learn the second stage of `taste`; None where there are too few users or items for it.
 
     `matrix`: (n_users, n_items) sparse, the training interactions. The users are dealt into folds. Both models are
     fitted again without each fold, at the settings of `taste`, and score half of each of its users' items: the network
     learns from scores as they are for people whom the models do not know. The loss is the cross entropy between the
-    softmax over a user's leading items and equal shares of those in the other half.
+    softmax over a user's leading items and equal shares of those in the other half. `engine`: where iALS is fitted.
     """
     rng = np.random.default_rng([seed, 14])
     lengths = np.diff(matrix.indptr)
@@ -46,7 +49,7 @@ def fit_reranker(matrix: Any, taste: Taste, *, seed: int = 0, progress: Progress
     features, wanted = [], []
     with progress("reading taste without each fold", FOLDS) as advance:
         for fold in np.array_split(users, FOLDS):
-            for found in _fold(matrix, fold, taste, rng, seed):
+            for found in _fold(matrix, fold, taste, rng, seed, engine):
                 features.append(found[0])
                 wanted.append(found[1])
             advance(1)
@@ -56,13 +59,18 @@ def fit_reranker(matrix: Any, taste: Taste, *, seed: int = 0, progress: Progress
 
 
 def _fold(
-    matrix: Any, fold: NDArray[np.int64], taste: Taste, rng: np.random.Generator, seed: int
+    matrix: Any,
+    fold: NDArray[np.int64],
+    taste: Taste,
+    rng: np.random.Generator,
+    seed: int,
+    engine: BuildEngine | None = None,
 ) -> Iterator[tuple[Floats, NDArray[np.bool_]]]:
     """Features, (DEPTH, n_features), and what is wanted, (DEPTH,), of each user of a fold."""
     others = np.setdiff1d(np.arange(matrix.shape[0]), fold)
     rest = matrix[others]
     counts = np.asarray(rest.getnnz(axis=0)).astype(np.float32)
-    items = factorize(rest, taste.setting, seed).items
+    items = factorize(rest, taste.setting, seed, engine).items
     left, right = ease_sides(rest, taste.penalty, taste.ease.shape[1])
     # As many users as there are in the end, so that counts mean the same.
     filled = int((np.diff(matrix.indptr) > 0).sum())

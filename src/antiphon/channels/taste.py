@@ -32,6 +32,7 @@ from antiphon.data.splits import HeldOut
 from antiphon.numbers.coded import CodedIndex
 from antiphon.numbers.codes import LARGE
 from antiphon.numbers.ease import ease_sides
+from antiphon.numbers.engine import BuildEngine
 from antiphon.numbers.exact import top_k
 from antiphon.numbers.factorization import History, Ranges, Setting, draw_settings, factorize, fold_in, search_settings
 from antiphon.numbers.random_search import uphill
@@ -318,14 +319,25 @@ def _moments(items: Floats, met: NDArray[np.bool_]) -> tuple[NDArray[np.float64]
 
 
 def fit_taste(
-    interactions: Any, check: HeldOut, n_items: int, config: SpaceConfig, *, seed: int, table: Path, progress: Progress
+    interactions: Any,
+    check: HeldOut,
+    n_items: int,
+    config: SpaceConfig,
+    *,
+    seed: int,
+    table: Path,
+    progress: Progress,
+    engine: BuildEngine | None = None,
 ) -> Taste:
-    """Fit both models on training interactions, with the settings that are best on the held-out users `check`."""
+    """Fit both models on training interactions, with the settings that are best on the held-out users `check`.
+
+    `engine`: where iALS is fitted, this process where None.
+    """
     matrix, check = user_item_matrix(interactions, n_items), few_enough(check, n_items)
     known = np.asarray(matrix.getnnz(axis=0) > 0)
 
     def score(setting: Setting) -> float:
-        items = factorize(matrix, setting, seed).items
+        items = factorize(matrix, setting, seed, engine).items
         return held_out_score(fold_in(items, items.T @ items, setting, _histories(check)) @ items.T, check)
 
     settings = draw_settings(Ranges(config.taste_trials, **RANGES), seed, USUAL)
@@ -334,7 +346,7 @@ def fit_taste(
         best = search_settings(settings, score, table, name="searching taste", progress=progress)
     penalty, left, right = _fit_ease(matrix, check, config.ease_rank, progress)
     # Exactly zero, not by rounding: that is how an item that nobody has met is told from the others.
-    items = np.where(known[:, None], factorize(matrix, best, seed).items, 0).astype(np.float32)
+    items = np.where(known[:, None], factorize(matrix, best, seed, engine).items, 0).astype(np.float32)
     users = np.asarray(matrix.getnnz(axis=0)).astype(np.float32)
     return Taste(items, best, right, left, users, penalty=penalty)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -22,13 +23,23 @@ def build(configuration: Path, run: Path | None, overrides: tuple[str, ...], qui
     of facets for a tenth of its steps, the weights of the channels on 60 requests of a kind; one setting of
     collaborative filtering is taken as it is; histories are not put into order a second time. Texts and pictures are
     encoded as ever, and a later build does not encode them again.
+
+    Where torchrun starts the command in several processes, all of them train the joint model, and one publishes.
     """
+    from antiphon.run.processes import processes
+
+    with processes() as builds:
+        if builds:
+            _build(configuration, run, [*overrides, "quick=true"] if quick else overrides, quiet=quiet)
+
+
+def _build(configuration: Path, run: Path | None, overrides: Sequence[str], *, quiet: bool) -> None:
     from antiphon.base.versions import current
     from antiphon.config.load import load_config
     from antiphon.run.build import build as build_run
     from antiphon.space.space import write_to_store
 
-    config = load_config(configuration, [*overrides, "quick=true"] if quick else overrides)
+    config = load_config(configuration, overrides)
     say = (lambda _: None) if quiet else note
     folder = run or Path("runs") / config.name
     with going_on():

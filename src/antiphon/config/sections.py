@@ -275,6 +275,19 @@ class SpaceConfig(Section):
         return value
 
 
+class BuildConfig(Section):
+    """[build]: where the heavy work of a build runs."""
+
+    engine: str = Field(
+        "local",
+        pattern=r"^(local|local\[(\d+|\*)(, ?\d+)?\]|[a-z][a-z0-9_]*(://.+)?)$",
+        description="this process; or Spark: local[n] on this machine, spark://host:port, yarn, k8s://...",
+    )
+    spark: Mapping[str, str] = Field(
+        default_factory=dict, description='properties of Spark, such as "spark.executor.memory" = "8g"'
+    )
+
+
 class StoreConfig(BaseModel):
     """[store]: where the vectors of a published space are searched, and that store's own options."""
 
@@ -336,6 +349,7 @@ class Config(Section):
     joint: JointConfig = JointConfig()
     train: TrainConfig = TrainConfig()
     space: SpaceConfig = SpaceConfig()
+    build: BuildConfig = BuildConfig()
     store: StoreConfig = StoreConfig()
     hide: Mapping[str, Sequence[str]] = Field(
         default_factory=dict,

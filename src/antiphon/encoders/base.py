@@ -23,7 +23,9 @@ from antiphon.data.catalog import Catalog
 from antiphon.data.descriptions import Descriptions
 from antiphon.data.features import Features
 from antiphon.data.splits import Split
+from antiphon.encoders.shards import Away
 from antiphon.errors import DataError
+from antiphon.numbers.engine import BuildEngine, Encoding
 
 QueryKind = Literal["text", "history", "image", "audio"]
 ADDED = "added"
@@ -73,6 +75,8 @@ class Encoder(ABC, Generic[O]):
     Options: ClassVar[type[Section]]
     accepts: ClassVar[QueryKind | None] = None
     """The kind of query that the encoder can encode as well; None where it only knows items."""
+    engine: BuildEngine | None = None
+    """Where the heavy work is done; None for this process. What is made must be the same, wherever it is made."""
 
     def __init__(self, modality: str, options: O) -> None:
         self.modality = modality
@@ -118,6 +122,13 @@ class Encoder(ABC, Generic[O]):
             file.replace(to)
         return features
 
+    def away(self, encoding: Encoding, inputs: Sequence[str]) -> Away | None:
+        """For `encode_in_shards`: what encodes these inputs on the engine; None where there is no engine."""
+        engine = self.engine
+        if engine is None:
+            return None
+        return lambda parts: engine.encoded(encoding, [[inputs[position] for position in part] for part in parts])
+
     def kept(self, workspace: Path) -> list[Path]:
         """Files of the workspace that `publish` reads: where one is missing or changed, `encode` runs again."""
         return []
@@ -143,12 +154,14 @@ class RequestEncoder(Encoder[O]):
         """Vectors of requests, (n, dim) float32, as the query side makes them."""
 
 
-def make_encoder(config: ModalityConfig) -> Encoder[Any]:
-    """The encoder that a [[modalities]] entry names, with its options checked.
+def make_encoder(config: ModalityConfig, engine: BuildEngine | None = None) -> Encoder[Any]:
+    """The encoder that a [[modalities]] entry names, with its options checked, to work on `engine` if it can.
 
     Raises:
         ConfigError: no such encoder, or unknown or wrong options.
     """
     kind: type[Encoder[Any]] = find("antiphon.encoders", config.encoder)
     options = check_section(kind.Options, config.options, "antiphon.toml", prefix=f"modalities.{config.name}")
-    return kind(config.name, options)
+    encoder = kind(config.name, options)
+    encoder.engine = engine
+    return encoder

@@ -78,6 +78,7 @@ class Collaborative(Encoder[CollaborativeOptions]):
             source.seed,
             source.catalog.n_items,
             storage.array_digest(*arrays),
+            *([self.engine.name] if self.engine else []),
         )
 
     def encode(self, source: Source, workspace: Path, progress: Progress) -> Features:
@@ -91,7 +92,7 @@ class Collaborative(Encoder[CollaborativeOptions]):
         matrix = user_item_matrix(train, source.catalog.n_items)
         table = workspace / f"search-{self.fingerprint(source)[:12]}.jsonl"
         best = self._search(matrix, check, table, source.seed, progress)
-        factors = factorize(matrix, best, source.seed)
+        factors = factorize(matrix, best, source.seed, self.engine)
         known = np.asarray(matrix.getnnz(axis=0) > 0)
         items_file, setting_file = self.kept(workspace)
         storage.write_array(items_file, np.where(known[:, None], factors.items, 0))
@@ -132,7 +133,7 @@ class Collaborative(Encoder[CollaborativeOptions]):
 
     def _search(self, matrix: Any, check: HeldOut, table: Path, seed: int, progress: Progress) -> Setting:
         def score(setting: Setting) -> float:
-            return knn_score(factorize(matrix, setting, seed).items, check)
+            return knn_score(factorize(matrix, setting, seed, self.engine).items, check)
 
         options = self.options
         ranges = Ranges(options.trials, options.factors, options.alpha, options.regularization, options.iterations)

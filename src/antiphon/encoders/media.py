@@ -30,6 +30,7 @@ from antiphon.encoders.base import Encoder, QuerySide, Source
 from antiphon.encoders.files import MediaFiles, check_media
 from antiphon.encoders.shards import encode_in_shards
 from antiphon.errors import IntegrityError, MissingExtraError, RunError
+from antiphon.numbers.engine import Encoding
 from antiphon.numbers.vectors import unit
 
 Floats = NDArray[np.float32]
@@ -128,6 +129,10 @@ class MediaEncoder(Encoder[O], Generic[O, M]):
     def encode_files(self, model: M, work: Work, keys: Sequence[str]) -> Floats:
         """Vectors of some files, (n, dim); zeros where a file has a flaw."""
 
+    def encoding(self, work: Work) -> Encoding | None:
+        """How another process makes vectors of the files, by their names; None where only this one can."""
+        return None
+
     def settle(self, work: Work) -> None:
         """Forget shards that lack something which was kept beside them, so that their files are encoded again."""
 
@@ -177,7 +182,9 @@ class MediaEncoder(Encoder[O], Generic[O, M]):
             return self.encode_files(load(), work, [unique[position] for position in positions])
 
         name, size = f"encoding {self.modality}", self.shard_size
-        vectors = encode_in_shards(unique, encode, work.shards, progress, name=name, shard_size=size)
+        names = [str(work.files.names[row]) for row in work.row_of.values()]
+        away = self.away(encoding, names) if (encoding := self.encoding(work)) is not None else None
+        vectors = encode_in_shards(unique, encode, work.shards, progress, name=name, shard_size=size, away=away)
         place = {key: number for number, key in enumerate(unique)}
         matrix = np.zeros((len(keys), vectors.shape[1]), dtype=np.float32)
         rows = [row for row, key in enumerate(keys) if key is not None]

@@ -6,7 +6,7 @@ as one that was never disturbed, and gets the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,8 @@ from antiphon.base.progress import Progress
 from antiphon.errors import IntegrityError
 
 Vectors = NDArray[np.float32]
+Away = Callable[[Sequence[list[int]]], Iterable[tuple[int, Vectors]]]
+"""What encodes parts, lists of positions, elsewhere: gives the number of each part with its vectors, in any order."""
 
 
 def encode_in_shards(
@@ -27,21 +29,27 @@ def encode_in_shards(
     *,
     name: str,
     shard_size: int = 512,
+    away: Away | None = None,
 ) -> Vectors:
     """Vectors of inputs that are told apart by `keys`, (n, dim) float32.
 
-    `encode` gets positions into `keys`. Order the keys so that neighbours cost the same (texts by length). Shards
-    that no input uses any more are removed.
+    `encode` gets positions into `keys`; `away`, where there is one, gets those of all shards in its place. Order the
+    keys so that neighbours cost the same (texts by length). Shards that no input uses any more are removed.
     """
     known = _load(folder)
     found = {key for _, held in known.values() for key in held}
     with progress(name, len(keys)) as advance:
+        shards = []
         for start in range(0, len(keys), shard_size):
             part = range(start, min(start + shard_size, len(keys)))
             missing = [position for position in part if keys[position] not in found]
+            advance(len(part) - len(missing))
             if missing:
-                _write(folder, [keys[position] for position in missing], encode(missing))
-            advance(len(part))
+                shards.append(missing)
+        made = away(shards) if away is not None else ((number, encode(part)) for number, part in enumerate(shards))
+        for number, vectors in made:
+            _write(folder, [keys[position] for position in shards[number]], vectors)
+            advance(len(shards[number]))
     return _collect(folder, keys)
 
 

@@ -28,7 +28,7 @@ class Network(nn.Module):
 
     `owner` names the modality of each view. `weights` are those of the modalities, equal where not given. `reads` is
     the modality that encodes requests: with `residual` it has a linear path around its layers, which keeps what the
-    text encoder knows of words that no description has.
+    text encoder knows of words that no description has. `place`: which share of a batch this network sees, of how many.
     """
 
     def __init__(
@@ -39,10 +39,11 @@ class Network(nn.Module):
         config: TrainConfig,
         reads: str | None,
         weights: Mapping[str, float] | None = None,
+        place: tuple[int, int] = (0, 1),
     ) -> None:
         super().__init__()
         self.names, self.owner = list(dims), list(owner)
-        self.layers = nn.ModuleDict({name: _encoder(dim, joint) for name, dim in dims.items()})
+        self.layers = nn.ModuleDict({name: _encoder(dim, joint, place) for name, dim in dims.items()})
         bypassed = {reads: dims[reads]} if joint.residual and reads is not None else {}
         self.around = nn.ModuleDict({name: nn.Linear(dim, joint.dim, bias=False) for name, dim in bypassed.items()})
         self.log_temperature = nn.Parameter(
@@ -114,11 +115,14 @@ class UnitRows(Function):
         scale = torch.linalg.vector_norm(inputs, dim=1, keepdim=True).clamp_min_(MIN_NORM).reciprocal_()
         outputs: Tensor = inputs * scale
         ctx.save_for_backward(outputs, scale)
+        ctx.set_materialize_grads(False)
         return outputs
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        """The gradient by the inputs."""
+    def backward(ctx: Any, gradient: Tensor | None) -> Tensor | None:
+        """The gradient by the inputs; None where the outputs took no part in the loss."""
+        if gradient is None:
+            return None
         outputs, scale = ctx.saved_tensors
         along = (gradient * outputs).sum(dim=1, keepdim=True)
         moved: Tensor = torch.addcmul(gradient, outputs, along, value=-1).mul_(scale)
@@ -126,27 +130,33 @@ class UnitRows(Function):
 
 
 class Dropout(nn.Module):
-    """Dropout (Srivastava et al. 2014) by comparing random numbers of 16 bits, which is faster on a CPU."""
+    """Dropout (Srivastava et al. 2014) by comparing random numbers of 16 bits, which is faster on a CPU.
 
-    def __init__(self, share: float) -> None:
+    `place`: the number of this share of a batch, and how many shares there are. Numbers are drawn for the whole batch,
+    so that each item loses what it would lose in one process.
+    """
+
+    def __init__(self, share: float, place: tuple[int, int] = (0, 1)) -> None:
         super().__init__()
-        self.share = share
+        self.share, self.place = share, place
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Zero a share of the inputs in training, and scale the rest up."""
         if not self.training or self.share == 0:
             return inputs
+        (number, count), n = self.place, len(inputs)
+        shape = (count * n, *inputs.shape[1:])
         if inputs.device.type == "cpu":
             # Seeded by torch, so that an epoch is a function of its seed; torch's own numbers come one by one.
             draw = np.random.Generator(np.random.SFC64(int(torch.randint(2**62, ()))))
             limit = np.uint16(self.share * 65_536)
-            kept = torch.from_numpy(draw.integers(0, 65_536, size=tuple(inputs.shape), dtype=np.uint16) >= limit)
+            kept = torch.from_numpy(draw.integers(0, 65_536, size=shape, dtype=np.uint16) >= limit)
         else:
-            kept = torch.rand_like(inputs) >= self.share
-        return inputs * (kept.to(inputs.dtype).mul_(1 / (1 - self.share)))
+            kept = torch.rand(shape, device=inputs.device, dtype=inputs.dtype) >= self.share
+        return inputs * (kept[number * n : (number + 1) * n].to(inputs.dtype).mul_(1 / (1 - self.share)))
 
 
-def _encoder(dim: int, joint: JointConfig) -> nn.Module:
+def _encoder(dim: int, joint: JointConfig, place: tuple[int, int]) -> nn.Module:
     return nn.Sequential(
-        nn.Linear(dim, joint.hidden), nn.ReLU(), Dropout(joint.dropout), nn.Linear(joint.hidden, joint.dim)
+        nn.Linear(dim, joint.hidden), nn.ReLU(), Dropout(joint.dropout, place), nn.Linear(joint.hidden, joint.dim)
     )

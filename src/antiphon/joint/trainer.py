@@ -1,4 +1,7 @@
-"""Trainer: one training of the joint model, batch by batch, with checkpoints."""
+"""Trainer: one training of the joint model, batch by batch, with checkpoints.
+
+Where several processes train (`joint.together`), each has a Trainer, and all make the same steps.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from antiphon.joint.network import Network
+    from antiphon.joint.together import Crew
 
 
 @dataclass
@@ -55,6 +59,7 @@ class Trainer:
         weights: Mapping[str, float] | None = None,
     ) -> None:
         self.torch = runtime.torch()
+        self.crew = _crew()
         self.config, self.seed, self.weights = config, seed, weights
         self.queries = queries if usable(queries, config) else None
         self.device = runtime.device()
@@ -74,6 +79,7 @@ class Trainer:
         state = State()
         if checkpoint is not None and (checkpoint / "state.json").is_file():
             state = self._resume(checkpoint)
+        state = self._agreed(state)
         with progress("training", self.config.epochs) as advance:
             advance(state.epoch)
             while state.epoch < self.config.epochs and not self._out_of_patience(state):
@@ -94,7 +100,7 @@ class Trainer:
         order = self.train_rows[np.random.default_rng([self.seed, 5, number]).permutation(len(self.train_rows))]
         self._set_learning_rate(number)
         self.network.train()
-        return float(np.mean([self.step(batch) for batch in self.batches(order)]))
+        return self._mean([self.step(batch) for batch in self.batches(order)])
 
     def step(self, rows: Tensor) -> float:
         """One batch: loss, gradients, update; returns the loss."""
@@ -103,6 +109,7 @@ class Trainer:
             return 0.0  # no pair of modalities had two items in this batch
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        self.crew.average(self.network.parameters())
         self.optimizer.step()
         return float(loss.detach())
 
@@ -122,10 +129,12 @@ class Trainer:
 
     def projected(self, rows: Tensor) -> tuple[list[Tensor], list[Tensor | None]]:
         """Projections of the items `rows` by view, each (M, dim), and their masks."""
-        projections = [
-            self.network.project(name, inputs.index_select(0, rows))
+        share = self.crew.share(rows)
+        shares = [
+            self.network.project(name, inputs.index_select(0, share))
             for name, inputs in zip(self.owner, self.inputs, strict=True)
         ]
+        projections = self.crew.gathered(shares, len(rows))
         return projections, [None if mask is None else mask.index_select(0, rows) for mask in self.masks]
 
     def ask(
@@ -143,8 +152,9 @@ class Trainer:
         if not len(chosen):
             return None
         answered = self.torch.from_numpy(self.queries.queries.answered(chosen, places)).to(self.device)
-        vectors = self.query_vectors.index_select(0, self.torch.from_numpy(chosen).to(self.device))
-        asked = self.network.project(self.queries.modality, vectors)
+        share = self.crew.share(self.torch.from_numpy(chosen).to(self.device))
+        vectors = self.query_vectors.index_select(0, share)
+        [asked] = self.crew.gathered([self.network.project(self.queries.modality, vectors)], len(chosen))
         return asked, self.network.item_vectors(projections, masks), answered
 
     def query_loss(self, rows: Tensor, projections: Sequence[Tensor], masks: Sequence[Tensor | None]) -> Tensor:
@@ -185,7 +195,8 @@ class Trainer:
 
         self.torch.manual_seed(self.seed)
         reads = None if self.queries is None else self.queries.modality
-        return Network(dims, self.owner, joint, self.config, reads, self.weights).to(self.device)
+        place = (self.crew.number, self.crew.count)
+        return Network(dims, self.owner, joint, self.config, reads, self.weights, place).to(self.device)
 
     def _optimizer(self) -> Any:
         groups = self.network.groups(self.config.learning_rate)
@@ -213,9 +224,21 @@ class Trainer:
         self.network.eval()
         with self.torch.no_grad():
             losses = [float(self.loss(batch)) for batch in self.batches(self.watched_rows)]
-        state.validation.append(float(np.mean(losses)))
+        state.validation.append(self._mean(losses))
         if self.config.patience is not None and state.validation[-1] <= min(state.validation):
             state.best = {name: value.clone() for name, value in self.network.state_dict().items()}
+
+    def _mean(self, losses: Sequence[float]) -> float:
+        """The mean loss as the leader has it: all go on, or stop, together."""
+        return float(self.crew.told(float(np.mean(losses)))[0])
+
+    def _agreed(self, state: State) -> State:
+        """The state, the weights and the optimizer's moments of the leader, which alone reads checkpoints."""
+        if self.crew.alone:
+            return state
+        kept = {name: value.numpy(force=True) for name, value in self._kept(state).items()}
+        numbers, arrays = self.crew.told([state.epoch, state.losses, state.validation], kept)
+        return self._taken(numbers, {name: self.torch.from_numpy(array) for name, array in arrays.items()})
 
     def _refuse_divergence(self, state: State) -> None:
         if not math.isfinite(state.losses[-1]):
@@ -243,11 +266,7 @@ class Trainer:
     def _save(self, folder: Path, state: State) -> None:
         from safetensors.torch import save
 
-        tensors = {f"model/{name}": value for name, value in self.network.state_dict().items()}
-        tensors |= {f"best/{name}": value for name, value in state.best.items()}
-        for index, moments in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer/{index}/{name}": value for name, value in moments.items()}
-        blob = save({name: value.clone().contiguous() for name, value in tensors.items()})
+        blob = save({name: value.clone().contiguous() for name, value in self._kept(state).items()})
         name = f"epoch-{state.epoch}.safetensors"
         with storage.replacing(folder / name) as beside:
             beside.write_bytes(blob)
@@ -256,6 +275,14 @@ class Trainer:
         for old in folder.glob("epoch-*.safetensors"):
             if old.name != name:
                 old.unlink()
+
+    def _kept(self, state: State) -> dict[str, Tensor]:
+        """The tensors of a state by name: weights, the best ones, the optimizer's moments."""
+        tensors = {f"model/{name}": value for name, value in self.network.state_dict().items()}
+        tensors |= {f"best/{name}": value for name, value in state.best.items()}
+        for index, moments in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer/{index}/{name}": value for name, value in moments.items()}
+        return tensors
 
     def _resume(self, folder: Path) -> State:
         from safetensors.torch import load_file
@@ -267,14 +294,24 @@ class Trainer:
                 return State()
         except (IntegrityError, OSError):
             return State()  # damaged from outside: the training begins again
-        tensors = load_file(file)
+        return self._taken([numbers["epoch"], numbers["losses"], numbers["validation"]], load_file(file))
+
+    def _taken(self, numbers: Sequence[Any], tensors: Mapping[str, Tensor]) -> State:
+        """The state of these numbers, after the weights and moments of `_kept` have taken their places."""
         self.network.load_state_dict(_under(tensors, "model/"))
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in _under(tensors, "optimizer/").items():
             index, _, key = name.partition("/")
             moments.setdefault(int(index), {})[key] = value
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
-        return State(numbers["epoch"], numbers["losses"], numbers["validation"], _under(tensors, "best/"))
+        epoch, losses, validation = numbers
+        return State(epoch, losses, validation, _under(tensors, "best/"))
+
+
+def _crew() -> Crew:
+    from antiphon.joint.together import Crew
+
+    return Crew.here()
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -73,7 +73,7 @@ def learn_weights(
                         optimizer.step()
             advance(1)
     useful = _useful(trainer, queries.modality)
-    shares = log_weights.detach().softmax(dim=0) * runtime.torch().tensor(useful).clamp_min(LEFT_OUT)
+    shares = log_weights.detach().cpu().softmax(dim=0) * runtime.torch().tensor(useful).clamp_min(LEFT_OUT)
     return dict(zip(trainer.network.names, (shares / shares.sum()).tolist(), strict=True))
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from antiphon.base import runtime
 from antiphon.base.progress import Progress
+from antiphon.numbers.engine import BuildEngine
 from antiphon.numbers.random_search import log_uniform, scored
 
 Floats = NDArray[np.float32]
@@ -59,8 +60,13 @@ def fold_in(items: Floats, gram: Floats, setting: Setting, histories: Sequence[H
     return users.astype(np.float32)
 
 
-def factorize(matrix: Any, setting: Setting, seed: int) -> Factors:
-    """Fit item factors to a (n_users, n_items) matrix of weights; the same seed gives the same factors."""
+def factorize(matrix: Any, setting: Setting, seed: int, engine: BuildEngine | None = None) -> Factors:
+    """Fit item factors to a (n_users, n_items) matrix of weights; the same seed gives the same factors.
+
+    `engine`: where they are fitted, this process where None. Histories are folded in as ever.
+    """
+    if engine is not None:
+        return Factors(engine.factorized(matrix, **asdict(setting), seed=seed), setting)
     confidence = matrix.copy()
     confidence.data = (1 + setting.alpha * confidence.data).astype(np.float32)
     als = runtime.implicit_als()

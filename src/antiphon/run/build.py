@@ -7,6 +7,7 @@ goes on where it was, and makes the same vectors as one that was left alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from antiphon.data.reading import read_catalog
 from antiphon.describe.automatic import with_description
 from antiphon.encoders.base import make_encoder
 from antiphon.errors import RunError
+from antiphon.numbers.engine import engine_of
 from antiphon.run.estimate import expected_seconds
 from antiphon.run.publish import settle
 from antiphon.run.stage import Job, Notify, Offer, Stage, is_current, recorded, run_stages
@@ -67,7 +69,8 @@ def build(
         stages = stages_of(config, read)
     if "publish" not in job.before:
         notify(f"a first build: about {duration(expected_seconds(config, read()))} on this machine where it is idle")
-    with storage.locked(layout.root, layout.lock):
+    engine = engine_of(config.build.engine, config.build.spark)
+    with engine.running() if engine else nullcontext(), storage.locked(layout.root, layout.lock):
         try:
             settle(layout)
             storage.sweep(layout.root)
@@ -85,9 +88,11 @@ def stages_of(config: Config, read: Callable[[], Catalog] | None = None) -> list
     """The stages of a build, in order; `read` gives the catalog.
 
     Raises:
-        ConfigError: a modality names an encoder that does not exist, or has options that do not fit.
+        ConfigError: a modality names an encoder that does not exist, or has options that do not fit; or the engine does
+            not exist.
     """
-    encoders = [make_encoder(item) for item in config.modalities]
+    engine = engine_of(config.build.engine, config.build.spark)
+    encoders = [make_encoder(item, engine) for item in config.modalities]
     for encoder in encoders:
         encoder.check(config.catalog)
     before = [

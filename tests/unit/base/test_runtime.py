@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from antiphon.base import runtime
-from antiphon.errors import MissingExtraError
+from antiphon.errors import ConfigError, MissingExtraError
 
 
 def test_importing_antiphon_loads_no_heavy_package():
@@ -43,9 +43,53 @@ def test_the_device_can_be_chosen(monkeypatch):
     assert runtime.device() == "cuda:3"
 
 
-def test_there_is_at_least_one_core():
-    """And no more than the machine has."""
+@pytest.fixture
+def gpus(monkeypatch):
+    """A function that gives this machine GPUs, and this process a place among those that torchrun started."""
+    torch = pytest.importorskip("torch")
+
+    def set_up(count, **environment):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+        for name in ("ANTIPHON_DEVICE", "TORCHELASTIC_RUN_ID", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+
+    return set_up
+
+
+STARTED = {"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "LOCAL_RANK": "1"}
+
+
+def test_a_gpu_is_used_where_there_is_one(gpus):
+    """Each process of torchrun has the GPU of its number; WORLD_SIZE alone, as clusters set it, changes nothing."""
+    gpus(0, **STARTED)
+    assert runtime.device() == "cpu"
+    gpus(1)
+    assert runtime.device() == "cuda"
+    gpus(8, WORLD_SIZE="4", LOCAL_RANK="3")
+    assert (runtime.device(), runtime.is_one_of_several()) == ("cuda", False)
+    gpus(2, **STARTED)
+    assert (runtime.device(), runtime.is_one_of_several()) == ("cuda:1", True)
+
+
+def test_more_processes_than_gpus_are_refused(gpus):
+    """Two cannot share one with nccl; the CPU can be chosen."""
+    gpus(1, **STARTED)
+    with pytest.raises(ConfigError, match=r"2 processes.*1 GPUs.*nproc-per-node.*ANTIPHON_DEVICE=cpu"):
+        runtime.device()
+    gpus(1, **STARTED, ANTIPHON_DEVICE="cpu")
+    assert runtime.device() == "cpu"
+
+
+def test_there_is_at_least_one_core(monkeypatch):
+    """And no more than the machine has, or than the process was given."""
     assert runtime.n_cores() >= 1
+    monkeypatch.setenv("ANTIPHON_CORES", "7")
+    assert runtime.n_cores() == 7
+    monkeypatch.setenv("ANTIPHON_CORES", "many")
+    assert runtime.n_cores() < 4096
 
 
 def test_has_knows_what_is_installed():

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import functools
 import itertools
+import platform
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from antiphon.encoders.base import QueryKind
-from antiphon.encoders.files import FINDINGS, write_findings
-from antiphon.encoders.media import MediaEncoder, MediaOptions, MediaQuerySide, Work, prepared_ahead
+from antiphon.base.isolated import Isolated
+from antiphon.config.sections import ModalityConfig
+from antiphon.data.catalog import Media
+from antiphon.encoders.base import QueryKind, make_encoder
+from antiphon.encoders.files import FINDINGS, MediaFiles, write_findings
+from antiphon.encoders.media import SECONDS, MediaEncoder, MediaOptions, MediaQuerySide, Work, prepared_ahead
 from antiphon.encoders.pictures.files import (
     DECODER,
     FLAWS,
@@ -31,6 +35,7 @@ from antiphon.encoders.pictures.files import (
     suffix_lies,
 )
 from antiphon.errors import DataError
+from antiphon.numbers.engine import Encoding
 from antiphon.numbers.vectors import unit
 
 Floats = NDArray[np.float32]
@@ -106,6 +111,14 @@ class PictureEncoder(MediaEncoder[O, PictureModel]):
                 result[[place for place, _ in good]] = model.encode(np.stack([pixels for _, pixels in good]))
         return result
 
+    def encoding(self, work: Work) -> Encoding | None:
+        """Pictures are decoded where they are encoded: their folder or zip must be there under the same path."""
+        options = self.options.model_dump(mode="json")
+        settings = {"modality": self.modality, "encoder": self.name, "options": options}
+        return Encoding(
+            "antiphon.encoders.pictures.encoder:elsewhere", {**settings, "path": str(work.files.path.resolve())}
+        )
+
     def report(self, work: Work, mask: NDArray[np.bool_]) -> None:
         """Keep flaws, and suffixes that lie."""
         names = work.files.names
@@ -120,6 +133,27 @@ class PictureEncoder(MediaEncoder[O, PictureModel]):
     def kept(self, workspace: Path) -> list[Path]:
         """What was found in the files, which `antiphon inspect` shows."""
         return [workspace / FINDINGS]
+
+
+def elsewhere(settings: Mapping[str, Any]) -> Callable[[Sequence[str]], Floats]:
+    """What encodes pictures by the names of their files in another process, see `Encoding`."""
+    config = ModalityConfig(name=settings["modality"], encoder=settings["encoder"], **settings["options"])
+    encoder = cast("PictureEncoder[Any]", make_encoder(config))
+    path, model = Path(settings["path"]), encoder.load(encoder.settings())
+    decoder = Isolated(encoder.target, seconds=SECONDS, keep=encoder.options.workers)
+
+    def encode(names: Sequence[str]) -> Floats:
+        wanted = [path / name for name in names] if path.is_dir() else [path]
+        gone = next((file for file in wanted if not file.is_file()), None)
+        if gone is not None:
+            raise DataError(
+                f"{gone} is not on {platform.node()}; pictures are read where they are encoded: mount their folder "
+                "under the same path on every machine."
+            )
+        files = MediaFiles(Media(path, "{item_id}", np.ones(len(names), dtype=bool)), names, encoder.max_file)
+        return encoder.encode_files(model, Work(files, names, Path(), "", decoder), names)
+
+    return encode
 
 
 def _prepared(recipe: Recipe, work: Work, row: int) -> Floats | None:

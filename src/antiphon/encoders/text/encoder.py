@@ -6,7 +6,7 @@ import contextlib
 import functools
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -35,6 +35,7 @@ from antiphon.encoders.text.models import (
 )
 from antiphon.encoders.text.precision import Encode, Precision, mean_cosine, sample_of, spread
 from antiphon.errors import ConfigError, IntegrityError, MissingExtraError
+from antiphon.numbers.engine import Encoding
 from antiphon.numbers.vectors import unit
 
 PRECISION_FILE = "precision.json"
@@ -97,6 +98,7 @@ class TextEncoder(RequestEncoder[TextOptions]):
         """Vectors of the fresh items, in the precision that was chosen for those from before."""
         chosen = {"precision": self._chosen(workspace)["documents"]}
         settled = TextEncoder(self.modality, self.options.model_copy(update=chosen))
+        settled.engine = self.engine
         return RequestEncoder.encode_fresh(settled, growth, workspace, progress)
 
     def request_identity(self) -> str:
@@ -129,7 +131,9 @@ class TextEncoder(RequestEncoder[TextOptions]):
 
         suffix = "" if precision == "fp32" else f"-{precision}"
         folder = workspace / f"{kind}-{self._identity()[:12]}{suffix}"
-        vectors = encode_in_shards(keys, encode, folder, progress, name=f"encoding {self.modality}")
+        settings = {"modality": self.modality, "options": self.options.model_dump(mode="json"), "precision": precision}
+        away = self.away(Encoding("antiphon.encoders.text.encoder:elsewhere", settings), texts)
+        vectors = encode_in_shards(keys, encode, folder, progress, name=f"encoding {self.modality}", away=away)
         return shortened(vectors, self.options.truncate_dim, self.modality)
 
     def _document_precision(self, texts: Sequence[str], workspace: Path) -> str:
@@ -243,6 +247,12 @@ class TextEncoder(RequestEncoder[TextOptions]):
 
     def _identity(self) -> str:
         return model_identity(self.options.model, self.revision)
+
+
+def elsewhere(settings: Mapping[str, Any]) -> Encode:
+    """What encodes texts in another process, see `Encoding`."""
+    encoder = TextEncoder(settings["modality"], TextOptions(**settings["options"]))
+    return encoder._encoder(settings["precision"])  # noqa: SLF001  of this file
 
 
 class TextQuerySide:

@@ -14,6 +14,7 @@ from antiphon.channels.taste import Taste, fit_taste
 from antiphon.data.catalog import Interactions
 from antiphon.data.held_out import user_item_matrix
 from antiphon.data.splits import HeldOut, passed_over, training_interactions
+from antiphon.numbers.engine import engine_of
 from antiphon.run.outputs import catalog_of, split_of, validation_of
 from antiphon.run.stage import Job, Stage
 
@@ -23,10 +24,11 @@ def work(job: Job, fingerprint: str) -> None:
     config, seed, folder, n_items = job.config.space, job.config.seed, job.layout.taste, catalog_of(job).n_items
     train_on, check = _inputs(job)
     table = folder / f"search-{fingerprint[:12]}.jsonl"
-    fitted = fit_taste(train_on, check, n_items, config, seed=seed, table=table, progress=job.progress)
+    engine = engine_of(job.config.build.engine, job.config.build.spark)
+    fitted = fit_taste(train_on, check, n_items, config, seed=seed, table=table, progress=job.progress, engine=engine)
     if config.rerank:
         matrix = user_item_matrix(train_on, n_items)
-        fitted = replace(fitted, reranker=fit_reranker(matrix, fitted, seed=seed, progress=job.progress))
+        fitted = replace(fitted, reranker=fit_reranker(matrix, fitted, seed=seed, progress=job.progress, engine=engine))
     replace(fitted, passed=_passed(job)).save(folder)
 
 
@@ -34,7 +36,8 @@ def _options(job: Job) -> Any:
     config, (train_on, check) = job.config.space, _inputs(job)
     arrays = [train_on.user, train_on.item, train_on.weight, *check.profiles, *check.truths, _passed(job)]
     settings = [config.taste_trials, config.ease_rank, config.rerank, job.config.seed, catalog_of(job).n_items]
-    return [settings, storage.array_digest(*arrays)]
+    engine = engine_of(job.config.build.engine, job.config.build.spark)
+    return [settings, storage.array_digest(*arrays), *([engine.name] if engine else [])]
 
 
 def _passed(job: Job) -> NDArray[np.float32]:
