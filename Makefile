@@ -5,6 +5,7 @@
 # make fuzz    requests and files that nobody sends on purpose, many of them (about half an hour)
 # make chaos   processes killed, disks filled, files damaged, spaces published under load: a table (20 minutes)
 # make soak    half an hour of requests: slopes of memory, descriptors and p99
+# make spark   Java and pyspark, for the tests of builds on a cluster
 # make audit   licences of all dependencies, an SBOM (dist/sbom.json), what pip-audit knows, and the workflows linted
 # make lock    requirements-released.txt again: every package of a release with its hashes
 # make reproduce   the paper's tables on real data, into benchmarks/results (about 20 minutes each on two idle cores)
@@ -15,7 +16,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Processes of `make test`; a file of tests stays in one of them.
 WORKERS ?= 2
-EXTRAS := build,serve,audio,image-lite,llm,mcp,otel,postgres,qdrant,spark,tune,bench,dev
+EXTRAS := build,serve,audio,image-lite,llm,mcp,otel,postgres,qdrant,tune,bench,dev
 
 # Examples of each kind in `make fuzz`.
 FUZZ ?= 1000
@@ -30,7 +31,7 @@ ifeq ($(origin ANTIPHON_DATA), undefined)
   endif
 endif
 
-.PHONY: demo docs test test-fast test-slow lint format bench fuzz chaos soak audit lock reproduce clean
+.PHONY: demo docs test test-fast test-slow lint format bench fuzz chaos soak spark audit lock reproduce clean
 
 demo: $(STAMP)
 	$(BIN)/antiphon demo $(DEMO)
@@ -40,6 +41,11 @@ test: lint $(STAMP)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow $(PYTEST)
+
+# What the tests of Spark need: Java, and pyspark, which is 450 MB and so not for everybody. Without it they skip.
+spark: $(STAMP)
+	scripts/install-java
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[spark]'
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
