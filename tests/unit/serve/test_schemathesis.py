@@ -83,12 +83,11 @@ def test_every_route_is_tried(schema):
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_no_request_breaks_the_service(schema, state, method, path):
     """Whatever is sent, the answer is no server error, and a refusal is a problem document."""
-
     n_examples = EXAMPLES if state == "everything" else max(5, EXAMPLES // 6)
 
     @hypothesis.given(case=schema[path][method].as_strategy())
     @hypothesis.settings(
-        max_examples=EXAMPLES if state == "everything" else max(5, EXAMPLES // 6),
+        max_examples=n_examples,
         deadline=None,
         derandomize=True,
         suppress_health_check=list(hypothesis.HealthCheck),
