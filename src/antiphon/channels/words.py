@@ -97,8 +97,9 @@ class Lexical:
         ]
         held.sort(key=len)
         found = np.asarray(held[0], dtype=np.int64)
-        for more in held[1:]:
-            found = found[np.isin(found, more)]
+        for more in held[1:]:  # rows ascend: of a word that millions have, only those in question are looked for
+            places = np.minimum(np.searchsorted(more, found), len(more) - 1)
+            found = found[more[places] == found]
         return found
 
     def postings(self) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from antiphon.channels.words import Lexical, tokens
@@ -69,3 +71,13 @@ def test_holding_finds_the_items_that_have_every_word() -> None:
     assert lexical.holding("cold sea", 3).tolist() == []
     assert lexical.holding("cold sea", 2).tolist() == [0, 1]
     assert lexical.holding("cold sea zzz", 2).tolist() == []
+
+
+@given(texts=st.lists(st.lists(st.sampled_from(["sea", "cold", "lamp", "fog"]), max_size=6), min_size=1, max_size=12))
+def test_holding_is_what_a_naive_loop_finds(texts: list[list[str]]) -> None:
+    """Whatever the texts are: the rows that have all of the words."""
+    lexical = Lexical.fit(tokens([" ".join(words) for words in texts]))
+    asked = ["sea", "cold", "fog"]
+    expected = [row for row, words in enumerate(texts) if set(asked) <= set(words)]
+    known = {word for words in texts for word in words}
+    assert lexical.holding("sea cold fog", 3).tolist() == (expected if set(asked) <= known else [])
