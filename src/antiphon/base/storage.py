@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import shutil
+import tomllib
 import uuid
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
@@ -160,6 +161,20 @@ def read_json(path: Path) -> Any:
         raise IntegrityError(f"{path} is missing; build the run again.") from error
     except (ValueError, OSError, RecursionError) as error:
         raise IntegrityError(f"{path} is not readable as JSON ({error}); build the run again.") from error
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML document that was written here.
+
+    Raises:
+        IntegrityError: the file is missing or not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise IntegrityError(f"{path} is missing; build the run again.") from error
+    except (ValueError, OSError) as error:
+        raise IntegrityError(f"{path} is not readable as TOML ({error}); build the run again.") from error
 
 
 SEAL = "sha256"

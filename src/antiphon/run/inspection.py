@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +36,7 @@ def inspect_run(path: Path) -> dict[str, Any]:
     findings = _findings(run, space)
     shares = _shares(run, space["order"])
     return {
-        "name": tomllib.loads(run.config.read_text(encoding="utf-8"))["name"],
+        "name": space["name"],
         "space_id": space["space_id"],
         "n_items": space["n_items"],
         "n_searchable": space["n_searchable"],

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from antiphon.base import storage
 from antiphon.base.registry import find
 from antiphon.config.load import check_section
 from antiphon.config.sections import StoreConfig
-from antiphon.errors import ConfigError
+from antiphon.errors import ConfigError, IntegrityError
 from antiphon.stores.contract import Store
 
 MEMORY = "memory"
@@ -43,6 +43,7 @@ def store_of(given: Mapping[str, Any] | None, environment: Mapping[str, str], fi
 
     Raises:
         ConfigError: a value does not fit.
+        IntegrityError: the configuration of the run is damaged.
     """
     if given is not None:
         return check_section(StoreConfig, {"name": _section(file).get("name", _name(file)), **given}, "store")
@@ -59,7 +60,10 @@ def store_of(given: Mapping[str, Any] | None, environment: Mapping[str, str], fi
 
 
 def _section(file: Path) -> dict[str, Any]:
-    return dict(_config(file).get("store", {}))
+    found = _config(file).get("store", {})
+    if not isinstance(found, Mapping):
+        raise IntegrityError(f"{file}: store is no section; build the run again.")
+    return dict(found)
 
 
 def _name(file: Path) -> str:
@@ -71,4 +75,4 @@ def _name(file: Path) -> str:
 def _config(file: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
-    return tomllib.loads(file.read_text(encoding="utf-8"))
+    return storage.read_toml(file)

@@ -134,6 +134,16 @@ def test_broken_json_is_named(tmp_path, content):
         storage.read_json(tmp_path / "a.json")
 
 
+@pytest.mark.parametrize("content", [b"[store", b"name = ", b"\xff\xfe", b"a = 1\na = 2"])
+def test_broken_toml_is_named(tmp_path, content):
+    """Truncated, of another encoding, or with a key twice; and a missing file is said to be missing."""
+    (tmp_path / "a.toml").write_bytes(content)
+    with pytest.raises(IntegrityError, match=r"a\.toml is not readable as TOML .*build the run again"):
+        storage.read_toml(tmp_path / "a.toml")
+    with pytest.raises(IntegrityError, match=r"b\.toml is missing"):
+        storage.read_toml(tmp_path / "b.toml")
+
+
 def test_missing_files_are_named(tmp_path):
     """Each reader says which file is not there."""
     with pytest.raises(IntegrityError, match=r"a\.json is missing"):

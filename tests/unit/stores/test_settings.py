@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.errors import ConfigError
+from antiphon.errors import ConfigError, IntegrityError
 from antiphon.stores.settings import open_store, store_of
 
 
@@ -62,3 +62,10 @@ def test_an_address_without_a_kind_is_refused(tmp_path):
     """Nobody would look at it."""
     with pytest.raises(ConfigError, match="ANTIPHON_STORE"):
         store_of(None, {"ANTIPHON_STORE_URL": "postgresql://db"}, tmp_path / "config.toml")
+
+
+def test_a_damaged_configuration_is_a_sentence(file):
+    """A run whose config.toml was cut off is named, not a line of a parser."""
+    file.write_text(file.read_text()[:-3].rstrip('"]') + "[")
+    with pytest.raises(IntegrityError, match="not readable as TOML"):
+        store_of(None, {}, file)
