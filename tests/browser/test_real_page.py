@@ -64,7 +64,12 @@ def test_a_conversation_about_real_films(open_page: Any) -> None:
     page.locator("#cards .card").nth(1).locator("[data-tool=more]").click()
     page.wait_for_function("() => location.search.includes('like=')")
     page.wait_for_function(
-        "first => document.querySelector('#cards .card:not(.skeleton) h3')?.textContent !== first", arg=first[0]
+        """first => {
+            const cards = [...document.querySelectorAll('#cards .card:not(.skeleton) h3')];
+            const now = cards.map((title) => title.textContent);
+            return now.length && now.join() !== first.join();
+        }""",
+        arg=first,
     )
     settled(page)
     assert first[1] not in titles(page)

@@ -193,7 +193,10 @@ def test_a_filter_that_nothing_passes_gives_nothing(either: Space) -> None:
 
 
 def test_a_batch_answers_as_its_queries_do_alone(either: Space) -> None:
-    """Evaluation ranks batches, service answers one: the rows are the same and the scores agree to rounding."""
+    """Evaluation ranks batches, service answers one: the same items, whose scores agree to rounding.
+
+    Their order is that of the scores: of two that are equal to rounding either may be first.
+    """
     queries = [
         Query(text="dark"),
         Query(text="space robots", likes=(A,), weights={"text": 0.5}),
@@ -205,7 +208,9 @@ def test_a_batch_answers_as_its_queries_do_alone(either: Space) -> None:
     rows, scores = either.rank_rows(queries, 15)
     for query, row, score in zip(queries, rows, scores, strict=True):
         hits = either.answer(Query(**{**vars(query), "k": 15}))
-        assert [either.item_ids[item] for item in row if item >= 0] == ids(hits)
+        together = {either.item_ids[item]: value for item, value in zip(row, score, strict=True) if item >= 0}
+        assert together.keys() == set(ids(hits))
+        assert_allclose([together[hit.item_id] for hit in hits], [hit.score for hit in hits], rtol=1e-5, atol=1e-5)
         assert_allclose(score[: len(hits)], [hit.score for hit in hits], rtol=1e-5, atol=1e-5)
 
 
