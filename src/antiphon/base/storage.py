@@ -16,7 +16,7 @@ import shutil
 import tomllib
 import uuid
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -155,12 +155,7 @@ def read_json(path: Path) -> Any:
     Raises:
         IntegrityError: the file is missing or not JSON.
     """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise IntegrityError(f"{path} is missing; build the run again.") from error
-    except (ValueError, OSError, RecursionError) as error:
-        raise IntegrityError(f"{path} is not readable as JSON ({error}); build the run again.") from error
+    return _parsed(path, json.loads, "JSON")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -169,12 +164,17 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         IntegrityError: the file is missing or not TOML.
     """
+    found: dict[str, Any] = _parsed(path, tomllib.loads, "TOML")
+    return found
+
+
+def _parsed(path: Path, parse: Callable[[str], Any], kind: str) -> Any:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise IntegrityError(f"{path} is missing; build the run again.") from error
-    except (ValueError, OSError) as error:
-        raise IntegrityError(f"{path} is not readable as TOML ({error}); build the run again.") from error
+    except (ValueError, OSError, RecursionError) as error:
+        raise IntegrityError(f"{path} is not readable as {kind} ({error}); build the run again.") from error
 
 
 SEAL = "sha256"

@@ -13,7 +13,7 @@ from antiphon.channels.base import Channel, Folded, Resolved
 from antiphon.channels.facets import KEPT, REFUSED, FacetsChannel, chances_of
 from antiphon.channels.joint import JointChannel
 from antiphon.channels.near import HEAD
-from antiphon.channels.passages import Passages, PassagesChannel
+from antiphon.channels.passages import Passages, PassagesChannel, sampled
 from antiphon.channels.rerank import DEPTH
 from antiphon.channels.stored import MET, PRIOR, SEARCHABLE
 from antiphon.channels.taste import TasteChannel
@@ -23,8 +23,6 @@ from antiphon.stores.contract import PASSAGES, Part, Ragged, Version, Wanted
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
-SAMPLE = 4_096
-"""Items whose passages tell how far the scores of a text spread: all of them where there are no more."""
 
 
 @dataclass
@@ -41,10 +39,7 @@ class StoredPassages:
 
     def __init__(self, version: Version, searchable: NDArray[np.bool_]) -> None:
         self.version = version
-        rows = np.flatnonzero(searchable)
-        if len(rows) > SAMPLE:
-            rows = np.sort(np.random.default_rng(0).choice(rows, SAMPLE, replace=False))
-        self._rows = rows.astype(np.int64)
+        self._rows = sampled(searchable)
         self._sample: Passages | None = None
 
     def spread(self, text: Floats, sentences: Floats) -> float:

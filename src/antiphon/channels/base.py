@@ -44,10 +44,10 @@ class Resolved:
     `texts`: (n, in) float32, texts as the text encoder gives them; None where no request has one. `sentences`: those of
     each text, (n_sentences, in), none where it has one only. `vectors`: block -> (n, length) float32, the weighted sum
     of the parts of each request in that block. `likes`, `dislikes`: rows of those items. `known`: rows and weights of
-    what the user and the history have. `asked`: rows of items that are asked
-    for by name. `refused`: rows of items that have what the text refuses. `hidden`: rows that may not be answers.
-    `histories`: folded; None where a request has none. `weights`: voice of a channel -> (n,) float32, how much it
-    counts; 0 where it has nothing to say. `heard`: what each says in words; none where the texts are taken as they are.
+    what the user and the history have. `asked`: rows of items that are asked for by name. `refused`: rows of items that
+    have what the text refuses. `hidden`: rows that may not be answers. `histories`: folded; None where a request has
+    none. `weights`: voice of a channel -> (n,) float32, how much it counts; 0 where it has nothing to say.
+    `heard`: what each says in words; none where the texts are taken as they are.
     """
 
     queries: Sequence[Query]

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from antiphon.base import runtime
 from antiphon.base.language import ENGLISH, Language
 from antiphon.base.wording import fold
+from antiphon.numbers.vectors import looked_up
 from antiphon.query.columns import Column, NumberColumn, WordColumn
 
 Floats = NDArray[np.float32]
@@ -131,9 +132,9 @@ class Dictionary:
         """As `scores`, of some rows, which ascend."""
         result = np.zeros(len(rows), dtype=np.float32)
         for named in {named.stems: named for named in self.named(text)}.values():
-            places = np.minimum(np.searchsorted(named.rows, rows), max(0, len(named.rows) - 1))
-            there = named.rows[places] == rows if len(named.rows) else np.zeros(len(rows), dtype=bool)
-            result[there] += 1 if named.degrees is None else named.degrees[places[there]]
+            if len(named.rows):
+                places, there = looked_up(named.rows, rows)
+                result[there] += 1 if named.degrees is None else named.degrees[places[there]]
         return result
 
     def with_degrees(self, known: Iterable[tuple[str, Rows, Floats]]) -> Dictionary:
@@ -164,8 +165,8 @@ def _looked_up(rows: Rows, known: Rows, parts: Floats) -> Floats:
     """What is known of rows, 1 where nothing is; `known` ascend."""
     if not len(known):
         return np.ones(len(rows), dtype=np.float32)
-    places = np.minimum(np.searchsorted(known, rows), len(known) - 1)
-    found = np.where(known[places] == rows, parts[places], 0)
+    places, there = looked_up(known, rows)
+    found = np.where(there, parts[places], 0)
     return np.where(found > 0, found, 1).astype(np.float32)
 
 

@@ -34,6 +34,12 @@ TOGETHER = 32
 """Texts and sentences that meet the passages at once."""
 
 
+def sampled(searchable: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Rows of `SAMPLE` items that can be found, ascending: all of them where there are no more."""
+    rows = np.flatnonzero(searchable)
+    return np.sort(np.random.default_rng(0).choice(rows, min(SAMPLE, len(rows)), replace=False)).astype(np.int64)
+
+
 def sentences_of(text: str) -> list[str]:
     """The sentences of a request; none where it has only one."""
     found = [piece for piece in SENTENCE_END.split(text) if len(piece.split()) >= MIN_WORDS]
@@ -177,5 +183,4 @@ class PassagesChannel(ByLines):
 
     @cached_property
     def _sample(self) -> Passages:
-        rows = np.flatnonzero(self.searchable)
-        return self.passages.of_rows(np.sort(np.random.default_rng(0).choice(rows, min(SAMPLE, len(rows)), False)))
+        return self.passages.of_rows(sampled(self.searchable))

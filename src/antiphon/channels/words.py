@@ -18,6 +18,7 @@ from antiphon.base.wording import fold
 from antiphon.channels.base import ByLines, Resolved, spread_to_one
 from antiphon.channels.dictionary import telling
 from antiphon.errors import IntegrityError
+from antiphon.numbers.vectors import looked_up
 
 Floats = NDArray[np.float32]
 
@@ -92,14 +93,11 @@ class Lexical:
         if len(words) < least or not words <= self._model.vocab_dict.keys():
             return nothing
         starts, rows = self._model.scores["indptr"], self._model.scores["indices"]
-        held = [
-            rows[starts[number] : starts[number + 1]] for number in (self._model.vocab_dict[word] for word in words)
-        ]
-        held.sort(key=len)
+        numbers = [self._model.vocab_dict[word] for word in words]
+        held = sorted((rows[starts[number] : starts[number + 1]] for number in numbers), key=len)
         found = np.asarray(held[0], dtype=np.int64)
         for more in held[1:]:  # rows ascend: of a word that millions have, only those in question are looked for
-            places = np.minimum(np.searchsorted(more, found), len(more) - 1)
-            found = found[more[places] == found]
+            found = found[looked_up(more, found)[1]]
         return found
 
     def postings(self) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from antiphon.numbers.vectors import lists_of, looked_up
+
 Facet = tuple[str, str]
 """A field and one of its values."""
 
@@ -36,13 +38,10 @@ class SyntheticQueries:
         """Which of the items `rows` have all facets of which queries, (n_queries, n_rows) bool."""
         wanted = self.wanted[queries]
         numbers = np.unique(wanted[wanted >= 0])
-        lengths = self.bounds[rows + 1] - self.bounds[rows]
-        row = np.repeat(np.arange(len(rows)), lengths)
-        offset = np.arange(len(row)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        held = self.facets[self.bounds[rows][row] + offset]
-        place = np.minimum(np.searchsorted(numbers, held), len(numbers) - 1)
+        places, bounds = lists_of(self.bounds, rows)
+        row = np.repeat(np.arange(len(rows)), np.diff(bounds))
+        place, real = looked_up(numbers, self.facets[places])
         has = np.zeros((len(rows), len(numbers) + 1), dtype=bool)
-        real = numbers[place] == held
         has[row[real], place[real]] = True
         has[:, -1] = True  # where a query has fewer facets, every item has the one that is missing
         columns = np.where(wanted >= 0, np.searchsorted(numbers, wanted), len(numbers))

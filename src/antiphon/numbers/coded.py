@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.errors import QueryError
 from antiphon.numbers.codes import Codes
 from antiphon.numbers.exact import ExactIndex, Rows, top_k
 
@@ -27,6 +26,11 @@ class CodedIndex(ExactIndex):
     def __init__(self, vectors: Floats, codes: Codes, beside: Floats | None = None) -> None:
         super().__init__(vectors)
         self.codes, self.beside = codes, beside
+
+    @property
+    def width(self) -> int:
+        """Numbers of a query."""
+        return super().width + (self.beside is not None)
 
     def scores(self, query: Floats, rows: Rows) -> Floats:
         """Inner products of some rows with one query, (n,) float32."""
@@ -53,17 +57,13 @@ class CodedIndex(ExactIndex):
         Raises:
             QueryError: the queries have another dimension than the vectors.
         """
-        width = self.vectors.shape[1] + (self.beside is not None)
-        if queries.ndim != 2 or queries.shape[1] != width:
-            raise QueryError(f"expected queries of shape (n, {width}), got {queries.shape}; they are of another space.")
+        rows, scores = self.nothing(queries, k)
         hides = [np.zeros(0, dtype=np.int64)] * len(queries) if exclude is None else exclude
         n_rows, n_wanted = len(self.vectors), OVER * (k + max(map(len, hides), default=0))
         n_open = n_rows if allowed is None else int(np.count_nonzero(allowed))
         open_ = None
         if n_open <= max(n_wanted, GATHERED * n_rows):
             open_ = np.arange(n_rows) if allowed is None else np.flatnonzero(allowed)
-        rows = np.full((len(queries), k), -1, dtype=np.int64)
-        scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
         asked = np.flatnonzero(queries.any(axis=1))
         near = np.zeros((len(asked), 0), dtype=np.int64)
         if open_ is None and len(asked):

@@ -25,6 +25,23 @@ class ExactIndex:
     def __init__(self, vectors: Floats) -> None:
         self.vectors = vectors
 
+    @property
+    def width(self) -> int:
+        """Numbers of a query."""
+        return int(self.vectors.shape[1])
+
+    def nothing(self, queries: Floats, k: int) -> tuple[Rows, Floats]:
+        """Answers of queries before any row is found: -1 and -inf, (n_queries, k).
+
+        Raises:
+            QueryError: the queries have another dimension than the vectors.
+        """
+        if queries.ndim != 2 or queries.shape[1] != self.width:
+            expected = f"expected queries of shape (n, {self.width})"
+            raise QueryError(f"{expected}, got {queries.shape}; they are of another space.")
+        shape = (len(queries), k)
+        return np.full(shape, -1, dtype=np.int64), np.full(shape, -np.inf, dtype=np.float32)
+
     def search(
         self,
         queries: Floats,
@@ -42,13 +59,9 @@ class ExactIndex:
         Raises:
             QueryError: the queries have another dimension than the vectors.
         """
-        dim = self.vectors.shape[1]
-        if queries.ndim != 2 or queries.shape[1] != dim:
-            raise QueryError(f"expected queries of shape (n, {dim}), got {queries.shape}; they are of another space.")
+        found, scores = self.nothing(queries, k)
         rows, vectors = self._candidates(allowed)
         step = max(1, MAX_SCORES // max(1, len(vectors)))
-        found = np.full((len(queries), k), -1, dtype=np.int64)
-        scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
         for start in range(0, len(queries), step):
             part = slice(start, min(start + step, len(queries)))
             products = queries[part] @ vectors.T

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from antiphon.errors import ConfigError, DataError, MismatchError, nearest
+from antiphon.numbers.vectors import looked_up
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -133,9 +134,8 @@ def hits(ranked: Ranked, relevance: Relevance, n_items: int) -> Bools:
     if truth.size == 0:
         return np.zeros(rows.shape, dtype=np.bool_)
     keys = _keys(rows, n_items)
-    at = np.minimum(np.searchsorted(truth, keys), truth.size - 1)
     # The key of -1 is that of the previous query's last item, so it has to be masked out.
-    return _first_only(keys, (truth[at] == keys) & (rows >= 0))
+    return _first_only(keys, looked_up(truth, keys)[1] & (rows >= 0))
 
 
 def ndcg(found: Bools, n_relevant: Rows, k: int) -> Floats:

@@ -1,4 +1,4 @@
-"""Vectors of unit length, and how a request of several sentences meets them."""
+"""Vectors of unit length, how a request of several sentences meets them, and lists that stand one after another."""
 
 from __future__ import annotations
 
@@ -29,6 +29,12 @@ def best_met(products: NDArray[np.float32]) -> NDArray[np.float32]:
     if len(products) > 1:
         whole = (whole + np.sort(products[1:], axis=0)[-BEST:].mean(axis=0)) / np.float32(2)
     return whole
+
+
+def looked_up(known: NDArray[Any], asked: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Where the numbers `asked` stand in `known`, which ascend and are not none, and which of them do stand there."""
+    places = np.minimum(np.searchsorted(known, asked), len(known) - 1)
+    return places, known[places] == asked
 
 
 def lists_of(bounds: NDArray[np.int64], rows: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
