@@ -71,7 +71,7 @@ def harmless(page: Any) -> None:
 
 def settled(page: Any) -> None:
     """Wait until answers are drawn."""
-    page.wait_for_load_state("networkidle")
+    page.wait_for_selector("#cards[aria-busy=false]", state="attached")
     page.wait_for_selector("#cards .card:not(.skeleton)", state="attached")
 
 
@@ -97,11 +97,11 @@ def test_the_page_shows_attacks_as_text(open_page: Callable[..., Any]) -> None:
     page.locator("#cards .card").first.focus()
     for key in ("w", "+", "l", "m"):
         page.keyboard.press(key)
-        page.wait_for_load_state("networkidle")
+        page.wait_for_selector("#cards[aria-busy=false]", state="attached")
         page.wait_for_timeout(200)
         harmless(page)
     page.reload()
-    page.wait_for_load_state("networkidle")
+    page.wait_for_selector("#cards[aria-busy=false]", state="attached")
     harmless(page)
 
 
@@ -112,5 +112,5 @@ def test_an_address_that_is_an_attack_runs_nothing(open_page: Callable[..., Any]
 
     said = quote(ATTACKS[attack])
     page = open_page(f"/?text={said}&q={said}&like={said}&where={said}#{said}")
-    page.wait_for_load_state("networkidle")
+    page.wait_for_selector("#cards[aria-busy=false]", state="attached")
     harmless(page)

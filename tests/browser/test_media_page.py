@@ -65,7 +65,7 @@ def cards(page: Any) -> list[str]:
 
 def settled(page: Any) -> None:
     """Wait until no request is under way and the answers are drawn."""
-    page.wait_for_load_state("networkidle")
+    page.wait_for_selector("#cards[aria-busy=false]", state="attached")
     page.wait_for_selector("#cards .card:not(.skeleton), #notice .note", state="attached")
 
 

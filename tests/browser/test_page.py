@@ -26,7 +26,7 @@ def ask(page, text):
 
 def settled(page):
     """Wait until no request is under way and the answers are drawn."""
-    page.wait_for_load_state("networkidle")
+    page.wait_for_selector("#cards[aria-busy=false]", state="attached")
     page.wait_for_selector("#cards .card:not(.skeleton), #notice .note", state="attached")
 
 
@@ -248,7 +248,7 @@ def test_the_map(open_page):
     """The map shows every item, hits glow, and a click on a point likes it."""
     page = open_page("/?q=drama&view=map")
     page.wait_for_selector("#atlas canvas")
-    page.wait_for_load_state("networkidle")
+    page.wait_for_selector("#cards[aria-busy=false]", state="attached")
     page.wait_for_timeout(500)
     lit = page.evaluate(
         """async () => {
@@ -408,7 +408,7 @@ def test_axe_finds_nothing(open_page, width, scheme):
     for name, (path, step) in STATES.items():
         page.evaluate("sessionStorage.clear()")
         page.goto(home + path)
-        page.wait_for_load_state("networkidle")
+        page.wait_for_selector("#cards[aria-busy=false]", state="attached")
         page.wait_for_selector("#cards .card:not(.skeleton), #notice .note", state="attached")
         if step:
             step(page)
@@ -437,16 +437,17 @@ def test_the_map_answers_to_keys(open_page):
     """With the focus on the map, the item in its middle is named, and Enter likes it."""
     page = open_page("/?q=drama&view=map")
     page.wait_for_selector("#atlas canvas")
-    page.wait_for_load_state("networkidle")
+    page.wait_for_selector("#cards[aria-busy=false]", state="attached")
     page.locator("#atlas .bar-top button").last.focus()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.tagName") == "CANVAS"
     page.keyboard.press("+")
     page.wait_for_selector("#atlas .tip")
+    page.wait_for_selector("#cards[aria-busy=false]", state="attached")
     named = page.locator("#atlas .tip").text_content()
     page.keyboard.press("Enter")
     page.wait_for_function("() => location.search.includes('like=')")
-    page.wait_for_load_state("networkidle")
+    page.wait_for_selector("#cards[aria-busy=false]", state="attached")
     liked = page.locator("#chips .chip", has_text="more like").locator("> span").text_content()
     assert named.startswith(liked)
 
@@ -455,7 +456,7 @@ def test_the_lasso_answers_to_keys(open_page):
     """With the lasso on, Enter takes the items in the frame that is drawn in the middle of the map."""
     page = open_page("/?q=drama&view=map")
     page.wait_for_selector("#atlas canvas")
-    page.wait_for_load_state("networkidle")
+    page.wait_for_selector("#cards[aria-busy=false]", state="attached")
     page.locator("#atlas .bar-top button", has_text="lasso").focus()
     page.keyboard.press("Space")
     page.keyboard.press("Tab")

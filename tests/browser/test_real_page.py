@@ -36,7 +36,7 @@ def address(data_dir: Path, tmp_path_factory: pytest.TempPathFactory, service_of
 
 def settled(page: Any) -> None:
     """Wait until the answers are drawn."""
-    page.wait_for_load_state("networkidle")
+    page.wait_for_selector("#cards[aria-busy=false]", state="attached")
     page.wait_for_selector("#cards .card:not(.skeleton)")
 
 
@@ -112,7 +112,7 @@ def test_the_map_of_thousands_is_drawn(open_page: Any) -> None:
     """The map has a point for every film, and hits stand out on it."""
     page = open_page("/?q=space&view=map")
     page.wait_for_selector("#atlas canvas")
-    page.wait_for_load_state("networkidle")
+    page.wait_for_selector("#cards[aria-busy=false]", state="attached")
     n_points = page.evaluate("async () => (await (await fetch('/v1/map')).json()).item_ids.length")
     assert n_points > 3000
     SHOTS.mkdir(exist_ok=True)

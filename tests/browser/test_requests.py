@@ -30,7 +30,7 @@ def say(page: Any, text: str, key: str = "Enter") -> None:
     with page.expect_response("**/v1/search"):
         page.keyboard.press(key)
     page.wait_for_function("() => document.querySelector('#ask-box').value === ''")
-    page.wait_for_load_state("networkidle")
+    page.wait_for_selector("#cards[aria-busy=false]", state="attached")
     page.wait_for_selector("#cards .card:not(.skeleton)")
 
 
@@ -66,7 +66,7 @@ def test_other_words_are_a_new_request_and_can_be_added_instead(open_page: Any) 
     assert "Added to “a quiet drama”." in page.locator(HOW).text_content()
     page.click(OTHER_WAY)
     page.wait_for_function("() => !location.search.includes('more=')")
-    page.wait_for_load_state("networkidle")
+    page.wait_for_selector("#cards[aria-busy=false]", state="attached")
     assert chips(page) == ["“a comedy with robots”"]
     assert cards(page) == anew
 
@@ -122,7 +122,7 @@ def test_editing_words_away_leaves_the_rest(open_page: Any) -> None:
     page.get_by_role("button", name="newer").click()
     page.wait_for_function("() => location.search.includes('where=')")
     assert "q=drama" in page.url
-    page.wait_for_load_state("networkidle")
+    page.wait_for_selector("#cards[aria-busy=false]", state="attached")
     page.click("#chips .edit")
     page.fill("#ask-box", "")
     page.wait_for_timeout(150)
@@ -144,7 +144,7 @@ def test_undo_brings_the_request_before_back(open_page: Any) -> None:
     page.locator("#cards .card").first.focus()
     page.keyboard.press("u")
     page.wait_for_function("() => location.search === '?q=drama'")
-    page.wait_for_load_state("networkidle")
+    page.wait_for_selector("#cards[aria-busy=false]", state="attached")
     page.wait_for_function(
         "ids => JSON.stringify([...document.querySelectorAll('#cards .card')].map(c => c.dataset.key)) === ids",
         arg="[" + ",".join(f'"{one}"' for one in before) + "]",
@@ -158,16 +158,16 @@ def test_a_shared_link_restores_the_request(open_page: Any, address: str) -> Non
     page.wait_for_selector("#cards .card:not(.skeleton)")
     page.locator("#cards .card").nth(1).locator("[data-tool=more]").click()
     page.wait_for_function("() => location.search.includes('like=')")
-    page.wait_for_load_state("networkidle")
+    page.wait_for_selector("#cards[aria-busy=false]", state="attached")
     say(page, "less violent")
     with page.expect_response("**/v1/search"):
         page.locator("#mix").fill("0.3")
-    page.wait_for_load_state("networkidle")
+    page.wait_for_selector("#cards[aria-busy=false]", state="attached")
     page.click("#share")
     page.wait_for_function("() => document.querySelector('#share').textContent === 'copied'")
     link = page.evaluate("navigator.clipboard.readText()")
     other = open_page(link.removeprefix(address))
-    other.wait_for_load_state("networkidle")
+    other.wait_for_selector("#cards[aria-busy=false]", state="attached")
     other.wait_for_selector("#cards .card:not(.skeleton)")
     assert chips(other) == chips(page)
     assert cards(other) == cards(page)
@@ -242,11 +242,11 @@ def test_the_keyboard_alone_suffices(open_page: Any) -> None:
     page.keyboard.press("Enter")
     page.wait_for_function("() => location.search.includes('q=')")
     page.wait_for_selector("#facet-list input[type=checkbox]")
-    page.wait_for_load_state("networkidle")
+    page.wait_for_selector("#cards[aria-busy=false]", state="attached")
     tab_to(page, "element.type === 'checkbox' && element.closest('#facet-list')")
     page.keyboard.press("Space")
     page.wait_for_function("() => location.search.includes('where=')")
-    page.wait_for_load_state("networkidle")
+    page.wait_for_selector("#cards[aria-busy=false]", state="attached")
     tab_to(page, "element.classList.contains('card')")
     page.keyboard.press("w")
     page.wait_for_selector("dialog[open]")

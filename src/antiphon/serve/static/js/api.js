@@ -1,6 +1,7 @@
 // Calls of the service. A later call of the same kind makes an earlier one's answer worthless: it is dropped.
 
 const latest = new Map();
+let waiting = 0;
 let key = sessionStorage.getItem("antiphon-key") || "";
 export const needsKey = { ask: null };
 
@@ -32,8 +33,23 @@ async function answered(response) {
   throw new Problem(response.status, detail);
 }
 
+// The answers are busy while any call is under way: screen readers wait for the rest, and so do the tests.
+async function busy(work) {
+  const mark = () => document.getElementById("cards").setAttribute("aria-busy", String(waiting > 0));
+  waiting += 1;
+  mark();
+  try {
+    return await work();
+  } finally {
+    waiting -= 1;
+    mark();
+  }
+}
+
 // `kind` names what is asked for; null is never dropped.
-export async function call(path, body, kind = null) {
+export const call = (path, body, kind = null) => busy(() => asked(path, body, kind));
+
+async function asked(path, body, kind) {
   const control = new AbortController();
   if (kind) {
     latest.get(kind)?.abort();
