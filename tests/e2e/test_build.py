@@ -21,8 +21,8 @@ from antiphon.errors import IntegrityError, MismatchError, RunError
 from antiphon.run.build import build
 
 STAGES = [
-    "catalog", "describe", "features.text", "features.image", "features.cf", "synthetic", "practice", "train", "facets",
-    "taste", "publish",
+    "catalog", "taste", "describe", "features.text", "features.image", "features.cf", "synthetic", "practice", "train",
+    "facets", "publish",
 ]  # fmt: skip
 
 
@@ -42,8 +42,9 @@ def rebuild(own: Any, *overrides: str) -> list[str]:
     told: list[str] = []
     build(load_config(own.project, overrides), own.run, notify=told.append)
     names = [line.split(":")[0] for line in told if line.endswith(" s")]
-    assert names == built(own.run)
-    return names
+    done = built(own.run)
+    assert sorted(names) == sorted(done)  # one stage is at work beside others, and ends when it ends
+    return done
 
 
 def contents(folder: Path) -> dict[str, tuple[int, int]]:
@@ -82,7 +83,7 @@ def test_a_second_build_does_nothing(own_run: Any, cli: Callable[..., Any]) -> N
         ("train.epochs=2", ["train", "publish"]),
         ("joint.dim=20", ["train", "publish"]),
         ('name="other"', ["publish"]),
-        ("split.test=0.3", ["features.cf", "practice", "train", "taste", "publish"]),
+        ("split.test=0.3", ["taste", "features.cf", "practice", "train", "publish"]),
         ("space.lexical=false", ["publish"]),
         ("space.taste_trials=2", ["taste", "publish"]),
         ("synthetic.per_item=3", ["synthetic", "practice", "train", "facets", "publish"]),

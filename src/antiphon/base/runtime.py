@@ -13,7 +13,8 @@ import importlib.util
 import logging
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,18 @@ def implicit_als() -> Any:
 def one_blas_thread() -> Any:
     """A context in which BLAS uses one thread, as `implicit` wants: its own threads are over rows."""
     return library("threadpoolctl", "build", "collaborative filtering").threadpool_limits(1, user_api="blas")
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """A block in which this thread's torch uses no others: steps of a millisecond are no faster on several."""
+    module = torch()
+    before = module.get_num_threads()
+    module.set_num_threads(1)
+    try:
+        yield
+    finally:
+        module.set_num_threads(before)
 
 
 def scipy_sparse() -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -55,7 +56,8 @@ def fit_reranker(
             advance(1)
     if len(features) < FEWEST_USERS:
         return None
-    return _fit(np.stack(features), np.stack(wanted), tuple(taste.blocks()), seed, progress)
+    with runtime.one_torch_thread():
+        return _fit(np.stack(features), np.stack(wanted), tuple(taste.blocks()), seed, progress)
 
 
 def _fold(
@@ -137,14 +139,17 @@ def _members(torch: Any, n_features: int, seed: int) -> dict[str, Any]:
     """Weights (members, in, out) and biases (members, 1, out) of three layers, each member as torch starts one."""
     layers: list[list[Any]] = [[], [], []]
     for member in range(MEMBERS):
-        torch.manual_seed(seed * 1_000_003 + member)
+        drawn = torch.Generator().manual_seed(seed * 1_000_003 + member)  # torch's own belongs to other threads too
         for layer, (n_in, n_out) in zip(layers, ((n_features, HIDDEN), (HIDDEN, HIDDEN), (HIDDEN, 1)), strict=True):
-            layer.append(torch.nn.Linear(n_in, n_out))
+            bound = 1 / math.sqrt(n_in)
+            layer.append(
+                [torch.empty(size).uniform_(-bound, bound, generator=drawn) for size in ((n_out, n_in), n_out)]
+            )
     tensors = {}
     for number, layer in enumerate(layers, 1):
-        tensors[f"w{number}"] = torch.stack([linear.weight.detach().T for linear in layer]).requires_grad_()
+        tensors[f"w{number}"] = torch.stack([weight.T for weight, _ in layer]).requires_grad_()
         if number < 3:  # a constant does not change an order
-            tensors[f"b{number}"] = torch.stack([linear.bias.detach()[None] for linear in layer]).requires_grad_()
+            tensors[f"b{number}"] = torch.stack([bias[None] for _, bias in layer]).requires_grad_()
     return tensors
 
 

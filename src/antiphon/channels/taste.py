@@ -31,7 +31,7 @@ from antiphon.data.held_out import few_enough, held_out_score, user_item_matrix
 from antiphon.data.splits import HeldOut
 from antiphon.numbers.coded import CodedIndex
 from antiphon.numbers.codes import LARGE
-from antiphon.numbers.ease import ease_sides
+from antiphon.numbers.ease import ease_fits
 from antiphon.numbers.engine import BuildEngine
 from antiphon.numbers.exact import top_k
 from antiphon.numbers.factorization import History, Ranges, Setting, draw_settings, factorize, fold_in, search_settings
@@ -355,9 +355,10 @@ def _fit_ease(matrix: Any, check: HeldOut, rank: int, progress: Progress) -> tup
     """The best penalty on the held-out users, and its factors."""
     penalties = EASE_PENALTIES if len(check.users) else (USUAL_PENALTY,)
     with progress("fitting EASE", len(penalties)) as advance:
+        fits = ease_fits(matrix, rank)
 
         def fitted(penalty: float) -> tuple[float, tuple[float, Floats, Floats]]:
-            left, right = ease_sides(matrix, penalty, rank)
+            left, right = fits(penalty)
             score = held_out_score(_summed(left, check.profiles) @ right.T, check) if len(check.users) else 0.0
             advance(1)
             return score, (penalty, left, right)

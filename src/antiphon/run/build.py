@@ -22,8 +22,9 @@ from antiphon.encoders.base import make_encoder
 from antiphon.errors import RunError
 from antiphon.numbers.engine import engine_of
 from antiphon.run.estimate import expected_seconds
+from antiphon.run.order import run_stages
 from antiphon.run.publish import settle
-from antiphon.run.stage import Job, Notify, Offer, Stage, is_current, recorded, run_stages
+from antiphon.run.stage import Job, Notify, Offer, Stage, is_current, recorded
 from antiphon.run.stages import (
     catalog,
     describe,
@@ -97,6 +98,7 @@ def stages_of(config: Config, read: Callable[[], Catalog] | None = None) -> list
         encoder.check(config.catalog)
     before = [
         catalog.stage(read or (lambda: read_catalog(config.catalog))),
+        taste.STAGE,
         describe.STAGE,
         *(features.stage(encoder) for encoder in encoders),
         passages.stage(encoders),
@@ -104,7 +106,6 @@ def stages_of(config: Config, read: Callable[[], Catalog] | None = None) -> list
         practice.stage(encoders),
         train.stage(config),
         facets.STAGE,
-        taste.STAGE,
     ]
     return [*before, publish.stage(encoders, [stage.name for stage in before])]
 

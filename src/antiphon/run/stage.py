@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -52,12 +54,14 @@ class Job:
     records: dict[str, Record] = field(default_factory=dict)
     offer: Offer = lambda _, __: None
     _made: dict[str, Any] = field(default_factory=dict)
+    lock: AbstractContextManager[Any] = field(default_factory=threading.RLock)
 
     def once(self, name: str, make: Callable[[], T]) -> T:
-        """What `make` gives, made at the first call of this name."""
-        if name not in self._made:
-            self._made[name] = make()
-        value: T = self._made[name]
+        """What `make` gives, made at the first call of this name, whichever thread asks."""
+        with self.lock:
+            if name not in self._made:
+                self._made[name] = make()
+            value: T = self._made[name]
         return value
 
 
@@ -68,7 +72,8 @@ class Stage:
     `work` gets the job and the fingerprint. `inputs`: stages whose files it reads. `options`: everything else that it
     depends on, as values for JSON, asked for when its turn comes. `files`: what it wrote. `wanted`: whether the
     configuration and the data ask for it. `code`: what runs beside `work`, such as an encoder's class. `fixed`: a
-    fingerprint of its own. `kept`: the record of a stage that is not done, whatever has changed.
+    fingerprint of its own. `kept`: the record of a stage that is not done, whatever has changed. `beside`: it reads
+    nothing but the catalog, and may be at work while the stages after it are, up to one that has it among its inputs.
     """
 
     name: str
@@ -80,6 +85,7 @@ class Stage:
     code: Sequence[Any] = ()
     fixed: str | None = None
     kept: Record | None = None
+    beside: bool = False
 
     def fingerprint(self, job: Job) -> str:
         """A hash of the inputs' files, the options, and the code that runs: where it stays, so do the outputs."""
@@ -89,28 +95,21 @@ class Stage:
         return storage.digest("stage", self.name, files, self.options(job), code_of(self.work, *self.code))
 
 
-def run_stages(stages: Sequence[Stage], job: Job) -> None:
-    """Do every stage that is wanted and not up to date, in order, and record all of them in the manifest."""
-    for stage in stages:
-        if stage.kept is not None:
-            job.records[stage.name] = stage.kept
-        elif stage.wanted(job):
-            _run(stage, job)
-    write_manifest(job)
-
-
-def _run(stage: Stage, job: Job) -> None:
+def run_stage(stage: Stage, job: Job) -> None:
+    """Do a stage that is wanted and not up to date, and record it in the manifest."""
     fingerprint = stage.fingerprint(job)
     if is_current(job, stage.name, fingerprint):
-        job.records[stage.name] = replace(job.before[stage.name], status="cached")
+        with job.lock:
+            job.records[stage.name] = replace(job.before[stage.name], status="cached")
         return
     start = time.perf_counter()
     stage.work(job, fingerprint)
     seconds = time.perf_counter() - start
     root = job.layout.root
     sums = {path.relative_to(root).as_posix(): storage.sha256(path) for path in stage.files(job)}
-    job.records[stage.name] = Record(stage.name, fingerprint, seconds, "built", sums)
-    write_manifest(job)
+    with job.lock:
+        job.records[stage.name] = Record(stage.name, fingerprint, seconds, "built", sums)
+        write_manifest(job)
     job.notify(f"{stage.name}: {seconds:.1f} s")
 
 

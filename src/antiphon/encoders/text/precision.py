@@ -58,3 +58,12 @@ def spread(encode: Encode, texts: Sequence[str], n_threads: int) -> NDArray[np.f
     for start, part in enumerate(parts):
         vectors[start::n_threads] = part
     return vectors
+
+
+def in_batches(encode: Encode, texts: Sequence[str], size: int, n_threads: int) -> NDArray[np.float32]:
+    """Vectors of texts, `size` of them at a time, on several threads: the same batches, and bits, on any number."""
+    batches = [texts[start : start + size] for start in range(0, len(texts), size)]
+    if len(batches) < 2:
+        return encode(texts)
+    with ThreadPoolExecutor(max(1, n_threads)) as pool:
+        return np.concatenate(list(pool.map(encode, batches)))

@@ -59,4 +59,5 @@ STAGE = Stage(
     lambda job: Taste.paths(job.layout.taste),
     options=_options,
     wanted=lambda job: job.config.space.taste and catalog_of(job).interactions is not None,
+    beside=True,
 )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.encoders.text.precision import N_SAMPLE, has_vnni, mean_cosine, sample_of, spread
+from antiphon.encoders.text.precision import N_SAMPLE, has_vnni, in_batches, mean_cosine, sample_of, spread
 
 
 def lengths(texts):
@@ -62,3 +62,17 @@ def test_threads_keep_the_order(texts, n_threads) -> None:
     """Whoever encoded it, a text's vector stands in the text's place."""
     got = spread(lambda part: lengths(part).reshape(-1, 2), texts, n_threads)
     np.testing.assert_array_equal(got, lengths(texts).reshape(-1, 2))
+
+
+@given(st.lists(st.text(max_size=5), max_size=20), st.integers(1, 6), st.integers(1, 4))
+def test_batches_are_the_same_on_any_number_of_threads(texts, size, n_threads) -> None:
+    """Each has `size` texts but the last, and vectors keep the order of the texts."""
+    seen = []
+
+    def encode(part):
+        seen.append(tuple(part))
+        return lengths(part).reshape(-1, 2)
+
+    got = in_batches(encode, texts, size, n_threads)
+    np.testing.assert_array_equal(got, lengths(texts).reshape(-1, 2))
+    assert sorted(seen) == sorted(tuple(texts[start : start + size]) for start in range(0, max(1, len(texts)), size))
