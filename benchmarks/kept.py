@@ -24,6 +24,7 @@ DEPENDS: Mapping[str, Sequence[str]] = {
     "audio.json": ("antiphon.encoders.sounds.models",),
     "chaos.json": ("antiphon.run.growing", "antiphon.serve.app"),
     "encoding.json": ("antiphon.encoders.text.encoder",),
+    "growth.json": ("antiphon.run.build",),
     "fuzz.json": ("antiphon.serve.app", "antiphon.encoders.pictures.files", "antiphon.encoders.sounds.files"),
     "first.json": ("antiphon.run.build", "antiphon.data.proposal"),
     "movies/earlier.json": ("antiphon.reproduce.summary",),

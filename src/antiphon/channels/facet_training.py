@@ -15,7 +15,7 @@ from antiphon.joint.model import Projection
 
 Floats = NDArray[np.float32]
 HIDDEN, DIM = 512, 256
-DRAWS = 400_000
+DRAWS = 250_000
 """Of queries that are trained on: 15 passes over those of 3,300 items."""
 MAX_EPOCHS, BATCH, RATE = 40, 512, 1e-3
 INPUT_DROPOUT, DROPOUT = 0.1, 0.3

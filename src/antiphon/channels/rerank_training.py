@@ -23,7 +23,7 @@ DRAWS = 3
 """Ways in which each user's items are halved."""
 FEWEST_USERS, MOST_USERS = 500, 6_000
 """Below, a network learns noise; above, nothing is gained."""
-MEMBERS, HIDDEN, EPOCHS, BATCH, RATE, DECAY = 3, 32, 12, 32, 3e-3, 1e-3
+MEMBERS, HIDDEN, EPOCHS, BATCH, RATE, DECAY = 3, 32, 12, 64, 3e-3, 1e-3
 MOST_SCORES = 32_000_000
 """Scores that are held at once by each model: 128 MB of float32."""
 SAMPLED = 100
