@@ -4,11 +4,11 @@
     python benchmarks/growth.py --from ~/datasets --sizes 10000     one size
     python benchmarks/growth.py --from ~/datasets --write           benchmarks/results/growth.json as well
 
-The films of the movies data set are repeated, and so are its users: a copy of a user liked copies of the same films, the
-first copies most of all (Zipf), so there are as many interactions an item as in the data. A copy of a film has the words
-of three films drawn at random beside its own title, so that no two descriptions are alike. Texts are read by a hash of
-their words, which costs next to nothing: a text model takes time in proportion to the texts, and is measured by
-`encoding.py`. Each build is a process of its own; its CPU seconds, wall clock and peak memory are the system's.
+The films of the movies data set are repeated, and so are its users: a copy of a user liked copies of the same films,
+the first copies most of all (Zipf), so there are as many interactions an item as in the data. The plot of a copy has
+sentences of two other films as well, so that no two are alike. Texts are read by a hash of their words, which costs
+next to nothing: a text model takes time in proportion to the texts, and is measured by `encoding.py`. Each build is a
+process of its own; its CPU seconds, wall clock and peak memory are the system's.
 """
 
 from __future__ import annotations
@@ -95,6 +95,7 @@ class Hashed(RequestEncoder[HashedOptions]):
     @classmethod
     def query_side(cls, folder: Path) -> Any:
         """The same function."""
+        storage.read_json(folder / "hashed.json")
         return _Reader()
 
 
@@ -127,7 +128,8 @@ def make_catalog(source: Path, target: Path, n_items: int) -> tuple[int, int]:
             {
                 "user_id": [f"{user}-{turn}" for user in users],
                 "item_id": [
-                    f"{item}-{copy}" for item, copy in zip(liked_ids, rng.choice(times, len(users), p=shares), strict=True)
+                    f"{item}-{copy}"
+                    for item, copy in zip(liked_ids, rng.choice(times, len(users), p=shares), strict=True)
                 ],
             }
         )
@@ -191,7 +193,15 @@ def measured(source: Path, n_items: int) -> dict[str, Any]:
         (entry / "entry_points.txt").write_text("[antiphon.encoders]\nhashed = growth:Hashed\n", encoding="utf-8")
         paths = [str(entry.parent), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
         start = time.perf_counter()
-        command = [sys.executable, "-m", "antiphon", "build", str(folder / "antiphon.toml"), "--run", str(folder / "run")]
+        command = [
+            sys.executable,
+            "-m",
+            "antiphon",
+            "build",
+            str(folder / "antiphon.toml"),
+            "--run",
+            str(folder / "run"),
+        ]
         # The process and its children: the parent has done nothing but write the catalog.
         process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))})
         _, status, used = os.wait4(process.pid, 0)

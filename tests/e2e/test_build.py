@@ -134,10 +134,10 @@ def rewrite(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str, str
 @pytest.mark.parametrize(
     ("file", "old", "new", "expected"),
     [
-        ("channels/facet_training.py", "DRAWS = 400_000", "DRAWS = 300_000", ["facets"]),
+        ("channels/facet_training.py", "250_000, 400_000, 8", "250_000, 400_000, 9", ["facets"]),
         ("channels/gate_training.py", "START = {", "MORE = 1\nSTART = {", ["publish"]),
         ("channels/cold.py", "RIDGE = 3.0", "RIDGE = 2.0", ["publish"]),
-        ("channels/rerank_training.py", "FOLDS = 5", "FOLDS = 4", ["taste"]),
+        ("channels/rerank_training.py", "FOLDS = 3", "FOLDS = 4", ["taste"]),
         ("joint/network.py", "MIN_TEMPERATURE = 0.01", "MIN_TEMPERATURE = 0.02", ["train"]),
         ("joint/fused_loss.py", "import torch", "import torch\nMORE = 1", ["train"]),
         ("describe/template.py", "import re", "import re\nMORE = 1", ["describe"]),
@@ -163,7 +163,7 @@ def test_a_constant_that_changes_a_number_redoes_what_follows(
 ) -> None:
     """The reader of facets learns from fewer requests, becomes another one, and is published."""
     before = own_run.space_id
-    rewrite("channels/facet_training.py", "DRAWS = 400_000", "DRAWS = 64")
+    rewrite("channels/facet_training.py", "250_000, 400_000, 8", "250_000, 64, 8")
     monkeypatch.setattr("antiphon.channels.facet_training.DRAWS", 64)
     assert rebuild(own_run) == ["facets", "publish"]
     assert own_run.space_id != before

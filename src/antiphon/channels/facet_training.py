@@ -15,8 +15,8 @@ from antiphon.joint.model import Projection
 
 Floats = NDArray[np.float32]
 HIDDEN, DIM = 512, 256
-DRAWS = 250_000
-"""Of queries that are trained on: 15 passes over those of 3,300 items."""
+FEWEST_DRAWS, DRAWS, PASSES = 250_000, 400_000, 8
+"""Of queries that are trained on: eight passes, as long as that is between the two numbers."""
 MAX_EPOCHS, BATCH, RATE = 40, 512, 1e-3
 INPUT_DROPOUT, DROPOUT = 0.1, 0.3
 
@@ -36,16 +36,20 @@ def fit_facets(
     `vectors`: (n_queries, in) float32 of the synthetic queries; `labels`: (n_facets, in) of the facets' own words;
     `plain`: (n, in) of texts that ask for none. A facet's vector is a linear map of its label's, so what is learned
     of one facet serves those with like names. The loss is the cross entropy against equal shares of the facets that a
-    query was made of. `draws`: queries that are trained on, each counted as often as it is seen; DRAWS where not given.
+    query was made of. `draws`: queries that are trained on, each counted as often as it is seen.
     """
     nothing = np.full((len(plain), queries.wanted.shape[1]), -1, dtype=np.int32)
     nothing[:, 0] = len(labels)
     wanted = np.concatenate([queries.wanted, nothing])
-    reader = _fit_reader(
-        wanted, np.concatenate([vectors, plain]), labels, seed, DRAWS if draws is None else draws, progress
-    )
+    draws = draws_of(len(wanted)) if draws is None else draws
+    reader = _fit_reader(wanted, np.concatenate([vectors, plain]), labels, seed, draws, progress)
     bounds, rows = members(queries.bounds, queries.facets, len(queries.names))
     return Facets(reader, queries.names, bounds, rows, len(queries.bounds) - 1)
+
+
+def draws_of(n_queries: int) -> int:
+    """How many queries are trained on where there are so many, each counted as often as it is seen."""
+    return min(DRAWS, max(FEWEST_DRAWS, PASSES * n_queries))
 
 
 def _fit_reader(

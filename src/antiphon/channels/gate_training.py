@@ -17,7 +17,9 @@ from antiphon.base.progress import Progress, silent
 from antiphon.channels.gate import SCALES, VOICES, Gate
 
 Floats = NDArray[np.float32]
-EPOCHS, BATCH, RATE, DECAY = 60, 64, 0.01, 0.01
+BATCH, RATE, DECAY = 64, 0.01, 0.01
+EPOCHS, STEPS = (30, 60), 1_200
+"""The fewest and the most passes over the requests, and steps to reach between them."""
 START = {"text": 0.5, "facets": 1.0, "named": 1.0, "names": 1.0, "popularity": -1.0}
 LEAST_SPREAD = 1e-3
 
@@ -45,9 +47,11 @@ def fit_gate(
         layer.bias[:] = torch.tensor([START.get(voice, 0.0) for voice in VOICES])
     optimizer = torch.optim.Adam(layer.parameters(), lr=RATE, weight_decay=DECAY)
     scales = torch.tensor([SCALES.get(voice, 1.0) for voice in VOICES])
-    with progress("weighing the channels", EPOCHS) as advance:
-        for _ in range(EPOCHS):
-            for batch in np.array_split(rng.permutation(len(scores)), max(1, len(scores) // BATCH)):
+    n_batches = max(1, len(scores) // BATCH)
+    epochs = int(np.clip(STEPS // n_batches, *EPOCHS))
+    with progress("weighing the channels", epochs) as advance:
+        for _ in range(epochs):
+            for batch in np.array_split(rng.permutation(len(scores)), n_batches):
                 given, wanted, others = _padded([scores[row] for row in batch], [answers[row] for row in batch])
                 weights = torch.nn.functional.softplus(layer(inputs[batch])) * scales
                 total = torch.einsum("bnv,bv->bn", torch.from_numpy(given), weights)

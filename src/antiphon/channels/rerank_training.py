@@ -18,7 +18,7 @@ from antiphon.numbers.engine import BuildEngine
 from antiphon.numbers.factorization import factorize
 
 Floats = NDArray[np.float32]
-FOLDS = 5
+FOLDS = 3
 DRAWS = 3
 """Ways in which each user's items are halved."""
 FEWEST_USERS, MOST_USERS = 500, 6_000

@@ -7,7 +7,8 @@ cores share is divided by two. A busy machine takes longer, and the stages say h
 from __future__ import annotations
 
 from antiphon.base.runtime import n_cores
-from antiphon.channels.facet_training import DRAWS, MAX_EPOCHS
+from antiphon.channels.facet_training import MAX_EPOCHS, draws_of
+from antiphon.channels.rerank_training import FOLDS
 from antiphon.config.sections import Config
 from antiphon.data.catalog import Catalog
 from antiphon.describe.practice import LEAST_PER_KIND, PER_KIND
@@ -15,6 +16,7 @@ from antiphon.encoders.base import make_encoder
 from antiphon.encoders.text.precision import MANY_TEXTS, has_vnni
 from antiphon.numbers.ease import DENSE_ITEMS
 from antiphon.numbers.factorization import FINALISTS, SHORTER
+from antiphon.run.stages.facets import QUICK_DRAWS
 
 START = 10.0
 """Libraries, and a text model that is made ready once."""
@@ -24,16 +26,18 @@ STEP = 4e-5
 """An item in an epoch of the joint model."""
 DRAW = 1.2e-4
 """A request that the reader of facets learns from."""
-CUBE = 8e-11
+CUBE = 3.5e-11
 """EASE, for each triple of items where they are few."""
 LOW_RANK = 8e-6
 """EASE, for each interaction where they are many."""
 PAIR = 4e-6
 """An interaction in one setting of collaborative filtering."""
+BUSY = 1.15
+"""What several cores lose by stages that one of them does alone."""
 PRACTISED = 6e-6
 """A practice request against an item."""
-CLIMBED, FOLDS = 4, 5
-"""Penalties of EASE that are tried, mostly, and fits of both models for the second stage."""
+CLIMBED = 4
+"""Penalties of EASE that are tried, mostly."""
 
 
 def expected_seconds(config: Config, catalog: Catalog) -> float:
@@ -52,10 +56,13 @@ def expected_seconds(config: Config, catalog: Catalog) -> float:
         + STEP * n * config.train.epochs
     )
     alone = PRACTISED * n * 4 * _per_kind(config, n) * config.space.facets
-    draws = min(DRAWS * (0.1 if config.quick else 1.0), MAX_EPOCHS * requests)
+    draws = min(QUICK_DRAWS if config.quick else draws_of(int(requests)), MAX_EPOCHS * requests)
     alone += DRAW * draws
-    alone += _taste(config, catalog)
-    return START + shared / cores + alone
+    taste = _taste(config, catalog)
+    if cores == 1:
+        return START + shared + alone + taste
+    # Taste is learned beside the other stages: they wait for it where it takes longer, and share the cores with it.
+    return START + max(shared / cores + alone, BUSY * (shared + alone + taste) / cores)
 
 
 def _per_kind(config: Config, n_items: int) -> float:

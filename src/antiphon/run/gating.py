@@ -266,8 +266,10 @@ def _candidates(
     lines: Floats, practice: Practice, place: int, searchable: NDArray[np.bool_], rng: np.random.Generator
 ) -> NDArray[np.int64]:
     """Rows that a request is trained against: its answers, the leading items of each voice, and some of the rest."""
-    open_ = np.flatnonzero(searchable & ~np.isin(np.arange(len(searchable)), practice.examples[place]))
-    open_ = np.union1d(open_, np.intersect1d(practice.asked[place], np.flatnonzero(searchable)))
+    may = searchable.copy()
+    may[practice.examples[place]] = False
+    may[practice.asked[place]] = searchable[practice.asked[place]]
+    open_ = np.flatnonzero(may)
     if len(open_) <= LEADING * len(VOICES):
         return open_
     leading = [
@@ -275,5 +277,7 @@ def _candidates(
         for voice in range(len(VOICES))
         if lines[open_, voice].any()
     ]
-    answers = np.intersect1d(open_, practice.answers[place])
-    return np.unique(np.concatenate([*leading, answers, rng.choice(open_, min(OTHERS, len(open_)), replace=False)]))
+    answers = practice.answers[place]
+    return np.unique(
+        np.concatenate([*leading, answers[may[answers]], rng.choice(open_, min(OTHERS, len(open_)), replace=False)])
+    )
