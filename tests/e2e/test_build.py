@@ -76,6 +76,16 @@ def test_a_second_build_does_nothing(own_run: Any, cli: Callable[..., Any]) -> N
     assert own_run.space_id in done.stderr
 
 
+@pytest.mark.parametrize("cores", ["1", "3"])
+def test_the_space_does_not_depend_on_the_cores(
+    tiny_run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: str
+) -> None:
+    """In order on one, and with taste beside the other stages on several: the same bits."""
+    monkeypatch.setenv("ANTIPHON_CORES", cores)
+    build(load_config(tiny_run.project), tmp_path / "run")
+    assert antiphon.load(tmp_path / "run").manifest["space_id"] == tiny_run.space_id
+
+
 @pytest.mark.parametrize(
     ("override", "expected"),
     [

@@ -105,3 +105,13 @@ def test_openmp_threads_wait_briefly_unless_the_environment_says_otherwise(monke
     runtime.set_openmp()
     assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
     assert os.environ["GOMP_SPINCOUNT"] == runtime.OPENMP["GOMP_SPINCOUNT"]
+
+
+def test_one_torch_thread_is_for_a_block():
+    """Afterwards there are as many as before, also where the block fails."""
+    torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    with pytest.raises(KeyError), runtime.one_torch_thread():
+        assert torch.get_num_threads() == 1
+        raise KeyError
+    assert torch.get_num_threads() == before
