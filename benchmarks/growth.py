@@ -125,18 +125,13 @@ def make_catalog(source: Path, target: Path, n_items: int) -> tuple[int, int]:
     share = PER_ITEM * n / len(names)
     shares = 1 / np.arange(1, times + 1)
     shares /= shares.sum()
-    pairs = [
-        pa.table(
-            {
-                "user_id": [f"{user}-{turn}" for user in users],
-                "item_id": [
-                    f"{item}-{copy}"
-                    for item, copy in zip(liked_ids, rng.choice(times, len(users), p=shares), strict=True)
-                ],
-            }
-        )
-        for turn in range(times)
-    ]
+    pairs = []
+    for turn in range(times):
+        kept = (rng.random(of.max() + 1) < share)[of]
+        liked_ids = liked["item_id"].filter(pa.array(kept)).to_pylist()
+        copies = rng.choice(times, len(liked_ids), p=shares)
+        chosen = [f"{item}-{copy}" for item, copy in zip(liked_ids, copies, strict=True)]
+        pairs.append(pa.table({"user_id": [f"{user}-{turn}" for user in names[kept]], "item_id": chosen}))
     table = pa.concat_tables(pairs)
     pq.write_table(table, target / "interactions.parquet")
     return times * n, table.num_rows
