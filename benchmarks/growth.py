@@ -127,7 +127,8 @@ def make_catalog(source: Path, target: Path, n_items: int) -> tuple[int, int]:
             {
                 "user_id": [f"{user}-{turn}" for user in users],
                 "item_id": [
-                    f"{item}-{copy}" for item, copy in zip(liked_ids, rng.choice(times, len(users), p=shares), strict=True)
+                    f"{item}-{copy}"
+                    for item, copy in zip(liked_ids, rng.choice(times, len(users), p=shares), strict=True)
                 ],
             }
         )
@@ -191,7 +192,15 @@ def measured(source: Path, n_items: int) -> dict[str, Any]:
         (entry / "entry_points.txt").write_text("[antiphon.encoders]\nhashed = growth:Hashed\n", encoding="utf-8")
         paths = [str(entry.parent), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
         start = time.perf_counter()
-        command = [sys.executable, "-m", "antiphon", "build", str(folder / "antiphon.toml"), "--run", str(folder / "run")]
+        command = [
+            sys.executable,
+            "-m",
+            "antiphon",
+            "build",
+            str(folder / "antiphon.toml"),
+            "--run",
+            str(folder / "run"),
+        ]
         # The process and its children: the parent has done nothing but write the catalog.
         process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))})
         _, status, used = os.wait4(process.pid, 0)

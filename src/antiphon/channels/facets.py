@@ -25,6 +25,7 @@ from antiphon.channels.dictionary import Dictionary
 from antiphon.joint.model import Projection
 from antiphon.numbers.codes import LARGE
 from antiphon.numbers.exact import top_k
+from antiphon.numbers.lists import Listed, best_of
 from antiphon.numbers.vectors import lists_of
 
 Floats = NDArray[np.float32]
@@ -114,31 +115,36 @@ class Facets:
         places, bounds = lists_of(self._by_item[0], rows)
         values = weights[self._by_item[1][places]]
         if not alike:
-            values = values * self._degrees_by_item[places]
-        sums = np.concatenate([[0], np.cumsum(values, dtype=np.float64)])
-        result: Floats = (sums[bounds[1:]] - sums[bounds[:-1]]).astype(np.float32)
+            values *= self._degrees_by_item[places]
+        lengths = np.diff(bounds)
+        some = lengths > 0
+        result = np.zeros(len(rows), dtype=np.float32)
+        if len(values):
+            result[some] = np.add.reduceat(values, bounds[:-1][some])
         if alike:
-            result /= np.sqrt(np.maximum(np.diff(bounds), 1)).astype(np.float32)
+            result /= np.sqrt(np.maximum(lengths, 1)).astype(np.float32)
         return result
+
+    def lists(self, weights: Floats) -> list[Listed]:
+        """The lists of the facets whose weights, (n_facets,) float32, are at least a hundredth of the most."""
+        bounds, rows, degrees = self._lists
+        asked = np.flatnonzero(weights > weights.max(initial=0) / 100).tolist()
+        held = {facet: slice(bounds[facet], bounds[facet + 1]) for facet in asked}
+        return [Listed(rows[part], degrees[part], float(weights[facet])) for facet, part in held.items()]
+
+    @cached_property
+    def _lists(self) -> tuple[NDArray[np.int64], NDArray[np.int32], Floats]:
+        """Bounds, rows and degrees as plain arrays: parts of a memmap are taken with a detour."""
+        return np.asarray(self.bounds), np.asarray(self.rows), np.asarray(self.degrees)
 
     def leading(self, weights: Floats, n: int, allowed: Allowed | None) -> Rows:
         """About the n allowed rows with the highest sums of weights, by the shorter lists: long ones tell little.
 
         `weights`: (n_facets,) float32, of those that count at least a hundredth of the most.
         """
-        asked = np.flatnonzero(weights > weights.max(initial=0) / 100)
-        lengths = np.diff(self.bounds)[asked]
-        order = np.argsort(lengths, kind="stable")
-        few = order[np.cumsum(lengths[order]) <= READ]
-        line = np.zeros(self.n_items, dtype=np.float32)
-        for place in few if len(few) else order[:1]:
-            held = slice(
-                self.bounds[asked[place]], min(self.bounds[asked[place] + 1], self.bounds[asked[place]] + READ)
-            )
-            line[self.rows[held]] += weights[asked[place]] * self.degrees[held]
-        rows: Rows = np.flatnonzero(line > 0 if allowed is None else (line > 0) & allowed)
-        best: Rows = rows[top_k(line[rows][None], min(n, len(rows)))[0][0]]
-        return best
+        order = sorted(self.lists(weights), key=lambda one: len(one.rows))
+        ends = np.cumsum([len(one.rows) for one in order])
+        return best_of(order[: max(1, int((ends <= READ).sum()))], n, self.n_items, allowed)
 
     def alike(self, liked: NDArray[np.int32]) -> Floats:
         """Cosine of each item's facets with those of the liked rows together, (n_items,) float32."""
@@ -263,18 +269,39 @@ class FacetsChannel(ByLines):
             return super().candidates(resolved, n, allowed)
         found = np.full((len(resolved), n), -1, dtype=np.int64)
         for place in range(len(resolved)):
-            one = resolved.take([place])
-            parts = [self.facets.leading(weights, 2 * n, allowed) for weights in self._weights(resolved, place)]
-            if resolved.weights["named"][place]:
-                line = self.dictionary.scores(resolved.without_names(place))
-                named = np.flatnonzero(line > 0 if allowed is None else (line > 0) & allowed)
-                parts.append(named[top_k(line[named][None], min(n, len(named)))[0][0]])
-            rows = np.unique(np.concatenate([*parts, np.zeros(0, dtype=np.int64)]))
-            scores = self.scores(one, rows)
-            best, _ = top_k(np.where(scores > 0, scores, -np.inf).astype(np.float32), min(n, len(rows)))
-            kept = best[0][best[0] >= 0]
-            found[place, : len(kept)] = rows[kept]
+            open_ = self._open(resolved, place, allowed)
+            rows = best_of(self._asked(resolved, place), n, self.facets.n_items, open_)
+            if resolved.weights["alike"][place]:
+                alike = self.facets.leading(self.facets.weights_alike(resolved.likes[place]), 2 * n, open_)
+                rows = np.union1d(rows, alike)
+                scores = self.scores(resolved.take([place]), rows)
+                best, _ = top_k(np.where(scores > 0, scores, -np.inf).astype(np.float32), min(n, len(rows)))
+                rows = rows[best[0][best[0] >= 0]]
+            found[place, : len(rows)] = rows
         return found
+
+    def listed(self, resolved: Resolved, place: int) -> list[Listed] | None:
+        """The lists of what the text asks for and names; None beside liked items, and where something is refused."""
+        silent = not resolved.weights["alike"][place] and not resolved.weights["refused"][place]
+        return self._asked(resolved, place) if self.large and silent else None
+
+    def _asked(self, resolved: Resolved, place: int) -> list[Listed]:
+        by_text, by_name = (float(resolved.weights[voice][place]) for voice in ("facets", "named"))
+        lists: list[Listed] = []
+        if by_text and resolved.texts is not None:
+            lists += self.facets.lists(np.float32(by_text) * self._read(resolved, place))
+        if by_name:
+            named = {value.stems: value for value in self.dictionary.named(resolved.without_names(place))}
+            lists += [Listed(value.rows, value.degrees, by_name) for value in named.values()]
+        return lists
+
+    def _open(self, resolved: Resolved, place: int, allowed: Allowed | None) -> Allowed | None:
+        """The allowed rows without those that the request refuses, which would take the place of others."""
+        if not resolved.weights["refused"][place]:
+            return allowed
+        open_ = np.ones(self.facets.n_items, dtype=bool) if allowed is None else allowed.copy()
+        open_[resolved.refused[place]] = False
+        return open_
 
     def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
         """As `ByLines.scores`; in a large catalog no line is made for some rows. `rows` ascend."""
@@ -296,13 +323,6 @@ class FacetsChannel(ByLines):
 
     def _read(self, resolved: Resolved, place: int) -> Floats:
         return self.facets.kept(chances_of(self.facets, resolved)[place])
-
-    def _weights(self, resolved: Resolved, place: int) -> Iterator[Floats]:
-        """Weights of facets by which rows may lead: those that the text asks for, and those of liked items."""
-        if resolved.weights["facets"][place] and resolved.texts is not None:
-            yield self._read(resolved, place)
-        if resolved.weights["alike"][place]:
-            yield self.facets.weights_alike(resolved.likes[place])
 
     def _scales(self, resolved: Resolved) -> Floats:
         """What a cosine of facets counts in each request: its weight over the spread in a sample of the items."""

@@ -223,6 +223,11 @@ class TasteChannel:
                 line[given] += added[there]
         return result
 
+    def leaning(self, resolved: Resolved, place: int) -> Floats | None:
+        """What popularity counts in one request, (n_items,) float32; None where it counts for nothing."""
+        weight = resolved.weights["popularity"][place]
+        return weight * self._popularity if weight else None
+
     def explain(self, resolved: Resolved, row: int) -> Mapping[str, float]:
         """The share of taste."""
         rows = np.array([row])

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from antiphon.channels.base import Allowed, Channel, Floats, Resolved, Rows
+from antiphon.channels.base import Allowed, Channel, Floats, Leaning, Listing, Resolved, Rows
 from antiphon.numbers.coded import GATHERED
 from antiphon.numbers.exact import SPARSE, top_k
+from antiphon.numbers.lists import Listed, best_of
 
 SMALL = 200_000
 """Where no more items than this may be answers, all of them are scored."""
@@ -72,7 +73,8 @@ def _of_candidates(
 ) -> tuple[Rows, Floats]:
     most_hidden = max(len(hidden) for hidden in resolved.hidden)
     n = max(LEAST, DEPTH * k) + most_hidden
-    found = np.concatenate([channel.candidates(resolved, n, allowed) for channel in channels], axis=1)
+    united, others = _united(channels, resolved, n, allowed, n_items)
+    found = np.concatenate([united, *(channel.candidates(resolved, n, allowed) for channel in others)], axis=1)
     answers = []
     for place, line in enumerate(found):
         union = _at_least(
@@ -81,6 +83,30 @@ def _of_candidates(
         answers.append(_top(_sum(channels, resolved.take([place]), union), k, union))
     rows, scores = zip(*answers, strict=True)
     return np.concatenate(rows), np.concatenate(scores)
+
+
+def _united(
+    channels: Sequence[Channel], resolved: Resolved, n: int, allowed: Allowed | None, n_items: int
+) -> tuple[Rows, list[Channel]]:
+    """The n best rows by the inverted lists of all channels together and by what items have anyway, (n_requests, n).
+
+    The best of the sum are not among the best of each. Also the channels that have candidates beside these.
+    """
+    found, others = np.full((len(resolved), n), -1, dtype=np.int64), []
+    lists: list[list[Listed]] = [[] for _ in found]
+    for channel in channels:
+        parts = [channel.listed(resolved, i) for i in range(len(found))] if isinstance(channel, Listing) else [None]
+        if None in parts:
+            others.append(channel)
+        for mine, part in zip(lists, parts, strict=False):
+            mine.extend(part or ())
+    for place, mine in enumerate(lists):
+        if mine:
+            known = [channel.leaning(resolved, place) for channel in channels if isinstance(channel, Leaning)]
+            beside = [one for one in known if one is not None]
+            rows = best_of(mine, n, n_items, allowed, sum(beside[1:], beside[0]) if beside else None)
+            found[place, : len(rows)] = rows
+    return found, others
 
 
 def _at_least(k: int, found: Rows, hidden: Rows, allowed: Allowed | None, n_items: int) -> Rows:

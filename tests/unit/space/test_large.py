@@ -14,7 +14,7 @@ import antiphon
 from antiphon import Query
 from antiphon.base import storage, versions
 from antiphon.base.layout import RunLayout, SpaceLayout, space_id_of
-from antiphon.channels import base, facets, near, passages, taste
+from antiphon.channels import base, facets, names, near, passages, taste, words
 from antiphon.errors import IntegrityError
 from antiphon.numbers import coded
 from antiphon.run import publish
@@ -56,7 +56,7 @@ def run(built: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def large(run: Path, monkeypatch: pytest.MonkeyPatch) -> Space:
     """It, answered as a large space is."""
-    for module in (base, facets, taste):
+    for module in (base, facets, names, taste, words):
         monkeypatch.setattr(module, "LARGE", 10)
     monkeypatch.setattr(answer, "SMALL", 0)
     for module in (answer, coded):
