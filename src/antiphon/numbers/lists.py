@@ -93,7 +93,7 @@ def best_of(
     order = sorted(lists, key=lambda one: one.most, reverse=True)
     left = np.cumsum([one.most for one in reversed(order)])[::-1] + (0 if beside is None else float(beside.max()))
     line, met, n_read, bar, read = np.zeros(n_rows, dtype=np.float32), [], 0, -np.inf, 0
-    for read, one in enumerate(order):  # noqa: B007  the number of lists that were read
+    for read, one in enumerate(order):
         if read and len(one.rows) > LONG and sum(map(len, met)) >= n:
             bar = _nth(_sums(line, np.concatenate(met), beside), n)
             if bar > left[read] or n_read + len(one.rows) > MOST_READ:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from antiphon.channels.base import Allowed, Channel, Floats, Leaning, Listing, Resolved, Rows
+from antiphon.channels.told import NearText
 from antiphon.numbers.coded import GATHERED
 from antiphon.numbers.exact import SPARSE, top_k
 from antiphon.numbers.lists import Listed, best_of
@@ -20,6 +21,8 @@ SMALL = 200_000
 """Where no more items than this may be answers, all of them are scored."""
 DEPTH, LEAST = 8, 1_000
 """Candidates of a channel: this many times k, and no fewer than the other."""
+LATE = 3
+"""Rows that costly channels score first: this many times k."""
 MAX_SCORES = 16_000_000
 """Scores that are held at once by each channel: 64 MB of float32."""
 
@@ -32,12 +35,13 @@ def best(
     n_items: int,
     *,
     coded: bool = False,
+    near_text: NearText | None = None,
 ) -> tuple[Rows, Floats]:
     """Rows and scores of the k best items for each request, (n_requests, k), best first, equal scores by row.
 
     `allowed`: (n_items,) bool, the items that may be answers; None for all. Where fewer than k may, the rest is -1 and
     -inf; whenever k items may be answers there are k. `coded`: whether the vectors have codes, which find candidates
-    for less than it costs to score `SMALL` items.
+    for less than it costs to score `SMALL` items. `near_text`: what finds rows for texts by them.
     """
     rows = np.full((len(resolved), k), -1, dtype=np.int64)
     scores = np.full((len(resolved), k), -np.inf, dtype=np.float32)
@@ -53,13 +57,16 @@ def best(
         if few:
             rows[part], scores[part] = _of_all(heard, some, k, gathered, allowed)
         else:
-            rows[part], scores[part] = _of_candidates(heard, some, k, allowed, n_items)
+            rows[part], scores[part] = _of_candidates(heard, some, k, allowed, n_items, near_text)
     return rows, scores
 
 
 def _of_all(
     channels: Sequence[Channel], resolved: Resolved, k: int, gathered: Rows | None, allowed: Allowed | None
 ) -> tuple[Rows, Floats]:
+    if gathered is not None and any(getattr(channel, "costly", False) for channel in channels):
+        ones = [resolved.take([place]) for place in range(len(resolved))]
+        return _each(channels, ones, k, [np.setdiff1d(gathered, hidden) for hidden in resolved.hidden])
     total = _sum(channels, resolved, gathered)
     if gathered is None and allowed is not None:
         total[:, ~allowed] = -np.inf
@@ -69,20 +76,55 @@ def _of_all(
 
 
 def _of_candidates(
-    channels: Sequence[Channel], resolved: Resolved, k: int, allowed: Allowed | None, n_items: int
+    channels: Sequence[Channel],
+    resolved: Resolved,
+    k: int,
+    allowed: Allowed | None,
+    n_items: int,
+    near_text: NearText | None,
 ) -> tuple[Rows, Floats]:
     most_hidden = max(len(hidden) for hidden in resolved.hidden)
     n = max(LEAST, DEPTH * k) + most_hidden
     united, others = _united(channels, resolved, n, allowed, n_items)
-    found = np.concatenate([united, *(channel.candidates(resolved, n, allowed) for channel in others)], axis=1)
-    answers = []
-    for place, line in enumerate(found):
-        union = _at_least(
-            k, np.setdiff1d(line[line >= 0], resolved.hidden[place]), resolved.hidden[place], allowed, n_items
-        )
-        answers.append(_top(_sum(channels, resolved.take([place]), union), k, union))
+    asked = np.zeros(len(resolved), dtype=bool) if near_text is None else near_text.asked(resolved)
+    ones, unions = [resolved.take([place]) for place in range(len(resolved))], []
+    for place, one in enumerate(ones):
+        found = [united[place]]
+        if near_text is not None and asked[place]:
+            found.append(near_text.candidates(one, n, allowed)[0])
+        named = near_text.names if near_text is not None and asked[place] else ()
+        found += [channel.candidates(one, n, allowed)[0] for channel in others if channel.name not in named]
+        line, hidden = np.concatenate(found), resolved.hidden[place]
+        unions.append(_at_least(k, np.setdiff1d(line[line >= 0], hidden), hidden, allowed, n_items))
+    return _each(channels, ones, k, unions)
+
+
+def _each(channels: Sequence[Channel], ones: Sequence[Resolved], k: int, unions: Sequence[Rows]) -> tuple[Rows, Floats]:
+    """The k best of some rows, which ascend, for each request."""
+    answers = [_best_among(channels, one, k, union) for one, union in zip(ones, unions, strict=True)]
     rows, scores = zip(*answers, strict=True)
     return np.concatenate(rows), np.concatenate(scores)
+
+
+def _best_among(channels: Sequence[Channel], one: Resolved, k: int, union: Rows) -> tuple[Rows, Floats]:
+    """The k best of some rows for one request; what is costly is scored where it may bring a row among these.
+
+    First for the rows that lead without it. What it brings the best of them is the most that it may bring others.
+    """
+    late = [channel for channel in channels if getattr(channel, "costly", False) and one.hears(channel)]
+    first = max(LATE * k, 1)
+    if not late or len(union) <= 2 * first or len(late) == len(channels):
+        return _top(_sum(channels, one, union), k, union)
+    early = _sum([channel for channel in channels if channel not in late], one, union)
+    order = np.argpartition(-early[0], first)
+    ahead, behind = np.sort(order[:first]), order[first:]
+    more = _sum(late, one, union[ahead])
+    bar = np.partition(early[0, ahead] + more[0], first - k)[first - k]
+    near = np.sort(behind[early[0, behind] + more.max() >= bar])
+    total = np.concatenate([early[:, ahead] + more, early[:, near] + _sum(late, one, union[near])], axis=1)
+    rows = np.concatenate([union[ahead], union[near]])
+    order = np.argsort(rows)
+    return _top(total[:, order], k, rows[order])
 
 
 def _united(

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from antiphon.base import runtime, storage, versions
 from antiphon.base.checking import Checking
 from antiphon.base.language import Language, language_of, read_language
-from antiphon.base.layout import RunLayout, SpaceLayout
+from antiphon.base.layout import CODED, RunLayout, SpaceLayout
 from antiphon.base.registry import find, names
 from antiphon.channels.asking import StoredPassages
 from antiphon.channels.asking import on_store as stored
@@ -36,6 +36,7 @@ from antiphon.channels.resolver import Resolver, Users
 from antiphon.channels.spelling import Speller
 from antiphon.channels.stored import HELD, StoredParts, StoredRows, taste_of
 from antiphon.channels.taste import Taste
+from antiphon.channels.told import NearText
 from antiphon.channels.words import Lexical
 from antiphon.errors import IntegrityError, MismatchError, MissingExtraError, QueryError, RunError
 from antiphon.joint.model import JointModel
@@ -250,7 +251,7 @@ class Space:
     @mixture.setter
     def mixture(self, mixture: Mixture) -> None:
         self._mixture = mixture
-        for name in ("channels", "resolver"):
+        for name in ("channels", "resolver", "near_text"):
             self.__dict__.pop(name, None)
 
     @cached_property
@@ -277,9 +278,13 @@ class Space:
         folders = sorted(self.layout.codes.iterdir()) if self.layout.codes.is_dir() else []
         if self.on_store is not None or not runtime.has("faiss"):
             return {}
-        n_passages = 0 if self.passages is None else len(self.passages.vectors)
-        n_rows = {"passages": n_passages}
-        return {folder.name: Codes.load(folder, n_rows.get(folder.name, self.n_items)) for folder in folders}
+        # Those of an older space that are not read any more stay where they are.
+        return {folder.name: Codes.load(folder, self.n_items) for folder in folders if folder.name in CODED}
+
+    @cached_property
+    def near_text(self) -> NearText | None:
+        """What finds rows for texts by the codes of a large space."""
+        return NearText.of(self)
 
     @cached_property
     def resolver(self) -> Resolver:
@@ -447,7 +452,13 @@ class Space:
                 rows[places], scores[places] = self.on_store.best(self.channels, some, k, where)
             else:
                 rows[places], scores[places] = best(
-                    self.channels, some, k, self._allowed(where), self.n_items, coded=bool(self.codes)
+                    self.channels,
+                    some,
+                    k,
+                    self._allowed(where),
+                    self.n_items,
+                    coded=bool(self.codes),
+                    near_text=self.near_text,
                 )
         return rows, scores
 
