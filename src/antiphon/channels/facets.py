@@ -113,9 +113,10 @@ class Facets:
     def sums_at(self, weights: Floats, rows: Rows, *, alike: bool = False) -> Floats:
         """What `scores` of kept probabilities, or `alike` of weights of liked rows, give some rows, (n,) float32."""
         places, bounds = lists_of(self._by_item[0], rows)
-        values = weights[self._by_item[1][places]]
+        held = self._entries[places].view(np.int32).reshape(-1, 2)
+        values = weights[held[:, 0]]
         if not alike:
-            values *= self._degrees_by_item[places]
+            values *= held[:, 1].view(np.float32)
         lengths = np.diff(bounds)
         some = lengths > 0
         result = np.zeros(len(rows), dtype=np.float32)
@@ -159,12 +160,16 @@ class Facets:
 
     @cached_property
     def _by_item(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """The facets of item i, ascending, are at bounds[i]:bounds[i + 1]."""
         return members(self.bounds, self.rows, self.n_items)
 
     @cached_property
-    def _degrees_by_item(self) -> Floats:
-        """Degrees in the order of `_by_item`, item after item."""
-        return np.asarray(self.degrees)[np.argsort(self.rows, kind="stable")]
+    def _entries(self) -> NDArray[np.int64]:
+        """Facet and degree of each entry of `_by_item` side by side, as one number: they are read together."""
+        entries = np.empty((len(self.rows), 2), dtype=np.int32)
+        entries[:, 0] = self._by_item[1]
+        entries[:, 1] = np.asarray(self.degrees, dtype=np.float32)[np.argsort(self.rows, kind="stable")].view(np.int32)
+        return entries.view(np.int64).ravel()
 
     def facets_of(self, rows: NDArray[np.int32]) -> NDArray[np.int32]:
         """The facets that items have, item after item."""

@@ -21,8 +21,8 @@ SMALL = 200_000
 """Where no more items than this may be answers, all of them are scored."""
 DEPTH, LEAST = 8, 1_000
 """Candidates of a channel: this many times k, and no fewer than the other."""
-LATE = 3
-"""Rows that costly channels score first: this many times k."""
+LATE, DRAWN = 2, 256
+"""Rows that costly channels score first: this many times k, and so many of the others."""
 MAX_SCORES = 16_000_000
 """Scores that are held at once by each channel: 64 MB of float32."""
 
@@ -109,22 +109,24 @@ def _each(channels: Sequence[Channel], ones: Sequence[Resolved], k: int, unions:
 def _best_among(channels: Sequence[Channel], one: Resolved, k: int, union: Rows) -> tuple[Rows, Floats]:
     """The k best of some rows for one request; what is costly is scored where it may bring a row among these.
 
-    First for the rows that lead without it. What it brings the best of them is the most that it may bring others.
+    First for the rows that lead without it, and for some drawn evenly, which tell what it brings a row at most.
     """
     late = [channel for channel in channels if getattr(channel, "costly", False) and one.hears(channel)]
-    first = max(LATE * k, 1)
-    if not late or len(union) <= 2 * first or len(late) == len(channels):
+    first = LATE * k
+    if not late or len(union) <= 2 * first + DRAWN or len(late) == len(channels):
         return _top(_sum(channels, one, union), k, union)
     early = _sum([channel for channel in channels if channel not in late], one, union)
-    order = np.argpartition(-early[0], first)
-    ahead, behind = np.sort(order[:first]), order[first:]
+    ahead = np.zeros(len(union), dtype=bool)
+    ahead[np.argpartition(-early[0], first)[:first]] = True
+    ahead[:: len(union) // DRAWN] = True
     more = _sum(late, one, union[ahead])
-    bar = np.partition(early[0, ahead] + more[0], first - k)[first - k]
-    near = np.sort(behind[early[0, behind] + more.max() >= bar])
-    total = np.concatenate([early[:, ahead] + more, early[:, near] + _sum(late, one, union[near])], axis=1)
-    rows = np.concatenate([union[ahead], union[near]])
-    order = np.argsort(rows)
-    return _top(total[:, order], k, rows[order])
+    sums = early[0, ahead] + more[0]
+    bar = np.partition(sums, len(sums) - k)[len(sums) - k]
+    near = ~ahead & (early[0] + more.max() + more.std() >= bar)
+    early[:, ahead] += more
+    early[:, near] += _sum(late, one, union[near])
+    seen = ahead | near
+    return _top(early[:, seen], k, union[seen])
 
 
 def _united(
