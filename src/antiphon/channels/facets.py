@@ -24,7 +24,6 @@ from antiphon.channels.base import Allowed, ByLines, Resolved, Rows, spread_to_o
 from antiphon.channels.dictionary import Dictionary
 from antiphon.joint.model import Projection
 from antiphon.numbers.codes import LARGE
-from antiphon.numbers.exact import top_k
 from antiphon.numbers.lists import Listed, best_of
 from antiphon.numbers.vectors import lists_of
 
@@ -33,7 +32,7 @@ TEMPERATURE = 0.05
 KEPT = 64
 """Facets of a text that are followed to their items: the most probable ones."""
 READ = 250_000
-"""Entries of lists that are read for candidates in a large catalog."""
+"""Entries of lists of liked items' facets that are read for candidates in a large catalog."""
 SAMPLE = 8_192
 """Items whose facets tell how far cosines spread there."""
 REFUSED = np.float32(10_000)
@@ -112,19 +111,13 @@ class Facets:
 
     def sums_at(self, weights: Floats, rows: Rows, *, alike: bool = False) -> Floats:
         """What `scores` of kept probabilities, or `alike` of weights of liked rows, give some rows, (n,) float32."""
+        return self.held_by(rows).sums(weights, alike=alike)
+
+    def held_by(self, rows: Rows) -> Held:
+        """What some items have."""
         places, bounds = lists_of(self._by_item[0], rows)
-        held = self._entries[places].view(np.int32).reshape(-1, 2)
-        values = weights[held[:, 0]]
-        if not alike:
-            values *= held[:, 1].view(np.float32)
-        lengths = np.diff(bounds)
-        some = lengths > 0
-        result = np.zeros(len(rows), dtype=np.float32)
-        if len(values):
-            result[some] = np.add.reduceat(values, bounds[:-1][some])
-        if alike:
-            result /= np.sqrt(np.maximum(lengths, 1)).astype(np.float32)
-        return result
+        entries = self._entries[places].view(np.int32).reshape(-1, 2)
+        return Held(entries[:, 0].astype(np.int64), entries[:, 1].view(np.float32), bounds)
 
     def lists(self, weights: Floats) -> list[Listed]:
         """The lists of the facets whose weights, (n_facets,) float32, are at least a hundredth of the most."""
@@ -138,14 +131,23 @@ class Facets:
         """Bounds, rows and degrees as plain arrays: parts of a memmap are taken with a detour."""
         return np.asarray(self.bounds), np.asarray(self.rows), np.asarray(self.degrees)
 
-    def leading(self, weights: Floats, n: int, allowed: Allowed | None) -> Rows:
-        """About the n allowed rows with the highest sums of weights, by the shorter lists: long ones tell little.
+    def lists_alike(self, weights: Floats, scale: float, *, most: int) -> list[Listed]:
+        """The lists that cosines with liked items are sums of, times `scale`: the shorter ones, with `most` rows.
 
-        `weights`: (n_facets,) float32, of those that count at least a hundredth of the most.
+        `weights`: those of `weights_alike`. Long lists tell little.
         """
-        order = sorted(self.lists(weights), key=lambda one: len(one.rows))
-        ends = np.cumsum([len(one.rows) for one in order])
-        return best_of(order[: max(1, int((ends <= READ).sum()))], n, self.n_items, allowed)
+        bounds, rows, _ = self._lists
+        asked = np.flatnonzero(weights > weights.max(initial=0) / 100)
+        asked = asked[np.argsort(np.diff(bounds)[asked], kind="stable")]
+        n_read = max(1, int((np.cumsum(np.diff(bounds)[asked]) <= most).sum()))
+        held = {int(facet): rows[bounds[facet] : bounds[facet + 1]] for facet in asked[:n_read]}
+        return [Listed(mine, self._shares[mine], scale * float(weights[facet])) for facet, mine in held.items()]
+
+    @cached_property
+    def _shares(self) -> Floats:
+        """What one facet counts in the cosine of an item, (n_items,) float32: 1 over the root of how many it has."""
+        own = np.bincount(self.rows, minlength=self.n_items)
+        return (1 / np.sqrt(np.maximum(own, 1))).astype(np.float32)
 
     def alike(self, liked: NDArray[np.int32]) -> Floats:
         """Cosine of each item's facets with those of the liked rows together, (n_items,) float32."""
@@ -225,6 +227,26 @@ class Facets:
         return cls(reader, names, bounds, rows, int(meta["n_items"]), degrees)
 
 
+@dataclass(frozen=True)
+class Held:
+    """What some items have: facets, int64, and their degrees, float32, those of item i at bounds[i]:bounds[i + 1]."""
+
+    facets: NDArray[np.int64]
+    degrees: Floats
+    bounds: NDArray[np.int64]
+
+    def sums(self, weights: Floats, *, alike: bool = False) -> Floats:
+        """As `Facets.sums_at`."""
+        values = weights[self.facets]
+        if not alike:
+            values *= self.degrees
+        lengths = np.diff(self.bounds)
+        some, result = lengths > 0, np.zeros(len(lengths), dtype=np.float32)
+        if len(values):
+            result[some] = np.add.reduceat(values, self.bounds[:-1][some])
+        return result / np.sqrt(np.maximum(lengths, 1)).astype(np.float32) if alike else result
+
+
 class FacetsChannel(ByLines):
     """The chance that an item has what a text asks for, the values that a text names, and facets of liked items.
 
@@ -274,30 +296,26 @@ class FacetsChannel(ByLines):
             return super().candidates(resolved, n, allowed)
         found = np.full((len(resolved), n), -1, dtype=np.int64)
         for place in range(len(resolved)):
-            open_ = self._open(resolved, place, allowed)
-            rows = best_of(self._asked(resolved, place), n, self.facets.n_items, open_)
-            if resolved.weights["alike"][place]:
-                alike = self.facets.leading(self.facets.weights_alike(resolved.likes[place]), 2 * n, open_)
-                rows = np.union1d(rows, alike)
-                scores = self.scores(resolved.take([place]), rows)
-                best, _ = top_k(np.where(scores > 0, scores, -np.inf).astype(np.float32), min(n, len(rows)))
-                rows = rows[best[0][best[0] >= 0]]
+            lists = self._asked(resolved, place, READ)
+            rows = best_of(lists, n, self.facets.n_items, self._open(resolved, place, allowed))
             found[place, : len(rows)] = rows
         return found
 
     def listed(self, resolved: Resolved, place: int) -> list[Listed] | None:
-        """The lists of what the text asks for and names; None beside liked items, and where something is refused."""
-        silent = not resolved.weights["alike"][place] and not resolved.weights["refused"][place]
-        return self._asked(resolved, place) if self.large and silent else None
+        """The lists of what the text asks for and names, and of liked items; None where something is refused."""
+        return self._asked(resolved, place, READ) if self.large and not resolved.weights["refused"][place] else None
 
-    def _asked(self, resolved: Resolved, place: int) -> list[Listed]:
-        by_text, by_name = (float(resolved.weights[voice][place]) for voice in ("facets", "named"))
+    def _asked(self, resolved: Resolved, place: int, most: int) -> list[Listed]:
+        by_text, by_name, by_likes = (float(resolved.weights[voice][place]) for voice in ("facets", "named", "alike"))
         lists: list[Listed] = []
         if by_text and resolved.texts is not None:
             lists += self.facets.lists(np.float32(by_text) * self._read(resolved, place))
         if by_name:
             named = {value.stems: value for value in self.dictionary.named(resolved.without_names(place))}
             lists += [Listed(value.rows, value.degrees, by_name) for value in named.values()]
+        if by_likes and (scale := float(self._scales(resolved)[place])):
+            weights = self.facets.weights_alike(resolved.likes[place])
+            lists += self.facets.lists_alike(weights, scale, most=most)
         return lists
 
     def _open(self, resolved: Resolved, place: int, allowed: Allowed | None) -> Allowed | None:
@@ -339,14 +357,15 @@ class FacetsChannel(ByLines):
             spread = 0.0
             if weight:
                 weights = self.facets.weights_alike(resolved.likes[place])
-                spread = float(self.facets.sums_at(weights, self._sample, alike=True).std())
+                spread = float(self._sample.sums(weights, alike=True).std())
             result.append(weight / spread if spread else 0.0)
         return result
 
     @cached_property
-    def _sample(self) -> Rows:
+    def _sample(self) -> Held:
         rows = np.flatnonzero(self.searchable)
-        return np.sort(np.random.default_rng(0).choice(rows, min(SAMPLE, len(rows)), replace=False))
+        chosen = np.random.default_rng(0).choice(rows, min(SAMPLE, len(rows)), replace=False)
+        return self.facets.held_by(np.sort(chosen))
 
 
 def chances_of(facets: Facets, resolved: Resolved) -> Floats:

@@ -41,6 +41,11 @@ class JointChannel:
         popularity = None if space.taste is None else popularity_of(space.taste.users)
         return cls(space.items["joint"], space.parts, space.modalities, space.codes.get("joint"), popularity)
 
+    @property
+    def costs(self) -> int:
+        """Bytes that are read for the scores of an item."""
+        return 4 * int(self.items.shape[1])
+
     def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
         """The rows with the highest inner products."""
         vectors = resolved.vectors[self.name]

@@ -115,7 +115,6 @@ class PassagesChannel(ByLines):
 
     name = "passages"
     voices: tuple[str, ...] = ("passages",)
-    costly = True
 
     def __init__(self, passages: Passages, searchable: NDArray[np.bool_]) -> None:
         self.passages, self.searchable = passages, searchable
@@ -124,6 +123,11 @@ class PassagesChannel(ByLines):
     def of(cls, space: Any) -> Self | None:
         """That of a space with passages."""
         return None if space.passages is None else cls(space.passages, space.searchable)
+
+    @property
+    def costs(self) -> int:
+        """Bytes that are read for the scores of an item."""
+        return 4 * int(self.passages.vectors.size) // max(1, len(self.searchable))
 
     @property
     def large(self) -> bool:

@@ -64,7 +64,7 @@ def best(
 def _of_all(
     channels: Sequence[Channel], resolved: Resolved, k: int, gathered: Rows | None, allowed: Allowed | None
 ) -> tuple[Rows, Floats]:
-    if gathered is not None and any(getattr(channel, "costly", False) for channel in channels):
+    if gathered is not None and any(map(_cost, channels)):
         ones = [resolved.take([place]) for place in range(len(resolved))]
         return _each(channels, ones, k, [np.setdiff1d(gathered, hidden) for hidden in resolved.hidden])
     total = _sum(channels, resolved, gathered)
@@ -111,22 +111,29 @@ def _best_among(channels: Sequence[Channel], one: Resolved, k: int, union: Rows)
 
     First for the rows that lead without it, and for some drawn evenly, which tell what it brings a row at most.
     """
-    late = [channel for channel in channels if getattr(channel, "costly", False) and one.hears(channel)]
+    late = sorted((channel for channel in channels if _cost(channel)), key=_cost)
     first = LATE * k
-    if not late or len(union) <= 2 * first + DRAWN or len(late) == len(channels):
+    if len(union) <= 2 * first + DRAWN or len(late) in (0, len(channels)):
         return _top(_sum(channels, one, union), k, union)
-    early = _sum([channel for channel in channels if channel not in late], one, union)
+    total = _sum([channel for channel in channels if channel not in late], one, union)
     ahead = np.zeros(len(union), dtype=bool)
-    ahead[np.argpartition(-early[0], first)[:first]] = True
+    ahead[np.argpartition(-total[0], first)[:first]] = True
     ahead[:: len(union) // DRAWN] = True
-    more = _sum(late, one, union[ahead])
-    sums = early[0, ahead] + more[0]
-    bar = np.partition(sums, len(sums) - k)[len(sums) - k]
-    near = ~ahead & (early[0] + more.max() + more.std() >= bar)
-    early[:, ahead] += more
-    early[:, near] += _sum(late, one, union[near])
+    parts = [channel.scores(one, union[ahead]) for channel in late]
+    total[:, ahead] += sum(parts[1:], parts[0])
+    bar = np.partition(total[0, ahead], -k)[-k]
+    most = [part.max() + part.std() for part in parts]
+    near = ~ahead
+    for place, channel in enumerate(late):
+        near &= total[0] + sum(most[place:]) >= bar
+        total[:, near] += channel.scores(one, union[near])
     seen = ahead | near
-    return _top(early[:, seen], k, union[seen])
+    return _top(total[:, seen], k, union[seen])
+
+
+def _cost(channel: Channel) -> int:
+    """Bytes that a channel reads for the scores of an item, where that is much; 0 else."""
+    return int(getattr(channel, "costs", 0))
 
 
 def _united(
