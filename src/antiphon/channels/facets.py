@@ -10,7 +10,7 @@ The reader is a classifier over the text encoder's vector, trained on synthetic 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -244,7 +244,9 @@ class Held:
         some, result = lengths > 0, np.zeros(len(lengths), dtype=np.float32)
         if len(values):
             result[some] = np.add.reduceat(values, self.bounds[:-1][some])
-        return result / np.sqrt(np.maximum(lengths, 1)).astype(np.float32) if alike else result
+        if alike:
+            result /= np.sqrt(np.maximum(lengths, 1)).astype(np.float32)
+        return result
 
 
 class FacetsChannel(ByLines):
@@ -257,13 +259,20 @@ class FacetsChannel(ByLines):
     name = "facets"
     voices: tuple[str, ...] = ("facets", "named", "alike", "refused")
 
-    def __init__(self, facets: Facets, dictionary: Dictionary, searchable: NDArray[np.bool_]) -> None:
-        self.facets, self.dictionary, self.searchable = facets, dictionary, searchable
+    def __init__(
+        self, facets: Facets, dictionary: Dictionary | Callable[[], Dictionary], searchable: NDArray[np.bool_]
+    ) -> None:
+        self.facets, self._dictionary, self.searchable = facets, dictionary, searchable
+
+    @cached_property
+    def dictionary(self) -> Dictionary:
+        """The catalog's values, made at the first text where they are many."""
+        return self._dictionary if isinstance(self._dictionary, Dictionary) else self._dictionary()
 
     @classmethod
     def of(cls, space: Any) -> Self | None:
         """That of a space with a reader of facets."""
-        return None if space.facets is None else cls(space.facets, space.dictionary, space.searchable)
+        return None if space.facets is None else cls(space.facets, lambda: space.dictionary, space.searchable)
 
     def lines(self, resolved: Resolved) -> Floats:
         """Weighted chances and standard scores; zeros for requests without a text or liked items."""

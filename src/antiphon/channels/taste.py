@@ -30,7 +30,7 @@ from antiphon.config.sections import SpaceConfig
 from antiphon.data.held_out import few_enough, held_out_score, user_item_matrix
 from antiphon.data.splits import HeldOut
 from antiphon.numbers.coded import CodedIndex
-from antiphon.numbers.codes import LARGE
+from antiphon.numbers.codes import LARGE, Codes
 from antiphon.numbers.ease import ease_fits
 from antiphon.numbers.engine import BuildEngine
 from antiphon.numbers.exact import top_k
@@ -182,7 +182,9 @@ class TasteChannel:
             start, stop = coded_blocks(blocks)[cls.name]
             index = CodedIndex(np.asarray(space.blocks)[:, start:stop], codes, popularity_of(space.taste.users))
             names = sorted(items, key=lambda name: int(blocks[name][0]))
-            found.near = NearTaste(index, names, np.asarray(space.taste.users))
+            folder, n_items = space.layout.codes / cls.name, space.n_items
+            users = np.asarray(space.taste.users)
+            found.near = NearTaste(index, names, users, lambda rows: Codes.load(folder, n_items, rows))
         return found
 
     def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,32 +93,30 @@ def best_of(
     """
     order = sorted(lists, key=lambda one: one.most, reverse=True)
     left = np.cumsum([one.most for one in reversed(order)])[::-1] + (0 if beside is None else float(beside.max()))
-    line, met, n_read, bar, read = np.zeros(n_rows, dtype=np.float32), [], 0, -np.inf, 0
-    for read, one in enumerate(order):
-        if read and len(one.rows) > LONG and sum(map(len, met)) >= n:
+    line = np.zeros(n_rows, dtype=np.float32)
+    met: list[NDArray[np.int32] | Rows] = []
+    n_met, n_read, read, bar = 0, 0, 0, -np.inf
+    for one, most in zip(order, left.tolist(), strict=True):
+        if len(one.rows) > LONG and n_met >= n:
             bar = _nth(_sums(line, np.concatenate(met), beside), n)
-            if bar > left[read] or n_read + len(one.rows) > MOST_READ:
+            if bar > most or n_read + len(one.rows) > MOST_READ:
                 break
         some = one if allowed is None else one.of(allowed)
         before = line[some.rows]
         met.append(some.rows[before == 0])
         line[some.rows] = before + some.brings(slice(None))
-        n_read += len(some.rows)
-    else:
-        read = len(order)
-    rows = np.sort(np.concatenate(met)) if met else np.zeros(0, dtype=np.int64)
+        n_met, n_read, read = n_met + len(met[-1]), n_read + len(some.rows), read + 1
+    rows: Rows = np.sort(np.concatenate(met)).astype(np.int64) if met else np.zeros(0, dtype=np.int64)
     sums = _sums(line, rows, beside)
     if read < len(order):
         # What is left adds to rows that may still be among the best; the others stay behind.
-        rest = sum(one.most for one in order[read:])
-        near = sums + np.float32(rest) >= np.float32(bar - 1e-4)
-        rows, sums = rows[near], sums[near]
-        sums = sums + sums_at(order[read:], rows)
-    best, _ = top_k(sums[None], min(n, len(rows)))
-    return rows[best[0]].astype(np.int64)
+        near = sums + np.float32(sum(one.most for one in order[read:])) >= np.float32(bar - 1e-4)
+        rows, sums = rows[near], sums[near] + sums_at(order[read:], rows[near])
+    best: Rows = rows[top_k(sums[None], min(n, len(rows)))[0][0]]
+    return best
 
 
-def _sums(line: Floats, rows: NDArray[np.int32] | Rows, beside: Floats | None) -> Floats:
+def _sums(line: Floats, rows: NDArray[Any], beside: Floats | None) -> Floats:
     return line[rows] if beside is None else line[rows] + beside[rows]
 
 
