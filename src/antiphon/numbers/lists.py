@@ -117,7 +117,8 @@ def best_of(
 
 
 def _sums(line: Floats, rows: NDArray[Any], beside: Floats | None) -> Floats:
-    return line[rows] if beside is None else line[rows] + beside[rows]
+    sums: Floats = line[rows] if beside is None else line[rows] + beside[rows]
+    return sums
 
 
 def _nth(sums: Floats, n: int) -> float:

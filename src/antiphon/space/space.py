@@ -40,7 +40,7 @@ from antiphon.channels.told import NearText
 from antiphon.channels.words import Lexical
 from antiphon.errors import IntegrityError, MismatchError, MissingExtraError, QueryError, RunError
 from antiphon.joint.model import JointModel
-from antiphon.numbers.codes import Codes
+from antiphon.numbers.codes import LARGE, Codes
 from antiphon.numbers.exact import ExactIndex
 from antiphon.query.columns import Column, FieldType, WordColumn, field_table
 from antiphon.query.filters import Where, matches, parse_filter
@@ -114,7 +114,7 @@ class Space:
         Raises:
             IntegrityError: they are of more or fewer items.
         """
-        table = storage.read_table(self.layout.fields)
+        table = storage.read_table(self.layout.fields, coded=self.n_items > LARGE)
         if table.num_rows != self.n_items:
             raise IntegrityError(f"{self.layout.root}: fields and items do not fit each other; build the run again.")
         return table
@@ -496,7 +496,8 @@ class Space:
         """The items with their joint vectors: item_id, title, fields, vector (dim float32 each, unit L2)."""
         flat = pa.array(np.asarray(self.vectors, dtype=np.float32).ravel())
         columns = {"item_id": self.item_ids, "title": self.titles}
-        columns |= {name: self.fields[name] for name in self.field_types}
+        fields = storage.read_table(self.layout.fields)  # those in memory may have numbers for texts
+        columns |= {name: fields[name] for name in self.field_types}
         return pa.table({**columns, "vector": pa.FixedSizeListArray.from_arrays(flat, self.dim)})
 
     def to_pandas(self) -> Any:
