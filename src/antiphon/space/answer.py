@@ -55,7 +55,11 @@ def best(
         some = resolved.take(part) if len(part) < len(resolved) else resolved
         heard = [channel for channel in channels if some.hears(channel)]
         if few:
-            rows[part], scores[part] = _of_all(heard, some, k, gathered, allowed)
+            if coded and gathered is not None:
+                ones = [some.take([place]) for place in range(len(some))]
+                rows[part], scores[part] = _each(heard, ones, k, [np.setdiff1d(gathered, h) for h in some.hidden])
+            else:
+                rows[part], scores[part] = _of_all(heard, some, k, gathered, allowed)
         else:
             rows[part], scores[part] = _of_candidates(heard, some, k, allowed, n_items, near_text)
     return rows, scores
@@ -64,9 +68,6 @@ def best(
 def _of_all(
     channels: Sequence[Channel], resolved: Resolved, k: int, gathered: Rows | None, allowed: Allowed | None
 ) -> tuple[Rows, Floats]:
-    if gathered is not None and any(map(_cost, channels)):
-        ones = [resolved.take([place]) for place in range(len(resolved))]
-        return _each(channels, ones, k, [np.setdiff1d(gathered, hidden) for hidden in resolved.hidden])
     total = _sum(channels, resolved, gathered)
     if gathered is None and allowed is not None:
         total[:, ~allowed] = -np.inf
