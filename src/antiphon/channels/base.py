@@ -123,6 +123,8 @@ class Channel(Protocol):
     def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
         """The channel's own n best rows of those allowed, (n_requests, n) int64; -1 where there are fewer.
 
+        In a large catalog there may be more columns, of rows that are only nearly the best.
+
         `allowed`: (n_items,) bool, or None for all. Rows that a request hides may be among them.
         """
         ...

@@ -70,7 +70,7 @@ class NearTaste:
         vectors = np.concatenate([resolved.vectors[name] for name in self.names], axis=1)
         asked = beside_popularity(vectors, resolved)
         by_vector = np.flatnonzero(vectors.any(axis=1))
-        found = dict(zip(by_vector.tolist(), self.index.search(asked[by_vector], n, allowed=allowed)[0], strict=True))
+        found = dict(zip(by_vector.tolist(), self.index.near(asked[by_vector], n, allowed), strict=True))
         result = []
         for place in range(len(resolved)):
             rows = found.get(place, np.zeros(0, dtype=np.int64))

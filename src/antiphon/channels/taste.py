@@ -33,7 +33,6 @@ from antiphon.numbers.coded import CodedIndex
 from antiphon.numbers.codes import LARGE, Codes
 from antiphon.numbers.ease import ease_fits
 from antiphon.numbers.engine import BuildEngine
-from antiphon.numbers.exact import top_k
 from antiphon.numbers.factorization import History, Ranges, Setting, draw_settings, factorize, fold_in, search_settings
 from antiphon.numbers.random_search import uphill
 
@@ -194,14 +193,12 @@ class TasteChannel:
         near = self.near.candidates(resolved, n, allowed)
         # Where no filter narrows them, the items that lead a history are among its candidates: one scan is enough.
         moved = resolved.kept(self.name, lambda: self.second(resolved, near if allowed is None else None))
-        found = np.full((len(resolved), n), -1, dtype=np.int64)
-        for place, one in enumerate(moved):
+        found = []
+        for rows, one in zip(near, moved, strict=True):
             head = np.zeros(0, dtype=np.int64) if one is None else one[0]
-            rows = np.union1d(near[place], head if allowed is None else head[allowed[head]])
-            if len(rows) > n:
-                rows = rows[top_k(self.scores(resolved.take([place]), rows), n)[0][0]]
-            found[place, : len(rows)] = rows
-        return found
+            found.append(np.union1d(rows, head if allowed is None else head[allowed[head]]))
+        width = max(n, *map(len, found))
+        return np.stack([np.pad(rows, (0, width - len(rows)), constant_values=-1) for rows in found])
 
     def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
         """Sums of inner products over the blocks, and what the second stage changes. `rows` ascend."""
