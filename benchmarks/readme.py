@@ -234,12 +234,14 @@ def served(_: Reports) -> str:
 def scaled(_: Reports) -> str:
     """What an answer costs from 10,000 to 1,000,000 items, beside faiss and numpy."""
     found = json.loads((RESULTS / "scale.json").read_text("utf-8"))
-    lines = ["| items | channels | load, s | first answer, s | bytes an item | answers/s, 1 client | 16 clients |"]
-    lines.append("|---:|---|" + "---:|" * 5)
+    titles = ("items", "channels", "load, s", "first answer, s", "bytes an item", "first text, s", "bytes then")
+    lines = [f"| {' | '.join(titles)} | answers/s, 1 client | 16 clients |"]
+    lines.append("|---:|---|" + "---:|" * 7)
     for one in found["sizes"]:
         size = f"{one['n_items']:,} | {one['channels']} | {one['load_s']:.1f} | {one['first_answer_s']:.1f}"
+        text = f"{one['first_text_s']:.1f} | {one['own_bytes_per_item_text']:,.0f}" if "first_text_s" in one else " | "
         rates = f"{one['one_client_per_s']:.0f} | {one['clients_per_s']:.0f}"
-        lines.append(f"| {size} | {one['own_bytes_per_item']:,.0f} | {rates} |")
+        lines.append(f"| {size} | {one['own_bytes_per_item']:,.0f} | {text} | {rates} |")
     lines += ["", "| items | channels | request | pass | antiphon, ms | recall@200 | Flat, ms | HNSW, ms | numpy, ms |"]
     lines.append("|---:|---|---|" + "---:|" * 6)
     for one in found["sizes"]:

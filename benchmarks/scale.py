@@ -214,8 +214,16 @@ def ask(run: Path) -> dict[str, Any]:
     users = list(space.users.row_of)
     space.recommend(users[0], k=K)
     answered, after = time.perf_counter() - start, resident()
-    own = (after["own_mb"] - before) * 1e6 / space.n_items
-    size = {"n_items": space.n_items, "load_s": loaded, "first_answer_s": answered, "own_bytes_per_item": own}
+    start = time.perf_counter()
+    space.search(TEXTS[0], k=K)
+    size = {
+        "n_items": space.n_items,
+        "load_s": loaded,
+        "first_answer_s": answered,
+        "first_text_s": time.perf_counter() - start,
+        "own_bytes_per_item": (after["own_mb"] - before) * 1e6 / space.n_items,
+        "own_bytes_per_item_text": (resident()["own_mb"] - before) * 1e6 / space.n_items,
+    }
     return {**size, **served(space), "rows": measure(space)}
 
 
@@ -265,11 +273,14 @@ def keep(results: Sequence[Mapping[str, Any]]) -> None:
 
 def shown(results: Sequence[Mapping[str, Any]]) -> str:
     """Tables of what was measured."""
-    lines = ["| items | channels | load, s | first answer, s | bytes an item | answers/s, 1 client | 16 clients |"]
-    lines.append("|---" * 7 + "|")
+    sizes = ["items", "channels", "load, s", "first answer, s", "bytes an item", "then the first text, s", "bytes"]
+    sizes += ["answers/s, 1 client", "16 clients"]
+    lines = [f"| {' | '.join(sizes)} |", "|---" * len(sizes) + "|"]
     lines += [
         f"| {one['n_items']:,} | {one['channels']} | {one['load_s']:.1f} | {one['first_answer_s']:.1f} | "
-        f"{one['own_bytes_per_item']:.0f} | {one['one_client_per_s']:.0f} | {one['clients_per_s']:.0f} |"
+        f"{one['own_bytes_per_item']:.0f} | {one.get('first_text_s', 0):.1f} | "
+        f"{one.get('own_bytes_per_item_text', 0):.0f} | "
+        f"{one['one_client_per_s']:.0f} | {one['clients_per_s']:.0f} |"
         for one in results
     ]
     titles = (

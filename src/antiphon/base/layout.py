@@ -116,6 +116,10 @@ class RunLayout:
         return self.features / f"{modality}.work"
 
 
+CODED = ("joint", "taste", "text")
+"""What has codes in a large space: blocks, and what texts meet."""
+
+
 def coded_blocks(blocks: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, int]]:
     """The columns of the vectors that have codes together, [start, stop): the joint vector, and all blocks of taste.
 

@@ -127,6 +127,15 @@ def one_torch_thread() -> Iterator[None]:
         module.set_num_threads(before)
 
 
+def lapack() -> Any:
+    """The module `scipy.linalg.lapack`.
+
+    Raises:
+        MissingExtraError: scipy is not installed.
+    """
+    return library("scipy.linalg.lapack", "build", "collaborative filtering")
+
+
 def scipy_sparse() -> Any:
     """The module `scipy.sparse`.
 

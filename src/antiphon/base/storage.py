@@ -273,18 +273,24 @@ def write_table(path: Path, table: pa.Table) -> None:
         pq.write_table(table, beside, compression="zstd")
 
 
-def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """Read a parquet file.
+def read_table(path: Path, columns: list[str] | None = None, *, coded: bool = False) -> pa.Table:
+    """Read a parquet file. `coded`: texts as numbers of a dictionary, which takes a third of the memory.
 
     Raises:
         DataError: the file is missing or is not a complete parquet file.
     """
     try:
-        return pq.read_table(path, columns=columns)
+        return pq.read_table(path, columns=columns, read_dictionary=_texts_of(path) if coded else None)
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist.") from error
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} is not a complete parquet file ({first_line(error)}).") from error
+
+
+def _texts_of(path: Path) -> list[str]:
+    schema = pq.read_metadata(path).schema
+    columns = [schema.column(number) for number in range(len(schema))]
+    return [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
 
 
 def sha256(path: Path) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from antiphon.channels.hearing import Heard
 from antiphon.numbers.codes import LARGE
 from antiphon.numbers.exact import top_k
+from antiphon.numbers.lists import Listed
 from antiphon.query.request import Query
 
 Floats = NDArray[np.float32]
@@ -122,6 +123,8 @@ class Channel(Protocol):
     def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
         """The channel's own n best rows of those allowed, (n_requests, n) int64; -1 where there are fewer.
 
+        In a large catalog there may be more columns, of rows that are only nearly the best.
+
         `allowed`: (n_items,) bool, or None for all. Rows that a request hides may be among them.
         """
         ...
@@ -132,6 +135,24 @@ class Channel(Protocol):
 
     def explain(self, resolved: Resolved, row: int) -> Mapping[str, float]:
         """What the channel adds to the score of one item for the first request, by the name that is shown."""
+        ...
+
+
+@runtime_checkable
+class Listing(Protocol):
+    """A channel whose scores are sums over inverted lists: in a large catalog those of all channels are united."""
+
+    def listed(self, resolved: Resolved, place: int) -> list[Listed] | None:
+        """The lists of one request; None where its scores are no such sums, and its own candidates are asked for."""
+        ...
+
+
+@runtime_checkable
+class Leaning(Protocol):
+    """A channel that knows something of every item before anything is asked."""
+
+    def leaning(self, resolved: Resolved, place: int) -> Floats | None:
+        """What every item has for one request, (n_items,) float32; None where that counts for nothing."""
         ...
 
 

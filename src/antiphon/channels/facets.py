@@ -10,7 +10,7 @@ The reader is a classifier over the text encoder's vector, trained on synthetic 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +24,7 @@ from antiphon.channels.base import Allowed, ByLines, Resolved, Rows, spread_to_o
 from antiphon.channels.dictionary import Dictionary
 from antiphon.joint.model import Projection
 from antiphon.numbers.codes import LARGE
-from antiphon.numbers.exact import top_k
+from antiphon.numbers.lists import Listed, best_of
 from antiphon.numbers.vectors import lists_of
 
 Floats = NDArray[np.float32]
@@ -32,7 +32,7 @@ TEMPERATURE = 0.05
 KEPT = 64
 """Facets of a text that are followed to their items: the most probable ones."""
 READ = 250_000
-"""Entries of lists that are read for candidates in a large catalog."""
+"""Entries of lists of liked items' facets that are read for candidates in a large catalog."""
 SAMPLE = 8_192
 """Items whose facets tell how far cosines spread there."""
 REFUSED = np.float32(10_000)
@@ -111,34 +111,43 @@ class Facets:
 
     def sums_at(self, weights: Floats, rows: Rows, *, alike: bool = False) -> Floats:
         """What `scores` of kept probabilities, or `alike` of weights of liked rows, give some rows, (n,) float32."""
+        return self.held_by(rows).sums(weights, alike=alike)
+
+    def held_by(self, rows: Rows) -> Held:
+        """What some items have."""
         places, bounds = lists_of(self._by_item[0], rows)
-        values = weights[self._by_item[1][places]]
-        if not alike:
-            values = values * self._degrees_by_item[places]
-        sums = np.concatenate([[0], np.cumsum(values, dtype=np.float64)])
-        result: Floats = (sums[bounds[1:]] - sums[bounds[:-1]]).astype(np.float32)
-        if alike:
-            result /= np.sqrt(np.maximum(np.diff(bounds), 1)).astype(np.float32)
-        return result
+        entries = self._entries[places].view(np.int32).reshape(-1, 2)
+        return Held(entries[:, 0].astype(np.int64), entries[:, 1].view(np.float32), bounds)
 
-    def leading(self, weights: Floats, n: int, allowed: Allowed | None) -> Rows:
-        """About the n allowed rows with the highest sums of weights, by the shorter lists: long ones tell little.
+    def lists(self, weights: Floats) -> list[Listed]:
+        """The lists of the facets whose weights, (n_facets,) float32, are at least a hundredth of the most."""
+        bounds, rows, degrees = self._lists
+        asked = np.flatnonzero(weights > weights.max(initial=0) / 100).tolist()
+        held = {facet: slice(bounds[facet], bounds[facet + 1]) for facet in asked}
+        return [Listed(rows[part], degrees[part], float(weights[facet])) for facet, part in held.items()]
 
-        `weights`: (n_facets,) float32, of those that count at least a hundredth of the most.
+    @cached_property
+    def _lists(self) -> tuple[NDArray[np.int64], NDArray[np.int32], Floats]:
+        """Bounds, rows and degrees as plain arrays: parts of a memmap are taken with a detour."""
+        return np.asarray(self.bounds), np.asarray(self.rows), np.asarray(self.degrees)
+
+    def lists_alike(self, weights: Floats, scale: float, *, most: int) -> list[Listed]:
+        """The lists that cosines with liked items are sums of, times `scale`: the shorter ones, with `most` rows.
+
+        `weights`: those of `weights_alike`. Long lists tell little.
         """
+        bounds, rows, _ = self._lists
         asked = np.flatnonzero(weights > weights.max(initial=0) / 100)
-        lengths = np.diff(self.bounds)[asked]
-        order = np.argsort(lengths, kind="stable")
-        few = order[np.cumsum(lengths[order]) <= READ]
-        line = np.zeros(self.n_items, dtype=np.float32)
-        for place in few if len(few) else order[:1]:
-            held = slice(
-                self.bounds[asked[place]], min(self.bounds[asked[place] + 1], self.bounds[asked[place]] + READ)
-            )
-            line[self.rows[held]] += weights[asked[place]] * self.degrees[held]
-        rows: Rows = np.flatnonzero(line > 0 if allowed is None else (line > 0) & allowed)
-        best: Rows = rows[top_k(line[rows][None], min(n, len(rows)))[0][0]]
-        return best
+        asked = asked[np.argsort(np.diff(bounds)[asked], kind="stable")]
+        n_read = max(1, int((np.cumsum(np.diff(bounds)[asked]) <= most).sum()))
+        held = {int(facet): rows[bounds[facet] : bounds[facet + 1]] for facet in asked[:n_read]}
+        return [Listed(mine, self._shares[mine], scale * float(weights[facet])) for facet, mine in held.items()]
+
+    @cached_property
+    def _shares(self) -> Floats:
+        """What one facet counts in the cosine of an item, (n_items,) float32: 1 over the root of how many it has."""
+        own = np.bincount(self.rows, minlength=self.n_items)
+        return (1 / np.sqrt(np.maximum(own, 1))).astype(np.float32)
 
     def alike(self, liked: NDArray[np.int32]) -> Floats:
         """Cosine of each item's facets with those of the liked rows together, (n_items,) float32."""
@@ -153,12 +162,16 @@ class Facets:
 
     @cached_property
     def _by_item(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """The facets of item i, ascending, are at bounds[i]:bounds[i + 1]."""
         return members(self.bounds, self.rows, self.n_items)
 
     @cached_property
-    def _degrees_by_item(self) -> Floats:
-        """Degrees in the order of `_by_item`, item after item."""
-        return np.asarray(self.degrees)[np.argsort(self.rows, kind="stable")]
+    def _entries(self) -> NDArray[np.int64]:
+        """Facet and degree of each entry of `_by_item` side by side, as one number: they are read together."""
+        entries = np.empty((len(self.rows), 2), dtype=np.int32)
+        entries[:, 0] = self._by_item[1]
+        entries[:, 1] = np.asarray(self.degrees, dtype=np.float32)[np.argsort(self.rows, kind="stable")].view(np.int32)
+        return entries.view(np.int64).ravel()
 
     def facets_of(self, rows: NDArray[np.int32]) -> NDArray[np.int32]:
         """The facets that items have, item after item."""
@@ -214,6 +227,28 @@ class Facets:
         return cls(reader, names, bounds, rows, int(meta["n_items"]), degrees)
 
 
+@dataclass(frozen=True)
+class Held:
+    """What some items have: facets, int64, and their degrees, float32, those of item i at bounds[i]:bounds[i + 1]."""
+
+    facets: NDArray[np.int64]
+    degrees: Floats
+    bounds: NDArray[np.int64]
+
+    def sums(self, weights: Floats, *, alike: bool = False) -> Floats:
+        """As `Facets.sums_at`."""
+        values = weights[self.facets]
+        if not alike:
+            values *= self.degrees
+        lengths = np.diff(self.bounds)
+        some, result = lengths > 0, np.zeros(len(lengths), dtype=np.float32)
+        if len(values):
+            result[some] = np.add.reduceat(values, self.bounds[:-1][some])
+        if alike:
+            result /= np.sqrt(np.maximum(lengths, 1)).astype(np.float32)
+        return result
+
+
 class FacetsChannel(ByLines):
     """The chance that an item has what a text asks for, the values that a text names, and facets of liked items.
 
@@ -224,13 +259,20 @@ class FacetsChannel(ByLines):
     name = "facets"
     voices: tuple[str, ...] = ("facets", "named", "alike", "refused")
 
-    def __init__(self, facets: Facets, dictionary: Dictionary, searchable: NDArray[np.bool_]) -> None:
-        self.facets, self.dictionary, self.searchable = facets, dictionary, searchable
+    def __init__(
+        self, facets: Facets, dictionary: Dictionary | Callable[[], Dictionary], searchable: NDArray[np.bool_]
+    ) -> None:
+        self.facets, self._dictionary, self.searchable = facets, dictionary, searchable
+
+    @cached_property
+    def dictionary(self) -> Dictionary:
+        """The catalog's values, made at the first text where they are many."""
+        return self._dictionary if isinstance(self._dictionary, Dictionary) else self._dictionary()
 
     @classmethod
     def of(cls, space: Any) -> Self | None:
         """That of a space with a reader of facets."""
-        return None if space.facets is None else cls(space.facets, space.dictionary, space.searchable)
+        return None if space.facets is None else cls(space.facets, lambda: space.dictionary, space.searchable)
 
     def lines(self, resolved: Resolved) -> Floats:
         """Weighted chances and standard scores; zeros for requests without a text or liked items."""
@@ -263,18 +305,35 @@ class FacetsChannel(ByLines):
             return super().candidates(resolved, n, allowed)
         found = np.full((len(resolved), n), -1, dtype=np.int64)
         for place in range(len(resolved)):
-            one = resolved.take([place])
-            parts = [self.facets.leading(weights, 2 * n, allowed) for weights in self._weights(resolved, place)]
-            if resolved.weights["named"][place]:
-                line = self.dictionary.scores(resolved.without_names(place))
-                named = np.flatnonzero(line > 0 if allowed is None else (line > 0) & allowed)
-                parts.append(named[top_k(line[named][None], min(n, len(named)))[0][0]])
-            rows = np.unique(np.concatenate([*parts, np.zeros(0, dtype=np.int64)]))
-            scores = self.scores(one, rows)
-            best, _ = top_k(np.where(scores > 0, scores, -np.inf).astype(np.float32), min(n, len(rows)))
-            kept = best[0][best[0] >= 0]
-            found[place, : len(kept)] = rows[kept]
+            lists = self._asked(resolved, place, READ)
+            rows = best_of(lists, n, self.facets.n_items, self._open(resolved, place, allowed))
+            found[place, : len(rows)] = rows
         return found
+
+    def listed(self, resolved: Resolved, place: int) -> list[Listed] | None:
+        """The lists of what the text asks for and names, and of liked items; None where something is refused."""
+        return self._asked(resolved, place, READ) if self.large and not resolved.weights["refused"][place] else None
+
+    def _asked(self, resolved: Resolved, place: int, most: int) -> list[Listed]:
+        by_text, by_name, by_likes = (float(resolved.weights[voice][place]) for voice in ("facets", "named", "alike"))
+        lists: list[Listed] = []
+        if by_text and resolved.texts is not None:
+            lists += self.facets.lists(np.float32(by_text) * self._read(resolved, place))
+        if by_name:
+            named = {value.stems: value for value in self.dictionary.named(resolved.without_names(place))}
+            lists += [Listed(value.rows, value.degrees, by_name) for value in named.values()]
+        if by_likes and (scale := float(self._scales(resolved)[place])):
+            weights = self.facets.weights_alike(resolved.likes[place])
+            lists += self.facets.lists_alike(weights, scale, most=most)
+        return lists
+
+    def _open(self, resolved: Resolved, place: int, allowed: Allowed | None) -> Allowed | None:
+        """The allowed rows without those that the request refuses, which would take the place of others."""
+        if not resolved.weights["refused"][place]:
+            return allowed
+        open_ = np.ones(self.facets.n_items, dtype=bool) if allowed is None else allowed.copy()
+        open_[resolved.refused[place]] = False
+        return open_
 
     def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
         """As `ByLines.scores`; in a large catalog no line is made for some rows. `rows` ascend."""
@@ -297,13 +356,6 @@ class FacetsChannel(ByLines):
     def _read(self, resolved: Resolved, place: int) -> Floats:
         return self.facets.kept(chances_of(self.facets, resolved)[place])
 
-    def _weights(self, resolved: Resolved, place: int) -> Iterator[Floats]:
-        """Weights of facets by which rows may lead: those that the text asks for, and those of liked items."""
-        if resolved.weights["facets"][place] and resolved.texts is not None:
-            yield self._read(resolved, place)
-        if resolved.weights["alike"][place]:
-            yield self.facets.weights_alike(resolved.likes[place])
-
     def _scales(self, resolved: Resolved) -> Floats:
         """What a cosine of facets counts in each request: its weight over the spread in a sample of the items."""
         return np.array(resolved.kept(f"{self.name} scales", lambda: self._made_scales(resolved)), dtype=np.float32)
@@ -314,14 +366,15 @@ class FacetsChannel(ByLines):
             spread = 0.0
             if weight:
                 weights = self.facets.weights_alike(resolved.likes[place])
-                spread = float(self.facets.sums_at(weights, self._sample, alike=True).std())
+                spread = float(self._sample.sums(weights, alike=True).std())
             result.append(weight / spread if spread else 0.0)
         return result
 
     @cached_property
-    def _sample(self) -> Rows:
+    def _sample(self) -> Held:
         rows = np.flatnonzero(self.searchable)
-        return np.sort(np.random.default_rng(0).choice(rows, min(SAMPLE, len(rows)), replace=False))
+        chosen = np.random.default_rng(0).choice(rows, min(SAMPLE, len(rows)), replace=False)
+        return self.facets.held_by(np.sort(chosen))
 
 
 def chances_of(facets: Facets, resolved: Resolved) -> Floats:

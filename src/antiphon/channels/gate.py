@@ -84,8 +84,13 @@ def leads_of(scores: Floats, searchable: NDArray[np.bool_]) -> Floats:
             best = int(line.argmax())
             first = float(line[best])
             second = max(float(line[:best].max(initial=-np.inf)), float(line[best + 1 :].max(initial=-np.inf)))
-            found[:] = (first - float(line.mean())) / spread, (first - second) / spread
+            found[:] = lead_of(first, second, float(line.mean()), spread)
     return result
+
+
+def lead_of(first: float, second: float, mean: float, spread: float) -> tuple[float, float]:
+    """How far the best of some scores is from their mean and from the second, in standard deviations; 0 without any."""
+    return ((first - mean) / spread, (first - second) / spread) if spread > 0 else (0.0, 0.0)
 
 
 LEADS = slice(FACTS.index("best text"), FACTS.index("lead of the best text") + 1)

@@ -113,7 +113,7 @@ class Listener:
         values of the catalog, whose answers are not the one item that has all of its words.
         """
         text = query.text or ""
-        if self.holding is None or self.names is None or not query.weight("names") or fold(text) in keep:
+        if not text or self.holding is None or self.names is None or not query.weight("names") or fold(text) in keep:
             return ()
         if self.dictionary is not None and self.dictionary.covers(text):
             return ()

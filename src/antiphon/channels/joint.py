@@ -41,12 +41,19 @@ class JointChannel:
         popularity = None if space.taste is None else popularity_of(space.taste.users)
         return cls(space.items["joint"], space.parts, space.modalities, space.codes.get("joint"), popularity)
 
+    @property
+    def costs(self) -> int:
+        """Bytes that are read for the scores of an item."""
+        return 4 * int(self.items.shape[1])
+
     def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
-        """The rows with the highest inner products."""
+        """The rows with the highest inner products; with codes, those that have them nearly."""
         vectors = resolved.vectors[self.name]
-        if isinstance(self.index, CodedIndex) and self.index.beside is not None:
-            vectors = beside_popularity(vectors, resolved)
-        return self.index.search(vectors, n, allowed=allowed)[0]
+        if not isinstance(self.index, CodedIndex):
+            return self.index.search(vectors, n, allowed=allowed)[0]
+        return self.index.near(
+            vectors if self.index.beside is None else beside_popularity(vectors, resolved), n, allowed
+        )
 
     def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
         """Inner products."""

@@ -7,6 +7,7 @@ its capitals, quotes, a list or the words before it say that it is one, since ti
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -89,10 +90,10 @@ class Names:
         rows: dict[tuple[str, ...], list[int]] = {}
         for row in order.tolist():
             for name in names_of(titles[row]):
-                words = tuple(name.split())
+                words = tuple(map(sys.intern, name.split()))  # one text for a word of many names
                 if len(words) <= MAX_NAME_WORDS:
                     rows.setdefault(words, []).append(row)
-        return cls(rows, years, share, language)
+        return cls({words: tuple(held) for words, held in rows.items()}, years, share, language)
 
     @classmethod
     def in_catalog(

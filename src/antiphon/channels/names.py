@@ -6,7 +6,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from antiphon.channels.base import ByLines, Floats, Resolved
+from antiphon.channels.base import Allowed, ByLines, Floats, Resolved, Rows
+from antiphon.numbers.codes import LARGE
 
 STEP = np.float32(4)
 """What a named item gains at the weight 1, in standard deviations of the other channels."""
@@ -32,3 +33,22 @@ class NamesChannel(ByLines):
         for line, asked, weight in zip(result, resolved.asked, resolved.weights[self.name], strict=True):
             line[asked] = weight * STEP
         return result
+
+    def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
+        """As `ByLines.candidates`; in a large catalog those that are asked for, and no line is made."""
+        if self.n_items <= LARGE:
+            return super().candidates(resolved, n, allowed)
+        found = np.full((len(resolved), n), -1, dtype=np.int64)
+        for mine, asked, weight in zip(found, resolved.asked, resolved.weights[self.name], strict=True):
+            rows = np.unique(asked)[:n] if weight > 0 else asked[:0]
+            rows = rows if allowed is None else rows[allowed[rows]]
+            mine[: len(rows)] = rows
+        return found
+
+    def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
+        """As `ByLines.scores`; for some rows no line is made."""
+        if rows is None:
+            return super().scores(resolved, rows)
+        weights = resolved.weights[self.name]
+        steps = [np.isin(rows, asked) * (weight * STEP) for asked, weight in zip(resolved.asked, weights, strict=True)]
+        return np.stack(steps).astype(np.float32)

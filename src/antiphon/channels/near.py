@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -11,10 +11,16 @@ from numpy.typing import NDArray
 from antiphon.channels.base import Allowed, Folded, Resolved, Rows
 from antiphon.channels.rerank import DEPTH
 from antiphon.numbers.coded import CodedIndex
+from antiphon.numbers.codes import LARGE, Codes
 
 Floats = NDArray[np.float32]
 HEAD = 4
 """Candidates of the second stage: this many times the items that it orders."""
+LONG, SHORT = 0.3, 3
+"""Share of the rows among which the leading ones are looked for where a filter leaves others, the longest ones, and how
+many times as many as are ordered. Of 500 leading rows of 1,000,000, .9999 were among the longest 30%, .994 of 20%."""
+STEP = 65_536
+"""Rows whose lengths are worked out at once."""
 
 
 def popularity_of(users: Floats) -> Floats:
@@ -38,11 +44,17 @@ class NearTaste:
     """Rows that lead by the factors of taste.
 
     `index`: over the factors of all blocks side by side, in the order of `names`, beside popularity. `users`:
-    (n_items,) float32, the training users of each item.
+    (n_items,) float32, the training users of each item. `some`: makes codes of some rows.
     """
 
-    def __init__(self, index: CodedIndex, names: Sequence[str], users: Floats) -> None:
-        self.index, self.names, self.users = index, names, users
+    def __init__(
+        self,
+        index: CodedIndex,
+        names: Sequence[str],
+        users: Floats,
+        some: Callable[[Rows], Codes] | None = None,
+    ) -> None:
+        self.index, self.names, self.users, self._some = index, names, users, some
 
     @cached_property
     def known(self) -> NDArray[np.bool_]:
@@ -58,7 +70,7 @@ class NearTaste:
         vectors = np.concatenate([resolved.vectors[name] for name in self.names], axis=1)
         asked = beside_popularity(vectors, resolved)
         by_vector = np.flatnonzero(vectors.any(axis=1))
-        found = dict(zip(by_vector.tolist(), self.index.search(asked[by_vector], n, allowed=allowed)[0], strict=True))
+        found = dict(zip(by_vector.tolist(), self.index.near(asked[by_vector], n, allowed), strict=True))
         result = []
         for place in range(len(resolved)):
             rows = found.get(place, np.zeros(0, dtype=np.int64))
@@ -90,6 +102,8 @@ class NearTaste:
         parts = [scales.get(name, np.float32(0)) * np.asarray(history.vectors[name]) for name in self.names]
         query = np.concatenate([*parts, [0]]).astype(np.float32)
         rows = np.zeros(0, dtype=np.int64) if near is None else self._open(near, history)
+        if len(rows) < DEPTH and (found := self._among_long(query, SHORT * DEPTH + len(history.rows))) is not None:
+            rows = self._open(found, history)
         if len(rows) < DEPTH:
             known = None if self.known.all() else self.known
             found = self.index.search(query[None], HEAD * DEPTH + len(history.rows), allowed=known)[0][0]
@@ -97,6 +111,26 @@ class NearTaste:
         first = self.index.scores(query, rows)
         best = np.argpartition(-first, DEPTH - 1)[:DEPTH] if len(rows) > DEPTH else np.arange(len(rows))
         return rows[best], first[best]
+
+    def _among_long(self, query: Floats, n: int) -> Rows | None:
+        """About n rows that lead among the long ones, by their codes; None in a small space."""
+        if self._some is None or len(self.users) <= LARGE:
+            return None
+        rows, codes = self._long
+        found = codes.nearest(query[None], n)[0]
+        leading: Rows = rows[found[found >= 0]]
+        return leading
+
+    @cached_property
+    def _long(self) -> tuple[Rows, Codes]:
+        """The longest of the known rows, ascending, and their codes: made when a history is asked under a filter."""
+        assert self._some is not None  # noqa: S101  asked where it is given
+        steps = range(0, len(self.users), STEP)
+        norms = [np.linalg.norm(self.index.vectors[start : start + STEP], axis=1) for start in steps]
+        length = np.where(self.known, np.concatenate(norms), 0)
+        n_long = int(LONG * len(length))
+        rows = np.sort(np.argpartition(-length, n_long)[:n_long])
+        return rows, self._some(rows)
 
     def _open(self, rows: Rows, history: Folded) -> Rows:
         return np.setdiff1d(rows[self.known[rows]], history.rows)

@@ -18,11 +18,9 @@ from numpy.typing import NDArray
 
 from antiphon.base import storage
 from antiphon.base.wording import SENTENCE_END
-from antiphon.channels.base import Allowed, ByLines, Resolved, Rows, spread_to_one
+from antiphon.channels.base import ByLines, Resolved, Rows, spread_to_one
 from antiphon.data.features import Features
-from antiphon.numbers.coded import CodedIndex
-from antiphon.numbers.codes import Codes
-from antiphon.numbers.exact import top_k
+from antiphon.numbers.codes import LARGE
 from antiphon.numbers.vectors import best_met, lists_of
 
 Floats = NDArray[np.float32]
@@ -91,7 +89,7 @@ class Passages:
     def of_rows(self, rows: NDArray[Any]) -> Passages:
         """The passages of some items."""
         places, bounds = lists_of(self.bounds, rows)
-        return Passages(np.asarray(self.vectors[places]), bounds)
+        return Passages(np.asarray(self.vectors)[places], bounds)
 
     def first(self, row: int) -> Passages:
         """The first passage of one item alone: its description."""
@@ -112,20 +110,29 @@ class Passages:
 class PassagesChannel(ByLines):
     """The best passage of each item, in standard deviations over the items that can be found.
 
-    `codes`: of the passages, where there are many; then the standard deviation is that of `SAMPLE` items.
+    In a large catalog the standard deviation is that of `SAMPLE` items, and no line is made for some rows.
     """
 
     name = "passages"
     voices: tuple[str, ...] = ("passages",)
 
-    def __init__(self, passages: Passages, searchable: NDArray[np.bool_], codes: Codes | None = None) -> None:
+    def __init__(self, passages: Passages, searchable: NDArray[np.bool_]) -> None:
         self.passages, self.searchable = passages, searchable
-        self.near = None if codes is None else CodedIndex(np.asarray(passages.vectors), codes)
 
     @classmethod
     def of(cls, space: Any) -> Self | None:
         """That of a space with passages."""
-        return None if space.passages is None else cls(space.passages, space.searchable, space.codes.get(cls.name))
+        return None if space.passages is None else cls(space.passages, space.searchable)
+
+    @property
+    def costs(self) -> int:
+        """Bytes that are read for the scores of an item."""
+        return 4 * int(self.passages.vectors.size) // max(1, len(self.searchable))
+
+    @property
+    def large(self) -> bool:
+        """Whether a sample tells the standard deviation."""
+        return len(self.searchable) > LARGE
 
     def lines(self, resolved: Resolved) -> Floats:
         """Weighted standard scores; zeros for requests without a text."""
@@ -135,48 +142,36 @@ class PassagesChannel(ByLines):
         if len(asked) and resolved.texts is not None:
             sentences = [resolved.sentences[place] for place in asked.tolist()]
             found = list(self.passages.scores_of(resolved.texts[asked], sentences))
-            if self.near is None:
+            if not self.large:
                 result[asked] = weights[asked, None] * spread_to_one(np.stack(found), self.searchable)
             else:
-                result[asked] = np.stack(found) * self._scales(resolved)[asked, None]
+                result[asked] = np.stack(found) * self.scales(resolved)[asked, None]
         return result
 
-    def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
-        """The rows whose passages are nearest to the text or to one of its sentences."""
-        if self.near is None or n >= len(self.searchable):
-            return super().candidates(resolved, n, allowed)
-        items = None if allowed is None else np.repeat(allowed, np.diff(self.passages.bounds))
-        found = np.full((len(resolved), n), -1, dtype=np.int64)
-        for place in np.flatnonzero(self._scales(resolved)).tolist():
-            near = self.near.search(self._vectors(resolved, place), n, allowed=items)[0]
-            rows = np.unique(np.searchsorted(self.passages.bounds, near[near >= 0], side="right") - 1)
-            best, _ = top_k(self.scores(resolved.take([place]), rows), min(n, len(rows)))
-            found[place, : best.shape[1]] = rows[best[0]]
-        return found
-
     def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
-        """As `ByLines.scores`; with codes no line is made for some rows."""
-        if self.near is None or rows is None:
+        """As `ByLines.scores`; in a large catalog no line is made for some rows."""
+        if not self.large or rows is None:
             return super().scores(resolved, rows)
-        result, scales = np.zeros((len(resolved), len(rows)), dtype=np.float32), self._scales(resolved)
+        result, scales = np.zeros((len(resolved), len(rows)), dtype=np.float32), self.scales(resolved)
         some = self.passages.of_rows(rows) if scales.any() else None
         for place in np.flatnonzero(scales).tolist():
             assert some is not None  # noqa: S101  read where one is asked
-            result[place] = scales[place] * best_met(some.best(self._vectors(resolved, place)))
+            result[place] = scales[place] * best_met(some.best(self.vectors_of(resolved, place)))
         return result
 
-    def _vectors(self, resolved: Resolved, place: int) -> Floats:
+    def vectors_of(self, resolved: Resolved, place: int) -> Floats:
+        """Those of a request's text and of its sentences, (1 + n_sentences, in) float32."""
         assert resolved.texts is not None  # noqa: S101  its weight is 0 without one
         return np.concatenate([resolved.texts[place][None], resolved.sentences[place]])
 
-    def _scales(self, resolved: Resolved) -> Floats:
+    def scales(self, resolved: Resolved) -> Floats:
         """What a cosine counts in each request: its weight over the spread in the sample, 0 where none is asked."""
         return np.array(resolved.kept(f"{self.name} scales", lambda: self._made_scales(resolved)), dtype=np.float32)
 
     def _made_scales(self, resolved: Resolved) -> list[float]:
         weights = resolved.weights[self.name] if resolved.texts is not None else np.zeros(len(resolved))
         spreads = [
-            float(best_met(self._sample.best(self._vectors(resolved, place))).std()) if weight else 0.0
+            float(best_met(self._sample.best(self.vectors_of(resolved, place))).std()) if weight else 0.0
             for place, weight in enumerate(weights.tolist())
         ]
         return [weight / spread if spread else 0.0 for weight, spread in zip(weights.tolist(), spreads, strict=True)]

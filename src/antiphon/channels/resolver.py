@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from antiphon.channels.base import Folded, Resolved
 from antiphon.channels.facets import Facets, chances_of
-from antiphon.channels.gate import facts_of, leads_of
+from antiphon.channels.gate import facts_of
 from antiphon.channels.hearing import Heard, Listener
 from antiphon.channels.mentions import How, Mention
 from antiphon.channels.mixture import Mixture, spread_of, standardised
 from antiphon.channels.passages import sentences_of
 from antiphon.channels.taste import Taste, shares_of
-from antiphon.channels.words import Lexical, scores_for
+from antiphon.channels.words import Lexical, leads_for
 from antiphon.errors import QueryError, UnknownIdError, nearest
 from antiphon.joint.model import JointModel
 from antiphon.numbers.vectors import unit
@@ -151,7 +151,7 @@ class Resolver:
         texts = [query.text or "" for query in resolved.queries]
         n_likes, n_asked = ([len(rows) for rows in lists] for lists in (resolved.likes, resolved.asked))
         chances = None if self.facets is None else chances_of(self.facets, resolved)
-        leads = None if self.lexical is None else leads_of(scores_for(self.lexical, resolved), self.searchable)
+        leads = None if self.lexical is None else leads_for(self.lexical, resolved, self.searchable)
         return facts_of(texts, chances, n_likes, n_asked, dictionary, leads)
 
     def _gate(self, resolved: Resolved) -> Mapping[str, Floats] | None:

@@ -30,10 +30,9 @@ from antiphon.config.sections import SpaceConfig
 from antiphon.data.held_out import few_enough, held_out_score, user_item_matrix
 from antiphon.data.splits import HeldOut
 from antiphon.numbers.coded import CodedIndex
-from antiphon.numbers.codes import LARGE
+from antiphon.numbers.codes import LARGE, Codes
 from antiphon.numbers.ease import ease_fits
 from antiphon.numbers.engine import BuildEngine
-from antiphon.numbers.exact import top_k
 from antiphon.numbers.factorization import History, Ranges, Setting, draw_settings, factorize, fold_in, search_settings
 from antiphon.numbers.random_search import uphill
 
@@ -182,7 +181,9 @@ class TasteChannel:
             start, stop = coded_blocks(blocks)[cls.name]
             index = CodedIndex(np.asarray(space.blocks)[:, start:stop], codes, popularity_of(space.taste.users))
             names = sorted(items, key=lambda name: int(blocks[name][0]))
-            found.near = NearTaste(index, names, np.asarray(space.taste.users))
+            folder, n_items = space.layout.codes / cls.name, space.n_items
+            users = np.asarray(space.taste.users)
+            found.near = NearTaste(index, names, users, lambda rows: Codes.load(folder, n_items, rows))
         return found
 
     def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
@@ -192,14 +193,12 @@ class TasteChannel:
         near = self.near.candidates(resolved, n, allowed)
         # Where no filter narrows them, the items that lead a history are among its candidates: one scan is enough.
         moved = resolved.kept(self.name, lambda: self.second(resolved, near if allowed is None else None))
-        found = np.full((len(resolved), n), -1, dtype=np.int64)
-        for place, one in enumerate(moved):
+        found = []
+        for rows, one in zip(near, moved, strict=True):
             head = np.zeros(0, dtype=np.int64) if one is None else one[0]
-            rows = np.union1d(near[place], head if allowed is None else head[allowed[head]])
-            if len(rows) > n:
-                rows = rows[top_k(self.scores(resolved.take([place]), rows), n)[0][0]]
-            found[place, : len(rows)] = rows
-        return found
+            found.append(np.union1d(rows, head if allowed is None else head[allowed[head]]))
+        width = max(n, *map(len, found))
+        return np.stack([np.pad(rows, (0, width - len(rows)), constant_values=-1) for rows in found])
 
     def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
         """Sums of inner products over the blocks, and what the second stage changes. `rows` ascend."""
@@ -222,6 +221,11 @@ class TasteChannel:
                 _, given, there = np.intersect1d(rows, head, assume_unique=True, return_indices=True)
                 line[given] += added[there]
         return result
+
+    def leaning(self, resolved: Resolved, place: int) -> Floats | None:
+        """What popularity counts in one request, (n_items,) float32; None where it counts for nothing."""
+        weight = resolved.weights["popularity"][place]
+        return weight * self._popularity if weight else None
 
     def explain(self, resolved: Resolved, row: int) -> Mapping[str, float]:
         """The share of taste."""

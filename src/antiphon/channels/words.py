@@ -6,6 +6,7 @@ Stemming (Snowball) and stop words of the language of the space; k1 = 1.5, b = 0
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,9 +16,12 @@ from numpy.typing import NDArray
 from antiphon.base import runtime
 from antiphon.base.language import ENGLISH, Language
 from antiphon.base.wording import fold
-from antiphon.channels.base import ByLines, Resolved, spread_to_one
+from antiphon.channels.base import Allowed, ByLines, Resolved, Rows, spread_to_one
 from antiphon.channels.dictionary import telling
+from antiphon.channels.gate import lead_of, leads_of
 from antiphon.errors import IntegrityError
+from antiphon.numbers.codes import LARGE
+from antiphon.numbers.lists import Listed, best_of, moments_of, sums_at
 from antiphon.numbers.vectors import looked_up
 
 Floats = NDArray[np.float32]
@@ -82,6 +86,20 @@ class Lexical:
         ids, counts = np.unique(np.array(numbers, dtype=np.int64), return_counts=True)
         return ids, counts.astype(np.float32)
 
+    def listed(self, text: str) -> list[Listed]:
+        """The list of each of a text's words: the rows that have it, and what it adds to the score of each."""
+        found = []
+        for number, count in zip(*self.terms(text), strict=True):
+            held = slice(*self._lists[0][number : number + 2])
+            found.append(Listed(self._lists[1][held], self._lists[2][held], float(count)))
+        return found
+
+    @cached_property
+    def _lists(self) -> tuple[Any, Any, Any]:
+        """Bounds, rows and values of the lists as plain arrays: parts of a memmap are taken with a detour."""
+        scores = self._model.scores
+        return np.asarray(scores["indptr"]), np.asarray(scores["indices"]), np.asarray(scores["data"])
+
     def holding(self, text: str, least: int) -> NDArray[np.int64]:
         """Rows of the items whose texts have every word of `text`; none where that is fewer than `least` words.
 
@@ -92,7 +110,7 @@ class Lexical:
         nothing = np.zeros(0, dtype=np.int64)
         if len(words) < least or not words <= self._model.vocab_dict.keys():
             return nothing
-        starts, rows = self._model.scores["indptr"], self._model.scores["indices"]
+        starts, rows, _ = self._lists
         numbers = [self._model.vocab_dict[word] for word in words]
         held = sorted((rows[starts[number] : starts[number + 1]] for number in numbers), key=len)
         found = np.asarray(held[0], dtype=np.int64)
@@ -140,8 +158,38 @@ def scores_for(lexical: Lexical, resolved: Resolved) -> Floats:
     return np.stack(resolved.kept("bm25", lambda: list(lexical.scores(texts))))
 
 
+def lists_for(lexical: Lexical, resolved: Resolved) -> list[list[Listed]]:
+    """The lists of the words of each request's text, looked up once."""
+    return resolved.kept("lists of words", lambda: [lexical.listed(query.text or "") for query in resolved.queries])
+
+
+def moments_for(lexical: Lexical, resolved: Resolved, searchable: NDArray[np.bool_]) -> list[tuple[float, float]]:
+    """Mean and standard deviation of each request's scores over the searchable items of a large catalog."""
+
+    def of(lists: Sequence[Listed]) -> tuple[float, float]:
+        some = lists if searchable.all() else [one.of(searchable) for one in lists]
+        return moments_of(some, int(np.count_nonzero(searchable)))
+
+    return resolved.kept("moments of words", lambda: [of(lists) for lists in lists_for(lexical, resolved)])
+
+
+def leads_for(lexical: Lexical, resolved: Resolved, searchable: NDArray[np.bool_]) -> Floats:
+    """How far the best item of each request stands out by its words, (n_requests, 2) float32, as `gate.leads_of`."""
+    if lexical.n_items <= LARGE:
+        return leads_of(scores_for(lexical, resolved), searchable)
+    result = np.zeros((len(resolved), 2), dtype=np.float32)
+    moments = moments_for(lexical, resolved, searchable)
+    for found, lists, (mean, spread) in zip(result, lists_for(lexical, resolved), moments, strict=True):
+        best = np.sort(best_of(lists, 2, lexical.n_items, None if searchable.all() else searchable))
+        first, second = np.pad(np.sort(sums_at(lists, best))[::-1], (0, 2))[:2].tolist()
+        found[:] = lead_of(first, second, mean, spread)
+    return result
+
+
 class WordsChannel(ByLines):
     """BM25 of a request's text, in standard deviations over the items that can be found.
+
+    In a large catalog the lists of the text's words are read, and no line of all items is made.
 
     `searchable`: (n_items,) bool, the items that the standard deviation is taken over.
     """
@@ -162,7 +210,47 @@ class WordsChannel(ByLines):
         weights = resolved.weights[self.name]
         asked = np.flatnonzero(weights)
         result = np.zeros((len(resolved), self.lexical.n_items), dtype=np.float32)
-        if len(asked):
+        if len(asked) and self.large:
+            result[asked] = scores_for(self.lexical, resolved)[asked] * self._scales(resolved)[asked, None]
+        elif len(asked):
             scores = scores_for(self.lexical, resolved)[asked]
             result[asked] = weights[asked, None] * spread_to_one(scores, self.searchable)
         return result
+
+    @property
+    def large(self) -> bool:
+        """Whether lists are read instead of lines."""
+        return self.lexical.n_items > LARGE
+
+    def listed(self, resolved: Resolved, place: int) -> list[Listed] | None:
+        """The lists of the text's words, weighted."""
+        scale = float(self._scales(resolved)[place])
+        lists = lists_for(self.lexical, resolved)[place] if scale else []
+        return [Listed(one.rows, one.values, one.weight * scale) for one in lists]
+
+    def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
+        """The rows with the highest scores; in a large catalog only those that have one of the words."""
+        if not self.large:
+            return super().candidates(resolved, n, allowed)
+        found = np.full((len(resolved), n), -1, dtype=np.int64)
+        for place, mine in enumerate(found):
+            rows = best_of(self.listed(resolved, place) or (), n, self.lexical.n_items, allowed)
+            mine[: len(rows)] = rows
+        return found
+
+    def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
+        """As `ByLines.scores`; in a large catalog no line is made for some rows. `rows` ascend."""
+        if not self.large or rows is None:
+            return super().scores(resolved, rows)
+        return np.stack([sums_at(self.listed(resolved, place) or (), rows) for place in range(len(resolved))])
+
+    def _scales(self, resolved: Resolved) -> Floats:
+        """What BM25 counts in each request: its weight over its standard deviation, 0 where none is asked."""
+        return np.array(resolved.kept(f"{self.name} scales", lambda: self._made_scales(resolved)), dtype=np.float32)
+
+    def _made_scales(self, resolved: Resolved) -> list[float]:
+        weights = resolved.weights[self.name]
+        if not weights.any():
+            return [0.0] * len(resolved)
+        moments = moments_for(self.lexical, resolved, self.searchable)
+        return [float(w) / spread if spread > 0 else 0.0 for w, (_, spread) in zip(weights, moments, strict=True)]

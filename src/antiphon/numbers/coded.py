@@ -42,6 +42,22 @@ class CodedIndex(ExactIndex):
         best, values = top_k(self.scores(query, open_)[None], min(k, len(open_)))
         return open_[best[0][best[0] >= 0]], values[0][best[0] >= 0]
 
+    def near(self, queries: Floats, n: int, allowed: NDArray[np.bool_] | None = None) -> Rows:
+        """At least n allowed rows that may be the best of each query, by their codes, in no order; -1 for none.
+
+        (n_queries, n or more) int64. Nothing is read of the vectors, but where few rows are allowed or found.
+        """
+        n_open = len(self.vectors) if allowed is None else int(np.count_nonzero(allowed))
+        asked = np.flatnonzero(queries.any(axis=1))
+        if n_open <= OVER * n or not len(asked):
+            return self.search(queries, n, allowed=allowed)[0]
+        rows = np.full((len(queries), OVER * n), -1, dtype=np.int64)
+        rows[asked] = self.codes.nearest(queries[asked], OVER * n, allowed)
+        # The scan leaves out what has the lowest sum there is, such as all of many equal rows.
+        for place in asked[(rows[asked] >= 0).sum(axis=1) < n].tolist():
+            rows[place, :n] = self.search(queries[place][None], n, allowed=allowed)[0][0]
+        return rows
+
     def search(
         self,
         queries: Floats,

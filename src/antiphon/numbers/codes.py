@@ -91,8 +91,8 @@ class Codes:
         return [folder / name for name in ("centroids.npy", "codes.npy", "codes.json")]
 
     @classmethod
-    def load(cls, folder: Path, n_rows: int) -> Codes:
-        """Read what `save` wrote, of so many rows.
+    def load(cls, folder: Path, n_rows: int, rows: Rows | None = None) -> Codes:
+        """Read what `save` wrote, of so many rows; only some of them, ascending, where `rows` are given.
 
         Raises:
             IntegrityError: there are more or fewer.
@@ -101,7 +101,9 @@ class Codes:
         centroids, codes = (storage.read_array(folder / name) for name in ("centroids.npy", "codes.npy"))
         if codes.shape != (n_rows, centroids.shape[0] // 2):
             raise IntegrityError(f"{folder} has codes of {len(codes)} rows, expected {n_rows}; build the run again.")
-        return cls(centroids, codes, int(storage.read_json(folder / "codes.json")["length"]))
+        return cls(
+            centroids, codes if rows is None else codes[rows], int(storage.read_json(folder / "codes.json")["length"])
+        )
 
 
 def fit_codes(vectors: Floats, beside: Floats | None = None, *, seed: int = 0) -> tuple[Codes, NDArray[np.uint8]]:

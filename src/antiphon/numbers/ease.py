@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack
+
+from antiphon.base import runtime
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -153,7 +154,7 @@ def _inverse(gram: NDArray[Any]) -> NDArray[Any]:
     Raises:
         LinAlgError: an eigenvalue is not positive.
     """
-    potrf, potri = lapack.get_lapack_funcs(("potrf", "potri"), (gram,))
+    potrf, potri = runtime.lapack().get_lapack_funcs(("potrf", "potri"), (gram,))
     # LAPACK counts columns first: the lower triangle that it sees is the upper one here.
     factor, failed = potrf(gram.T, lower=1, clean=0, overwrite_a=1)
     inverse, undone = potri(factor, lower=1, overwrite_c=1)

@@ -33,7 +33,8 @@ def best_met(products: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def looked_up(known: NDArray[Any], asked: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Where the numbers `asked` stand in `known`, which ascend and are not none, and which of them do stand there."""
-    places = np.minimum(np.searchsorted(known, asked), len(known) - 1)
+    # Of one type: else numpy makes a copy of the longer side.
+    places = np.minimum(np.searchsorted(known, asked.astype(known.dtype, copy=False)), len(known) - 1)
     return places, known[places] == asked
 
 

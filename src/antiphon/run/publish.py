@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 
 from antiphon.base import runtime, storage, versions
 from antiphon.base.language import ENGLISH, Language
-from antiphon.base.layout import FORMAT, RunLayout, SpaceLayout, coded_blocks, space_id_of
+from antiphon.base.layout import CODED, FORMAT, RunLayout, SpaceLayout, coded_blocks, space_id_of
 from antiphon.channels.facets import Facets
 from antiphon.channels.mixture import Mixture, covariance_of
 from antiphon.channels.near import popularity_of
 from antiphon.channels.passages import Passages
 from antiphon.channels.taste import Taste
+from antiphon.channels.told import write_codes_of_texts
 from antiphon.channels.words import Lexical
 from antiphon.data.catalog import Catalog
 from antiphon.encoders.base import Encoder
@@ -133,12 +134,13 @@ def write_codes(layout: SpaceLayout, blocks: Mapping[str, Sequence[int]]) -> Non
     if len(vectors) <= LARGE or not runtime.has("faiss"):
         return
     users = storage.read_array(layout.taste / "users.npy") if layout.taste.is_dir() else None
+    popularity = None if users is None else popularity_of(users)
     for name, (start, stop) in coded_blocks(blocks).items():
-        made, codes = fit_codes(vectors[:, start:stop], None if users is None else popularity_of(users))
+        made, codes = fit_codes(vectors[:, start:stop], popularity)
         made.save(layout.codes / name, codes)
     if layout.passages.is_dir():
-        made, codes = fit_codes(storage.read_array(layout.passages / "vectors.npy", mmap=True))
-        made.save(layout.codes / "passages", codes)
+        joint = vectors[:, slice(*blocks["joint"])]
+        write_codes_of_texts(layout.codes / CODED[-1], joint, Passages.load(layout.passages), popularity)
 
 
 def _write_query_sides(run: RunLayout, layout: SpaceLayout, contents: Contents) -> None:

@@ -11,14 +11,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from antiphon.channels.base import Allowed, Channel, Floats, Resolved, Rows
+from antiphon.channels.base import Allowed, Channel, Floats, Leaning, Listing, Resolved, Rows
+from antiphon.channels.told import NearText
 from antiphon.numbers.coded import GATHERED
 from antiphon.numbers.exact import SPARSE, top_k
+from antiphon.numbers.lists import Listed, best_of
 
 SMALL = 200_000
 """Where no more items than this may be answers, all of them are scored."""
 DEPTH, LEAST = 8, 1_000
 """Candidates of a channel: this many times k, and no fewer than the other."""
+LATE, DRAWN = 2, 256
+"""Rows that costly channels score first: this many times k, and so many of the others."""
 MAX_SCORES = 16_000_000
 """Scores that are held at once by each channel: 64 MB of float32."""
 
@@ -31,12 +35,13 @@ def best(
     n_items: int,
     *,
     coded: bool = False,
+    near_text: NearText | None = None,
 ) -> tuple[Rows, Floats]:
     """Rows and scores of the k best items for each request, (n_requests, k), best first, equal scores by row.
 
     `allowed`: (n_items,) bool, the items that may be answers; None for all. Where fewer than k may, the rest is -1 and
     -inf; whenever k items may be answers there are k. `coded`: whether the vectors have codes, which find candidates
-    for less than it costs to score `SMALL` items.
+    for less than it costs to score `SMALL` items. `near_text`: what finds rows for texts by them.
     """
     rows = np.full((len(resolved), k), -1, dtype=np.int64)
     scores = np.full((len(resolved), k), -np.inf, dtype=np.float32)
@@ -50,9 +55,13 @@ def best(
         some = resolved.take(part) if len(part) < len(resolved) else resolved
         heard = [channel for channel in channels if some.hears(channel)]
         if few:
-            rows[part], scores[part] = _of_all(heard, some, k, gathered, allowed)
+            if coded and gathered is not None:
+                ones = [some.take([place]) for place in range(len(some))]
+                rows[part], scores[part] = _each(heard, ones, k, [np.setdiff1d(gathered, h) for h in some.hidden])
+            else:
+                rows[part], scores[part] = _of_all(heard, some, k, gathered, allowed)
         else:
-            rows[part], scores[part] = _of_candidates(heard, some, k, allowed, n_items)
+            rows[part], scores[part] = _of_candidates(heard, some, k, allowed, n_items, near_text)
     return rows, scores
 
 
@@ -68,19 +77,88 @@ def _of_all(
 
 
 def _of_candidates(
-    channels: Sequence[Channel], resolved: Resolved, k: int, allowed: Allowed | None, n_items: int
+    channels: Sequence[Channel],
+    resolved: Resolved,
+    k: int,
+    allowed: Allowed | None,
+    n_items: int,
+    near_text: NearText | None,
 ) -> tuple[Rows, Floats]:
     most_hidden = max(len(hidden) for hidden in resolved.hidden)
     n = max(LEAST, DEPTH * k) + most_hidden
-    found = np.concatenate([channel.candidates(resolved, n, allowed) for channel in channels], axis=1)
-    answers = []
-    for place, line in enumerate(found):
-        union = _at_least(
-            k, np.setdiff1d(line[line >= 0], resolved.hidden[place]), resolved.hidden[place], allowed, n_items
-        )
-        answers.append(_top(_sum(channels, resolved.take([place]), union), k, union))
+    united, others = _united(channels, resolved, n, allowed, n_items)
+    asked = np.zeros(len(resolved), dtype=bool) if near_text is None else near_text.asked(resolved)
+    ones, unions = [resolved.take([place]) for place in range(len(resolved))], []
+    for place, one in enumerate(ones):
+        found = [united[place]]
+        if near_text is not None and asked[place]:
+            found.append(near_text.candidates(one, n, allowed)[0])
+        named = near_text.names if near_text is not None and asked[place] else ()
+        found += [channel.candidates(one, n, allowed)[0] for channel in others if channel.name not in named]
+        line, hidden = np.concatenate(found), resolved.hidden[place]
+        unions.append(_at_least(k, np.setdiff1d(line[line >= 0], hidden), hidden, allowed, n_items))
+    return _each(channels, ones, k, unions)
+
+
+def _each(channels: Sequence[Channel], ones: Sequence[Resolved], k: int, unions: Sequence[Rows]) -> tuple[Rows, Floats]:
+    """The k best of some rows, which ascend, for each request."""
+    answers = [_best_among(channels, one, k, union) for one, union in zip(ones, unions, strict=True)]
     rows, scores = zip(*answers, strict=True)
     return np.concatenate(rows), np.concatenate(scores)
+
+
+def _best_among(channels: Sequence[Channel], one: Resolved, k: int, union: Rows) -> tuple[Rows, Floats]:
+    """The k best of some rows for one request; what is costly is scored where it may bring a row among these.
+
+    First for the rows that lead without it, and for some drawn evenly, which tell what it brings a row at most.
+    """
+    late = sorted((channel for channel in channels if _cost(channel)), key=_cost)
+    first = LATE * k
+    if len(union) <= 2 * first + DRAWN or len(late) in (0, len(channels)):
+        return _top(_sum(channels, one, union), k, union)
+    total = _sum([channel for channel in channels if channel not in late], one, union)
+    ahead = np.zeros(len(union), dtype=bool)
+    ahead[np.argpartition(-total[0], first)[:first]] = True
+    ahead[:: len(union) // DRAWN] = True
+    parts = [channel.scores(one, union[ahead]) for channel in late]
+    total[:, ahead] += sum(parts[1:], parts[0])
+    bar = np.partition(total[0, ahead], -k)[-k]
+    most = [part.max() + part.std() for part in parts]
+    near = ~ahead
+    for place, channel in enumerate(late):
+        near &= total[0] + sum(most[place:]) >= bar
+        total[:, near] += channel.scores(one, union[near])
+    seen = ahead | near
+    return _top(total[:, seen], k, union[seen])
+
+
+def _cost(channel: Channel) -> int:
+    """Bytes that a channel reads for the scores of an item, where that is much; 0 else."""
+    return int(getattr(channel, "costs", 0))
+
+
+def _united(
+    channels: Sequence[Channel], resolved: Resolved, n: int, allowed: Allowed | None, n_items: int
+) -> tuple[Rows, list[Channel]]:
+    """The n best rows by the inverted lists of all channels together and by what items have anyway, (n_requests, n).
+
+    The best of the sum are not among the best of each. Also the channels that have candidates beside these.
+    """
+    found, others = np.full((len(resolved), n), -1, dtype=np.int64), []
+    lists: list[list[Listed]] = [[] for _ in found]
+    for channel in channels:
+        parts = [channel.listed(resolved, i) for i in range(len(found))] if isinstance(channel, Listing) else [None]
+        if None in parts:
+            others.append(channel)
+        for mine, part in zip(lists, parts, strict=False):
+            mine.extend(part or ())
+    for place, mine in enumerate(lists):
+        if mine:
+            known = [channel.leaning(resolved, place) for channel in channels if isinstance(channel, Leaning)]
+            beside = [one for one in known if one is not None]
+            rows = best_of(mine, n, n_items, allowed, sum(beside[1:], beside[0]) if beside else None)
+            found[place, : len(rows)] = rows
+    return found, others
 
 
 def _at_least(k: int, found: Rows, hidden: Rows, allowed: Allowed | None, n_items: int) -> Rows:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from antiphon.base import runtime, storage, versions
 from antiphon.base.checking import Checking
 from antiphon.base.language import Language, language_of, read_language
-from antiphon.base.layout import RunLayout, SpaceLayout
+from antiphon.base.layout import CODED, RunLayout, SpaceLayout
 from antiphon.base.registry import find, names
 from antiphon.channels.asking import StoredPassages
 from antiphon.channels.asking import on_store as stored
@@ -36,10 +36,11 @@ from antiphon.channels.resolver import Resolver, Users
 from antiphon.channels.spelling import Speller
 from antiphon.channels.stored import HELD, StoredParts, StoredRows, taste_of
 from antiphon.channels.taste import Taste
+from antiphon.channels.told import NearText
 from antiphon.channels.words import Lexical
 from antiphon.errors import IntegrityError, MismatchError, MissingExtraError, QueryError, RunError
 from antiphon.joint.model import JointModel
-from antiphon.numbers.codes import Codes
+from antiphon.numbers.codes import LARGE, Codes
 from antiphon.numbers.exact import ExactIndex
 from antiphon.query.columns import Column, FieldType, WordColumn, field_table
 from antiphon.query.filters import Where, matches, parse_filter
@@ -113,7 +114,7 @@ class Space:
         Raises:
             IntegrityError: they are of more or fewer items.
         """
-        table = storage.read_table(self.layout.fields)
+        table = storage.read_table(self.layout.fields, coded=self.n_items > LARGE)
         if table.num_rows != self.n_items:
             raise IntegrityError(f"{self.layout.root}: fields and items do not fit each other; build the run again.")
         return table
@@ -250,7 +251,7 @@ class Space:
     @mixture.setter
     def mixture(self, mixture: Mixture) -> None:
         self._mixture = mixture
-        for name in ("channels", "resolver"):
+        for name in ("channels", "resolver", "near_text"):
             self.__dict__.pop(name, None)
 
     @cached_property
@@ -277,9 +278,13 @@ class Space:
         folders = sorted(self.layout.codes.iterdir()) if self.layout.codes.is_dir() else []
         if self.on_store is not None or not runtime.has("faiss"):
             return {}
-        n_passages = 0 if self.passages is None else len(self.passages.vectors)
-        n_rows = {"passages": n_passages}
-        return {folder.name: Codes.load(folder, n_rows.get(folder.name, self.n_items)) for folder in folders}
+        # Those of an older space that are not read any more stay where they are.
+        return {folder.name: Codes.load(folder, self.n_items) for folder in folders if folder.name in CODED}
+
+    @cached_property
+    def near_text(self) -> NearText | None:
+        """What finds rows for texts by the codes of a large space."""
+        return NearText.of(self)
 
     @cached_property
     def resolver(self) -> Resolver:
@@ -447,7 +452,13 @@ class Space:
                 rows[places], scores[places] = self.on_store.best(self.channels, some, k, where)
             else:
                 rows[places], scores[places] = best(
-                    self.channels, some, k, self._allowed(where), self.n_items, coded=bool(self.codes)
+                    self.channels,
+                    some,
+                    k,
+                    self._allowed(where),
+                    self.n_items,
+                    coded=bool(self.codes),
+                    near_text=self.near_text,
                 )
         return rows, scores
 
@@ -485,7 +496,8 @@ class Space:
         """The items with their joint vectors: item_id, title, fields, vector (dim float32 each, unit L2)."""
         flat = pa.array(np.asarray(self.vectors, dtype=np.float32).ravel())
         columns = {"item_id": self.item_ids, "title": self.titles}
-        columns |= {name: self.fields[name] for name in self.field_types}
+        fields = storage.read_table(self.layout.fields)  # those in memory may have numbers for texts
+        columns |= {name: fields[name] for name in self.field_types}
         return pa.table({**columns, "vector": pa.FixedSizeListArray.from_arrays(flat, self.dim)})
 
     def to_pandas(self) -> Any:

@@ -111,7 +111,11 @@ def test_one_torch_thread_is_for_a_block():
     """Afterwards there are as many as before, also where the block fails."""
     torch = pytest.importorskip("torch")
     before = torch.get_num_threads()
-    with pytest.raises(KeyError), runtime.one_torch_thread():
+
+    def fail():
         assert torch.get_num_threads() == 1
         raise KeyError
+
+    with pytest.raises(KeyError), runtime.one_torch_thread():
+        fail()
     assert torch.get_num_threads() == before

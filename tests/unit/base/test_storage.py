@@ -360,3 +360,12 @@ def test_a_turned_bit_of_a_sealed_document_is_seen(tmp_path):
                 assert storage.read_sealed(path, ("name", "n", "inner")) == value
             except IntegrityError as error:
                 assert "build the run again" in str(error)  # noqa: PT017  whether it is raised depends on the bit
+
+
+def test_texts_of_a_table_may_be_numbers_of_a_dictionary(tmp_path):
+    """Which are read as the texts that they stand for."""
+    table = pa.table({"x": [1.0, 2.0], "word": ["a", None], "words": [["a", "b"], []]})
+    storage.write_table(tmp_path / "a.parquet", table)
+    coded = storage.read_table(tmp_path / "a.parquet", coded=True)
+    assert pa.types.is_dictionary(coded["word"].type)
+    assert coded.to_pylist() == table.to_pylist()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from antiphon.channels.words import Lexical, tokens
+from antiphon.channels import words
+from antiphon.channels.gate import leads_of
+from antiphon.channels.words import Lexical, leads_for, tokens
 from antiphon.errors import IntegrityError
+from antiphon.numbers.lists import line_of
+from antiphon.query.request import Query
 
 pytest.importorskip("bm25s")
 TEXTS = ["dark thriller", "thriller thriller war", "gentle comedy", "", "running dogs run"]
@@ -81,3 +86,36 @@ def test_holding_is_what_a_naive_loop_finds(texts: list[list[str]]) -> None:
     expected = [row for row, words in enumerate(texts) if set(asked) <= set(words)]
     known = {word for words in texts for word in words}
     assert lexical.holding("sea cold fog", 3).tolist() == (expected if set(asked) <= known else [])
+
+
+def test_lists_of_words_sum_to_the_scores() -> None:
+    """A word that is said twice counts twice; a text without known words has no lists."""
+    lexical = Lexical.fit(tokens(TEXTS))
+    for text in ("dark thriller war", "thriller thriller dogs", "zzz", ""):
+        assert_allclose(line_of(lexical.listed(text), len(TEXTS)), lexical.scores([text])[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("searchable", [[True] * 5, [True, False, True, True, True]])
+def test_leads_of_a_large_catalog_are_those_of_the_lines(
+    monkeypatch: pytest.MonkeyPatch, searchable: list[bool]
+) -> None:
+    """Without a line of all items."""
+    lexical, known = Lexical.fit(tokens(TEXTS)), np.array(searchable)
+    resolved = Spoken([Query(text=text) for text in ("dark thriller war", "comedy", "zzz")])
+    expected = leads_of(lexical.scores([str(query.text) for query in resolved.queries]), known)
+    monkeypatch.setattr(words, "LARGE", 1)
+    assert_allclose(leads_for(lexical, resolved, known), expected, rtol=1e-4)  # type: ignore[arg-type]
+
+
+class Spoken:
+    """Requests of which nothing but their texts is read."""
+
+    def __init__(self, queries: list[Query]) -> None:
+        self.queries = queries
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    def kept(self, _: str, make: Any) -> Any:
+        """What is made, each time."""
+        return make()

@@ -133,3 +133,32 @@ def test_a_query_of_another_space_is_refused() -> None:
     vectors = vectors_of(50, 8)
     with pytest.raises(QueryError, match=r"\(n, 8\)"):
         CodedIndex(vectors, fit_codes(vectors)[0]).search(vectors[:, :4], 3)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_rows_near_a_query_have_its_best_among_them(share: float) -> None:
+    """At least as many as are asked for, allowed, none twice; a query of zeros has none."""
+    vectors = vectors_of(2_000, 12)
+    index, rng = CodedIndex(vectors, fit_codes(vectors)[0]), np.random.default_rng(3)
+    allowed = None if share == 1 else rng.random(len(vectors)) < share
+    queries = np.concatenate([vectors_of(3, 12, seed=4), np.zeros((1, 12), dtype=np.float32)])
+    found, best = index.near(queries, 200, allowed), ExactIndex(vectors).search(queries, 20, allowed=allowed)[0]
+    for mine, right in zip(found[:3], best[:3], strict=True):
+        rows = mine[mine >= 0]
+        assert len(rows) >= 200
+        assert len(set(rows.tolist())) == len(rows)
+        assert allowed is None or allowed[rows].all()
+        assert len(np.intersect1d(rows, right)) >= 19
+    assert (found[3] == -1).all()
+
+
+def test_codes_of_some_rows_are_read_alone(tmp_path: Path) -> None:
+    """They are numbered from 0."""
+    vectors = vectors_of(500, 8)
+    made, codes = fit_codes(vectors)
+    made.save(tmp_path, codes)
+    rows = np.arange(100, 400)
+    some = Codes.load(tmp_path, 500, rows)
+    query = vectors_of(1, 8, seed=9)
+    whole = made.nearest(query, 20, np.isin(np.arange(500), rows))[0]
+    assert len(np.intersect1d(rows[some.nearest(query, 20)[0]], whole)) >= 18

@@ -14,7 +14,7 @@ import antiphon
 from antiphon import Query
 from antiphon.base import storage, versions
 from antiphon.base.layout import RunLayout, SpaceLayout, space_id_of
-from antiphon.channels import base, facets, near, passages, taste
+from antiphon.channels import base, facets, names, near, passages, taste, words
 from antiphon.errors import IntegrityError
 from antiphon.numbers import coded
 from antiphon.run import publish
@@ -44,7 +44,7 @@ def run(built: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr(publish, "LARGE", 10)
         publish.write_codes(version, manifest["blocks"])
     made = {path.relative_to(version.root).as_posix() for path in version.codes.rglob("*") if path.is_file()}
-    assert {name.split("/")[1] for name in made} == {"joint", "taste", "passages"}
+    assert {name.split("/")[1] for name in made} == {"joint", "taste", "text"}
     files = {**manifest["files"], **{name: storage.sha256(version.root / name) for name in sorted(made)}}
     space_id = space_id_of(files)
     storage.write_sealed(version.manifest, {**manifest, "files": files, "space_id": space_id})
@@ -56,14 +56,14 @@ def run(built: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def large(run: Path, monkeypatch: pytest.MonkeyPatch) -> Space:
     """It, answered as a large space is."""
-    for module in (base, facets, taste):
+    for module in (base, facets, names, passages, taste, words):
         monkeypatch.setattr(module, "LARGE", 10)
     monkeypatch.setattr(answer, "SMALL", 0)
     for module in (answer, coded):
         monkeypatch.setattr(module, "GATHERED", 0.0)
     monkeypatch.setattr(passages, "SAMPLE", 10_000)
     space = antiphon.load(run)
-    assert set(space.codes) == {"joint", "taste", "passages"}
+    assert set(space.codes) == {"joint", "taste", "text"}
     return space
 
 
