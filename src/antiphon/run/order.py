@@ -29,7 +29,8 @@ def run_stages(stages: Sequence[Stage], job: Job) -> None:
         for stage in stages:
             beside.wait(stage.inputs)
             if stage.kept is not None:
-                job.records[stage.name] = stage.kept
+                with job.lock:
+                    job.records[stage.name] = stage.kept
             elif not stage.wanted(job):
                 continue
             elif stage.beside and runtime.n_cores() > 1 and job.config.build.engine == "local":
