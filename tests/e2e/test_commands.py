@@ -72,7 +72,7 @@ def test_inspect_as_json(tiny_run: Any, call: Callable[..., Any]) -> None:
     assert {name: item["dim"] for name, item in found["modalities"].items()} == {"text": 16, "image": 8, "cf": 8}
     assert found["modalities"]["text"]["coverage"] == 1
     assert found["modalities"]["image"]["coverage"] == pytest.approx(52 / 60)
-    assert [stage["name"] for stage in found["stages"]][:2] == ["catalog", "describe"]
+    assert [stage["name"] for stage in found["stages"]][:3] == ["catalog", "taste", "describe"]
     assert all(set(stage) == {"name", "seconds", "status"} for stage in found["stages"])
     assert all(isinstance(count, int) for count in found["dropped"].values())
 

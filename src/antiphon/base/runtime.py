@@ -115,6 +115,15 @@ def one_blas_thread() -> Any:
     return library("threadpoolctl", "build", "collaborative filtering").threadpool_limits(1, user_api="blas")
 
 
+def optimizers() -> Any:
+    """The module `torch.optim`, with what a first step imports: torch's own compiler, which nothing here uses."""
+    module = torch()
+    weight = module.zeros(1, requires_grad=True)
+    weight.sum().backward()
+    module.optim.AdamW([weight]).step()
+    return module.optim
+
+
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
     """A block in which this thread's torch uses no others: steps of a millisecond are no faster on several."""

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from antiphon.base import runtime
+from antiphon.base.code import code_of
 from antiphon.base.progress import Advance, Progress
 from antiphon.run.stage import Job, Stage, run_stage, write_manifest
 
@@ -34,14 +35,26 @@ def run_stages(stages: Sequence[Stage], job: Job) -> None:
             elif not stage.wanted(job):
                 continue
             elif stage.beside and runtime.n_cores() > 1 and job.config.build.engine == "local":
-                beside.start(stage)
+                _prepare(stage, stages)
+                beside.start(stage, stage.fingerprint(job))
             else:
-                run_stage(stage, job)
+                run_stage(stage, job, stage.fingerprint(job))
         beside.wait([stage.name for stage in stages])
     done = {stage.name: job.records[stage.name] for stage in stages if stage.name in job.records}
     job.records.clear()
     job.records.update(done)
     write_manifest(job)
+
+
+def _prepare(stage: Stage, stages: Sequence[Stage]) -> None:
+    """Load what a stage imports, and look at the code of all: afterwards its thread parses no Python, nor do others.
+
+    Two threads that parse at once end in a SystemError (CPython 3.11, "AST constructor recursion depth mismatch").
+    """
+    for load in stage.loads:
+        load()
+    for other in stages:
+        code_of(other.work, *other.code)
 
 
 class _Beside:
@@ -56,9 +69,9 @@ class _Beside:
     def __enter__(self) -> Self:
         return self
 
-    def start(self, stage: Stage) -> None:
+    def start(self, stage: Stage, fingerprint: str) -> None:
         """Do a stage as soon as those before it are done."""
-        self._under_way[stage.name] = self._pool.submit(run_stage, stage, self._job)
+        self._under_way[stage.name] = self._pool.submit(run_stage, stage, self._job, fingerprint)
 
     def wait(self, names: Sequence[str]) -> None:
         """Wait for some stages, and raise what any other has failed with by now."""

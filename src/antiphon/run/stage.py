@@ -74,6 +74,7 @@ class Stage:
     configuration and the data ask for it. `code`: what runs beside `work`, such as an encoder's class. `fixed`: a
     fingerprint of its own. `kept`: the record of a stage that is not done, whatever has changed. `beside`: it reads
     nothing but the catalog, and may be at work while the stages after it are, up to one that has it among its inputs.
+    `loads`: what it imports, to be loaded before that.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Stage:
     fixed: str | None = None
     kept: Record | None = None
     beside: bool = False
+    loads: Sequence[Callable[[], Any]] = ()
 
     def fingerprint(self, job: Job) -> str:
         """A hash of the inputs' files, the options, and the code that runs: where it stays, so do the outputs."""
@@ -95,9 +97,8 @@ class Stage:
         return storage.digest("stage", self.name, files, self.options(job), code_of(self.work, *self.code))
 
 
-def run_stage(stage: Stage, job: Job) -> None:
-    """Do a stage that is wanted and not up to date, and record it in the manifest."""
-    fingerprint = stage.fingerprint(job)
+def run_stage(stage: Stage, job: Job, fingerprint: str) -> None:
+    """Do a stage that is wanted, if it is not up to date, and record it in the manifest."""
     if is_current(job, stage.name, fingerprint):
         with job.lock:
             job.records[stage.name] = replace(job.before[stage.name], status="cached")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.base import storage
+from antiphon.base import runtime, storage
 from antiphon.channels.rerank_training import fit_reranker
 from antiphon.channels.taste import Taste, fit_taste
 from antiphon.data.catalog import Interactions
@@ -60,4 +60,5 @@ STAGE = Stage(
     options=_options,
     wanted=lambda job: job.config.space.taste and catalog_of(job).interactions is not None,
     beside=True,
+    loads=[runtime.implicit_als, runtime.lapack, runtime.optimizers],
 )
