@@ -13,7 +13,7 @@ from typing import Self
 from antiphon.base import runtime
 from antiphon.base.code import code_of
 from antiphon.base.progress import Advance, Progress
-from antiphon.run.stage import Job, Stage, run_stage, write_manifest
+from antiphon.run.stage import Job, Record, Stage, is_current, run_stage, write_manifest
 
 
 class _Stopped(Exception):  # noqa: N818  no error: the build ends, and this thread with it
@@ -30,20 +30,26 @@ def run_stages(stages: Sequence[Stage], job: Job) -> None:
         for stage in stages:
             beside.wait(stage.inputs)
             if stage.kept is not None:
-                with job.lock:
-                    job.records[stage.name] = stage.kept
-            elif not stage.wanted(job):
-                continue
-            elif stage.beside and runtime.n_cores() > 1 and job.config.build.engine == "local":
-                _prepare(stage, stages)
-                beside.start(stage, stage.fingerprint(job))
-            else:
-                run_stage(stage, job, stage.fingerprint(job))
+                _record(job, stage.kept)
+            elif stage.wanted(job):
+                fingerprint = stage.fingerprint(job)
+                if is_current(job, stage.name, fingerprint):
+                    _record(job, replace(job.before[stage.name], status="cached"))
+                elif stage.beside and runtime.n_cores() > 1 and job.config.build.engine == "local":
+                    _prepare(stage, stages)
+                    beside.start(stage, fingerprint)
+                else:
+                    run_stage(stage, job, fingerprint)
         beside.wait([stage.name for stage in stages])
     done = {stage.name: job.records[stage.name] for stage in stages if stage.name in job.records}
     job.records.clear()
     job.records.update(done)
     write_manifest(job)
+
+
+def _record(job: Job, record: Record) -> None:
+    with job.lock:
+        job.records[record.name] = record
 
 
 def _prepare(stage: Stage, stages: Sequence[Stage]) -> None:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -98,11 +98,7 @@ class Stage:
 
 
 def run_stage(stage: Stage, job: Job, fingerprint: str) -> None:
-    """Do a stage that is wanted, if it is not up to date, and record it in the manifest."""
-    if is_current(job, stage.name, fingerprint):
-        with job.lock:
-            job.records[stage.name] = replace(job.before[stage.name], status="cached")
-        return
+    """Do a stage, and record it in the manifest."""
     start = time.perf_counter()
     stage.work(job, fingerprint)
     seconds = time.perf_counter() - start

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,16 @@ def test_the_files_are_the_same_on_one_core_and_on_two(
     assert {path.name for path in tmp_path.iterdir()} >= {"a", "b", "c", "manifest.json"}
     assert sorted(names) == ["a", "b", "c"]
     assert cores == 2 or names == ["a", "b", "c"]
+
+
+def test_what_is_up_to_date_loads_nothing(tmp_path: Path) -> None:
+    """A stage beside has its libraries loaded before it works, and only then."""
+    loaded = list[str]()
+    one = replace(stage("slow", lambda _: None, beside=True), loads=[lambda: loaded.append("torch")])
+    first = job(tmp_path)
+    run_stages([one], first)
+    assert loaded == ["torch"]
+    again = replace(first, before=dict(first.records), records={})
+    run_stages([one], again)
+    assert loaded == ["torch"]
+    assert again.records["slow"].status == "cached"
