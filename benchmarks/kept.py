@@ -32,10 +32,10 @@ DEPENDS: Mapping[str, Sequence[str]] = {
     "music/metrics.json": ("antiphon.reproduce.summary",),
     "page.json": ("antiphon.serve.app",),
     "playlists.json": ("antiphon.playlist.make", "antiphon.run.build"),
-    "scale.json": ("antiphon.space.space", "antiphon.run.publish"),
+    "scale.json": ("antiphon.space.loading", "antiphon.run.publish"),
     "service.json": ("antiphon.serve.app",),
     "soak.json": ("antiphon.serve.app",),
-    "speed.md": ("antiphon.run.build", "antiphon.space.space"),
+    "speed.md": ("antiphon.run.build", "antiphon.space.loading"),
     "tuning.json": ("antiphon.evaluate.tune", "antiphon.reproduce.reproduce"),
     "understanding.json": ("antiphon.talk.reader", "antiphon.run.build"),
 }

@@ -33,7 +33,8 @@ from antiphon.numbers.vectors import unit
 from antiphon.playlist import PlaylistRequest, Tradeoff, make_playlist
 from antiphon.playlist.flow import flow_order
 from antiphon.query.request import Query
-from antiphon.space.space import Space, load
+from antiphon.space.loading import load
+from antiphon.space.space import Space
 
 Maker = Callable[[str, int], list[int]]
 

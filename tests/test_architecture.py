@@ -208,11 +208,11 @@ def test_heavy_libraries_load_inside_functions(path: Path) -> None:
 
 def test_the_check_sees_hidden_imports() -> None:
     """An import inside a function, a relative one, and one by name are seen; an allowed one is not complained of."""
-    inside = "def work():\n    from antiphon.space.space import load\n"
+    inside = "def work():\n    from antiphon.space.loading import load\n"
     assert complaints(ROOMS, "antiphon.data.catalog", inside) == [
-        "antiphon.data.catalog (data) imports antiphon.space.space.load (space)"
+        "antiphon.data.catalog (data) imports antiphon.space.loading.load (space)"
     ]
-    assert complaints(ROOMS, "antiphon.describe.template", "from ..space.space import load")
+    assert complaints(ROOMS, "antiphon.describe.template", "from ..space.loading import load")
     assert complaints(ROOMS, "antiphon.numbers.metrics", "import_module('antiphon.cli')")
     assert complaints(ROOMS, "antiphon.numbers.metrics", "from antiphon import load")
     assert complaints(ROOMS, "antiphon.space.space", "from antiphon.joint.model import JointModel") == []

@@ -14,7 +14,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from antiphon._version import __version__
+from antiphon.base.package import __version__
 from antiphon.errors import (
     AntiphonError,
     ConfigError,
@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from antiphon.query.request import Query
     from antiphon.run.growing import add_items
     from antiphon.serve.client import AsyncClient, Client
-    from antiphon.space.space import Space, load
+    from antiphon.space.loading import load
+    from antiphon.space.space import Space
     from antiphon.talk.conversation import Talk
 
 _LAZY = {
@@ -58,7 +59,7 @@ _LAZY = {
     "Talk": "talk.conversation",
     "add_items": "run.growing",
     "build": "api",
-    "load": "space.space",
+    "load": "space.loading",
     "load_config": "config.load",
     "read_catalog": "data.reading",
 }

@@ -16,7 +16,8 @@ from antiphon.errors import ConfigError, DataError, nearest
 from antiphon.query.columns import FieldType, guess_type
 from antiphon.run import build as stages
 from antiphon.run.stage import Notify
-from antiphon.space.space import Space, load, write_to_store
+from antiphon.space.loading import load, write_to_store
+from antiphon.space.space import Space
 
 TABLES = "tables"
 """Folder of a run that keeps the tables that it was built from."""

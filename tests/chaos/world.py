@@ -137,7 +137,7 @@ class World:
 
     def load(self, run: Path) -> None:
         """Load the space, and ask it."""
-        from antiphon.space.space import load
+        from antiphon.space.loading import load
 
         load(run).search(likes=["film-001"], k=3)
 

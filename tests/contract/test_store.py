@@ -27,7 +27,8 @@ from antiphon.channels.stored import HELD
 from antiphon.config.sections import StoreConfig
 from antiphon.errors import FilterError, RunError, StoreError
 from antiphon.query.filters import parse_filter
-from antiphon.space.space import Space, write_to_store
+from antiphon.space.loading import write_to_store
+from antiphon.space.space import Space
 from antiphon.space.stored import put
 from antiphon.stores.answering import answer
 from antiphon.stores.contract import Narrowed, Shape, Store, Version, Wanted

@@ -74,7 +74,7 @@ def test_a_sound_is_answered_with_and_without_torch(
     sounding: Path, cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A hiss asks for items that hiss; by library and command line, beside torch and without it, the same answer."""
-    from antiphon.space.space import load
+    from antiphon.space.loading import load
 
     space = load(sounding)
     request = tmp_path / "hiss.wav"

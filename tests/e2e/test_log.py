@@ -15,7 +15,7 @@ from antiphon.base.layout import RunLayout
 from antiphon.config.load import load_config
 from antiphon.query.request import Query
 from antiphon.run.build import build
-from antiphon.space.space import load
+from antiphon.space.loading import load
 
 _serve = runpy.run_path(str(Path(__file__).parents[1] / "unit" / "serve" / "conftest.py"))
 tiny_text_model, film_run = _serve["tiny_text_model"], _serve["film_run"]

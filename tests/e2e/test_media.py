@@ -50,7 +50,7 @@ def media(tmp_path_factory: pytest.TempPathFactory, tiny_text_model: Path) -> Pa
 @pytest.fixture(scope="session")
 def space(media: Path) -> Any:
     """The space of the run."""
-    from antiphon.space.space import load
+    from antiphon.space.loading import load
 
     return load(media / "run")
 
@@ -94,7 +94,7 @@ def test_a_picture_is_asked_in_the_space_of_the_pictures(space: Any) -> None:
     size = np.linalg.norm(expected, axis=1)
     cosines = (
         expected
-        @ space.model.project("image", space._sides["image"][1].encode([picture(8)]))[0]
+        @ space.model.project("image", space.sides["image"][1].encode([picture(8)]))[0]
         / np.where(size > 0, size, 1)
     )
     assert int(cosines.argmax()) == row

@@ -58,7 +58,7 @@ def test_items_are_unit_means_of_their_parts(space: Space) -> None:
 
 def test_a_text_goes_through_the_projection_of_the_text(space: Space) -> None:
     """The embedding of a request is the model's text projection of the encoded words."""
-    _, side = space._sides["text"]
+    _, side = space.sides["text"]
     expected = space.model.project("text", side.encode(["dark space robots"]))[0]
     got = space.embed(Query(text="dark space robots"))
     assert_allclose(got.vector, expected, atol=1e-6)
@@ -114,7 +114,7 @@ def test_a_user_is_the_mean_of_what_they_liked(space: Space) -> None:
 
 def test_taste_is_the_folded_in_history(space: Space) -> None:
     """`taste` folds a history in and projects the factors; it is off unless it is weighed."""
-    modality, side = space._sides["history"]
+    modality, side = space.sides["history"]
     assert modality == "cf"
     rows = np.array([space.row_of[A], space.row_of[B]], np.int32)
     folded = space.model.project("cf", side.encode([(rows, np.ones(2, np.float32))]))[0]

@@ -19,7 +19,7 @@ from antiphon.config.sections import Config
 from antiphon.errors import QueryError
 from antiphon.query.filters import matches, parse_filter
 from antiphon.run.build import build
-from antiphon.space.space import load
+from antiphon.space.loading import load
 from antiphon.talk.model import model_reading
 from antiphon.talk.reader import Reader
 from antiphon.talk.refine import answer as answers_to

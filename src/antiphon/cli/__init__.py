@@ -10,7 +10,7 @@ import sys
 
 import click
 
-from antiphon._version import __version__
+from antiphon.base.package import __version__
 from antiphon.cli.add import add
 from antiphon.cli.build import build
 from antiphon.cli.data import data

@@ -39,7 +39,7 @@ def add(
     the items into these as well before you build again.
     """
     from antiphon.run.growing import add_items
-    from antiphon.space.space import write_to_store
+    from antiphon.space.loading import write_to_store
 
     added = add_items(
         run,

@@ -37,7 +37,7 @@ def _build(configuration: Path, run: Path | None, overrides: Sequence[str], *, q
     from antiphon.base.versions import current
     from antiphon.config.load import load_config
     from antiphon.run.build import build as build_run
-    from antiphon.space.space import write_to_store
+    from antiphon.space.loading import write_to_store
 
     config = load_config(configuration, overrides)
     say = (lambda _: None) if quiet else note

@@ -40,7 +40,7 @@ def _talk(run: Path) -> None:
     """Three conversations, each a request and what is said next: what was understood, and the first answers."""
     from antiphon.serve.examples import conversations
     from antiphon.space.evidence import matching_words, nothing_fits
-    from antiphon.space.space import load
+    from antiphon.space.loading import load
     from antiphon.talk.reader import Reader
     from antiphon.talk.refine import answer, refine
     from antiphon.talk.vocabulary import Vocabulary

@@ -30,7 +30,7 @@ def mcp(run: Path, http: bool, host: str, port: int) -> None:
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "mcp", "the server of tools for language models") from error
     from antiphon.serve.served import Served
-    from antiphon.space.space import load
+    from antiphon.space.loading import load
 
     space = load(run)
     space.warm()

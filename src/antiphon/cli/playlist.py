@@ -48,7 +48,7 @@ def playlist(
     from antiphon.playlist import FORMATS, PlaylistRequest, Tradeoff, export, make_playlist
     from antiphon.query.filters import parse_filter
     from antiphon.query.request import Query
-    from antiphon.space.space import load
+    from antiphon.space.loading import load
 
     if text is not None and not text.strip():
         raise QueryError("the text of the request is empty; say what you are after, or leave it out.")

@@ -70,7 +70,7 @@ def _answer(
     **request: Any,
 ) -> None:  # fmt: skip
     from antiphon.space.evidence import matching_words, nothing_fits
-    from antiphon.space.space import load
+    from antiphon.space.loading import load
 
     if request["text"] is not None and not request["text"].strip():
         raise QueryError("the text of the request is empty; say what you are after, or use `antiphon recommend`.")

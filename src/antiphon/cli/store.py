@@ -24,7 +24,7 @@ def store(run: Path, again: bool, as_json: bool) -> None:
     from antiphon.base.layout import RunLayout
     from antiphon.base.versions import current
     from antiphon.errors import RunError
-    from antiphon.space.space import write_to_store
+    from antiphon.space.loading import write_to_store
 
     if not RunLayout(run).current.is_file():
         raise RunError(

@@ -23,7 +23,7 @@ def talk(run: Path, user: str | None, k: int) -> None:
     "newer", "less violent", "more like the second one", "without romance" change what was asked; every other sentence
     is one more turn of the conversation. Nothing is shown twice. "undo" takes the last sentence back.
     """
-    from antiphon.space.space import load
+    from antiphon.space.loading import load
 
     conversation = load(run).talk(user=user, k=k)
     lines = sys.stdin

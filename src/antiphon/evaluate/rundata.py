@@ -23,7 +23,8 @@ from antiphon.data.splits import Split, make_split, training_interactions
 from antiphon.describe.passages import lexical_texts, texts_of
 from antiphon.errors import ConfigError, RunError, nearest
 from antiphon.run.mending import check_stages, config_of
-from antiphon.space.space import Space, load
+from antiphon.space.loading import load
+from antiphon.space.space import Space
 
 
 class RunData:

@@ -13,9 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from antiphon._version import __version__
 from antiphon.base import storage
 from antiphon.base.code import code_of
+from antiphon.base.package import __version__
 from antiphon.base.progress import Progress, silent
 from antiphon.base.registry import find
 from antiphon.config.load import parse_config

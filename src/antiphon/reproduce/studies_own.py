@@ -16,7 +16,7 @@ from antiphon.reproduce.draws import Draw
 from antiphon.reproduce.personal import PARTS, personal_tasks
 from antiphon.reproduce.reproduce import MULTI, OURS, OURS_FROM, Reproduction
 from antiphon.reproduce.rows import of_row
-from antiphon.space.space import load
+from antiphon.space.loading import load
 
 JOINT_ONLY: Mapping[str, Any] = {
     **{name: {"joint": 1.0, "ials": 0.0, "ease": 0.0} for name in ("history", "likes")}, "rerank": 0.0

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import tomli_w
 
-from antiphon._version import __version__
 from antiphon.base import runtime, storage
 from antiphon.base.code import code_of
+from antiphon.base.package import __version__
 from antiphon.base.progress import Progress, silent
 from antiphon.base.registry import find, names
 from antiphon.evaluate.baselines.fitted import GROUP

@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 import tomli_w
 
-from antiphon._version import __version__
 from antiphon.base import storage
 from antiphon.base.code import code_of
 from antiphon.base.layout import FORMAT, RunLayout
+from antiphon.base.package import __version__
 from antiphon.base.progress import Progress
 from antiphon.config.sections import Config
 from antiphon.errors import ConfigError, IntegrityError, nearest

@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import FileResponse, Response
 
-from antiphon._version import __version__
+from antiphon.base.package import __version__
 from antiphon.query.parts import MAX_MEDIA
 from antiphon.serve import operate, problems, routes
 from antiphon.serve.bodies import Bodies

@@ -13,7 +13,8 @@ from antiphon.serve.batching import Batcher
 from antiphon.serve.metrics import Metrics
 from antiphon.serve.served import Answer, Ask, Served
 from antiphon.serve.settings import Settings
-from antiphon.space.space import Space, load
+from antiphon.space.loading import load
+from antiphon.space.space import Space
 
 LOG = logging.getLogger("antiphon.serve")
 Version = tuple[Served, Batcher[Ask, Answer]]

@@ -18,7 +18,7 @@ from mcp.server.mcpserver.tools import Tool
 from mcp.types import ToolAnnotations
 from pydantic import Field
 
-from antiphon._version import __version__
+from antiphon.base.package import __version__
 from antiphon.errors import AntiphonError, QueryError, UnknownIdError, nearest
 from antiphon.playlist import PlaylistRequest, make_playlist
 from antiphon.query.columns import words_of

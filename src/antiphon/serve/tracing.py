@@ -11,8 +11,8 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from antiphon._version import __version__
 from antiphon.base import runtime
+from antiphon.base.package import __version__
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

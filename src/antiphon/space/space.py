@@ -1,4 +1,4 @@
-"""Space: what is published and loaded, and the one path that answers every query.
+"""Space: the one path that answers every query, over what is published.
 
 `resolve` looks up everything that queries name, `best` asks the channels. Search, recommendation, the command line, the
 service and the evaluation all come through these two.
@@ -9,48 +9,31 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from antiphon.base import runtime, storage, versions
-from antiphon.base.checking import Checking
-from antiphon.base.language import Language, language_of, read_language
-from antiphon.base.layout import CODED, RunLayout, SpaceLayout
+from antiphon.base import storage
 from antiphon.base.registry import find, names
-from antiphon.channels.asking import StoredPassages
 from antiphon.channels.asking import on_store as stored
 from antiphon.channels.base import Channel, Resolved
-from antiphon.channels.dictionary import Dictionary
-from antiphon.channels.facets import Facets
 from antiphon.channels.hearing import Heard, Listener
-from antiphon.channels.mentions import Mention, Names
+from antiphon.channels.mentions import Mention
 from antiphon.channels.mixture import Mixture
-from antiphon.channels.passages import Passages
-from antiphon.channels.resolver import Resolver, Users
-from antiphon.channels.spelling import Speller
-from antiphon.channels.stored import HELD, StoredParts, StoredRows, taste_of
-from antiphon.channels.taste import Taste
+from antiphon.channels.resolver import Resolver
 from antiphon.channels.told import NearText
-from antiphon.channels.words import Lexical
-from antiphon.errors import IntegrityError, MismatchError, MissingExtraError, QueryError, RunError
-from antiphon.joint.model import JointModel
-from antiphon.numbers.codes import LARGE, Codes
+from antiphon.errors import MismatchError, MissingExtraError, QueryError
 from antiphon.numbers.exact import ExactIndex
-from antiphon.query.columns import Column, FieldType, WordColumn, field_table
 from antiphon.query.filters import Where, matches, parse_filter
 from antiphon.query.hits import Hit
 from antiphon.query.reading import Read
 from antiphon.query.request import MediaFile, MediaInput, Query
 from antiphon.space.answer import best
 from antiphon.space.explain import matched_values, shares
-from antiphon.space.stored import OnStore, check_words, config_of, opened, put, switch
-from antiphon.stores.settings import open_store
+from antiphon.space.published import Published
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -64,152 +47,67 @@ class Embedding:
     vector: Floats
 
 
-class Space:
-    """A published space in memory: vectors, items, fields, and the query side of each modality.
+class Space(Published):
+    """A published space that answers: `search`, `similar`, `recommend`, `rank`, `embed`, `talk`. Make one with `load`.
 
-    Make one with `load`. `vectors` is (n_items, dim) float32, unit L2: the joint space. `blocks` is (n_items, width)
-    float32, what is searched: the joint vectors, then the factors of taste. `parts` is (n_modalities, n_items, dim)
-    float32: the weighted projections that the joint vectors are the normalised sum of. All are memory-mapped.
+    What it holds is `Published`'s: its vectors, items, fields and models.
     """
 
-    def __init__(
-        self,
-        layout: SpaceLayout,
-        manifest: Mapping[str, Any],
-        on_store: OnStore | None = None,
-        checking: Checking | None = None,
-    ) -> None:
-        self.layout, self.manifest, self.on_store = layout, manifest, on_store
-        self.checking = checking or Checking({})
-        self.space_id: str = manifest["space_id"]
-        self.modalities: tuple[str, ...] = tuple(manifest["order"])
-        self.model = JointModel.load(layout.model)
-        self._mixture = Mixture.load(layout.mixture)
-        self.vectors: Floats = self.items["joint"]
-        # A version in use is not removed: users and query encoders are read when they are asked for.
-        self._held = storage.Hold(layout.vectors if on_store is None else layout.manifest)
-        self.present: NDArray[np.bool_] = storage.read_array(layout.present)
-        items = storage.read_table(layout.items)
-        self.item_ids: list[str] = items["item_id"].to_pylist()
-        self.titles: list[str] = items["title"].to_pylist()
-        self._check_shapes()
-        self.searchable: NDArray[np.bool_] = np.asarray(self.present.any(axis=0))
-        if on_store is not None:
-            check_words(self)
-
     @property
-    def n_items(self) -> int:
-        """Number of items, searchable or not."""
-        return len(self.item_ids)
+    def mixture(self) -> Mixture:
+        """How much each channel counts."""
+        return self._mixture
 
-    @property
-    def dim(self) -> int:
-        """Length of a joint vector."""
-        return int(self.vectors.shape[1])
-
-    @cached_property
-    def fields(self) -> pa.Table:
-        """The fields of all items, in the order of the vectors; read when they are asked for.
-
-        Raises:
-            IntegrityError: they are of more or fewer items.
-        """
-        table = storage.read_table(self.layout.fields, coded=self.n_items > LARGE)
-        if table.num_rows != self.n_items:
-            raise IntegrityError(f"{self.layout.root}: fields and items do not fit each other; build the run again.")
-        return table
+    @mixture.setter
+    def mixture(self, mixture: Mixture) -> None:
+        self._mixture = mixture
+        for name in ("channels", "resolver", "near_text"):
+            self.__dict__.pop(name, None)
 
     @cached_property
-    def blocks(self) -> Floats:
-        """(n_items, width) float32, what is searched, mapped; from a store all of it is fetched."""
-        if self.on_store is None:
-            return storage.read_array(self.layout.vectors, mmap=True)
-        return np.concatenate([np.asarray(items) for items in self.items.values()], axis=1)
+    def channels(self) -> list[Channel]:
+        """What answers requests, found by the entry points `antiphon.channels`; see `space/answer.py`."""
+        found = [find("antiphon.channels", name) for name in names("antiphon.channels")]
+        on_store = self.on_store
+        opened = [kind.of(self) if on_store is None else stored(kind, self, on_store.version) for kind in found]
+        return [channel for channel in opened if channel is not None]
 
     @cached_property
-    def parts(self) -> Floats:
-        """(n_modalities, n_items, dim) float32, the projections that the joint vectors are the sum of."""
-        if self.on_store is None:
-            return storage.read_array(self.layout.parts, mmap=True)
-        return StoredParts(self.on_store.version, self.modalities)  # type: ignore[return-value]  # read by row
+    def near_text(self) -> NearText | None:
+        """What finds rows for texts by the codes of a large space."""
+        return NearText.of(self)
 
     @cached_property
-    def row_of(self) -> Mapping[str, int]:
-        """Row of each item id."""
-        return {item_id: row for row, item_id in enumerate(self.item_ids)}
-
-    @cached_property
-    def field_types(self) -> dict[str, FieldType]:
-        """Fields that filters may use, with their types."""
-        return dict(self.manifest["field_types"])
-
-    def hides(self, name: str, value: str) -> bool:
-        """Whether a value of a field is none that anybody would choose by, such as a tag that names a shelf."""
-        patterns = self.manifest.get("hidden", {}).get(name, ())
-        return any(fnmatchcase(value.casefold(), pattern.casefold()) for pattern in patterns)
-
-    @cached_property
-    def columns(self) -> dict[str, Column]:
-        """Fields made ready for filters."""
-        return field_table(self.fields, self.field_types)
-
-    @cached_property
-    def users(self) -> Users | None:
-        """Users of the catalog; None where it has no interactions."""
-        if not self.layout.users.is_file():
-            return None
-        ids = storage.read_table(self.layout.users)["user_id"].to_pylist()
-        arrays = (self.layout.user_bounds, self.layout.user_items, self.layout.user_weights)
-        return Users({user_id: row for row, user_id in enumerate(ids)}, *map(storage.read_array, arrays))
-
-    @cached_property
-    def language(self) -> Language:
-        """The language of the requests: one that comes with antiphon, or that of the space's own file."""
-        own = self.layout.language
-        return read_language(own) if own.is_file() else language_of(self.manifest.get("language", "en"))
-
-    @cached_property
-    def lexical(self) -> Lexical | None:
-        """The lexical index; None for a space without one."""
-        return Lexical.load(self.layout.lexical, self.n_items, self.language) if self.layout.lexical.is_dir() else None
-
-    @cached_property
-    def facets(self) -> Facets | None:
-        """The facet channel; None for a space without one."""
-        return Facets.load(self.layout.facets) if self.layout.facets.is_dir() else None
-
-    @cached_property
-    def passages(self) -> Passages | None:
-        """Vectors of all texts of the items; None for a space without them."""
-        if self.on_store is not None and self.on_store.version.shape.passages:
-            return StoredPassages(self.on_store.version, self.searchable)  # type: ignore[return-value]  # same verbs
-        return Passages.load(self.layout.passages) if self.layout.passages.is_dir() else None
-
-    @cached_property
-    def dictionary(self) -> Dictionary:
-        """The catalog's own values, as texts name them."""
-        words = Dictionary.of(self.columns, self.manifest.get("spoken"), self.language)
-        return words if self.facets is None else words.with_degrees(self.facets.members())
-
-    @cached_property
-    def names(self) -> Names | None:
-        """The items' names, as texts name them; None for a space that does not read them."""
-        if not self.manifest["names"]:
-            return None
-        users = None if self.taste is None else self.taste.users
-        share = None if self.lexical is None else self.lexical.share
-        return Names.in_catalog(self.titles, self.columns, users, share, self.language)
-
-    @cached_property
-    def speller(self) -> Speller | None:
-        """The catalog's words, for misspelt ones; None for a space that does not read names, or has no words."""
-        lexical = self.lexical
-        if lexical is None or not self.manifest["names"]:
-            return None
-        values = (
-            value for column in self.columns.values() if isinstance(column, WordColumn) for value in column.vocabulary
+    def resolver(self) -> Resolver:
+        """What looks up everything that a request names."""
+        voices = [voice for channel in self.channels for voice in channel.voices]
+        return Resolver(
+            row_of=self.row_of,
+            joint=self.vectors,
+            searchable=self.searchable,
+            model=self.model,
+            sides=self.sides,
+            users=self.users,
+            taste=self.taste,
+            covariances={
+                name: storage.read_array(self.layout.covariance(name)) if self.mixture.standardise else None
+                for name in self.manifest["blocks"]
+            },
+            mixture=self.mixture,
+            voices=tuple(voices),
+            listener=_OfSpace(self),
+            facets=self.facets,
+            lexical=self.lexical,
         )
-        return Speller.of([*self.titles, *values], lambda word: lexical.share(word) > 0, self.language)
+
+    def warm(self) -> None:
+        """Load the query encoders now, not at the first request."""
+        for _, side in self.sides.values():
+            if hasattr(side, "warm"):
+                side.warm()
+        if self.lexical is not None:
+            self.lexical.scores(["warm"])
+        _ = self.facets, self.resolver, self.names, self.speller, self.dictionary
 
     def said(self, text: str) -> list[Mention]:
         """The items that a text names, and how each is meant."""
@@ -235,103 +133,6 @@ class Space:
         It is found by its entry point, since what reads sentences stands above the space.
         """
         return find("antiphon.conversations", "sentences")(self, **options)
-
-    @cached_property
-    def taste(self) -> Taste | None:
-        """The models of taste; None for a space without them."""
-        if not self.layout.taste.is_dir():
-            return None
-        return Taste.load(self.layout.taste) if self.on_store is None else taste_of(self.on_store.version, self.layout)
-
-    @property
-    def mixture(self) -> Mixture:
-        """How much each channel counts."""
-        return self._mixture
-
-    @mixture.setter
-    def mixture(self, mixture: Mixture) -> None:
-        self._mixture = mixture
-        for name in ("channels", "resolver", "near_text"):
-            self.__dict__.pop(name, None)
-
-    @cached_property
-    def channels(self) -> list[Channel]:
-        """What answers requests, found by the entry points `antiphon.channels`; see `space/answer.py`."""
-        found = [find("antiphon.channels", name) for name in names("antiphon.channels")]
-        on_store = self.on_store
-        opened = [kind.of(self) if on_store is None else stored(kind, self, on_store.version) for kind in found]
-        return [channel for channel in opened if channel is not None]
-
-    @cached_property
-    def items(self) -> dict[str, Floats]:
-        """The items' vectors by block, each (n_items, length) float32; from a store, fetched by row."""
-        if self.on_store is not None:
-            version = self.on_store.version
-            return {name: StoredRows(version, name) for name in self.manifest["blocks"]}  # type: ignore[misc]
-        # A plain array: rows of a memmap are fetched with a detour.
-        blocks = np.asarray(self.blocks)
-        return {name: blocks[:, slice(*columns)] for name, columns in self.manifest["blocks"].items()}
-
-    @cached_property
-    def codes(self) -> dict[str, Codes]:
-        """The codes of large blocks, by name; none for a small space, on a store, or where faiss is not installed."""
-        folders = sorted(self.layout.codes.iterdir()) if self.layout.codes.is_dir() else []
-        if self.on_store is not None or not runtime.has("faiss"):
-            return {}
-        # Those of an older space that are not read any more stay where they are.
-        return {folder.name: Codes.load(folder, self.n_items) for folder in folders if folder.name in CODED}
-
-    @cached_property
-    def near_text(self) -> NearText | None:
-        """What finds rows for texts by the codes of a large space."""
-        return NearText.of(self)
-
-    @cached_property
-    def resolver(self) -> Resolver:
-        """What looks up everything that a request names."""
-        voices = [voice for channel in self.channels for voice in channel.voices]
-        return Resolver(
-            row_of=self.row_of,
-            joint=self.vectors,
-            searchable=self.searchable,
-            model=self.model,
-            sides=self._sides,
-            users=self.users,
-            taste=self.taste,
-            covariances={
-                name: storage.read_array(self.layout.covariance(name)) if self.mixture.standardise else None
-                for name in self.manifest["blocks"]
-            },
-            mixture=self.mixture,
-            voices=tuple(voices),
-            listener=_OfSpace(self),
-            facets=self.facets,
-            lexical=self.lexical,
-        )
-
-    @cached_property
-    def _sides(self) -> dict[str, tuple[str, Any]]:
-        """Query kind -> (modality, its query side); the first modality that accepts a kind has it."""
-        sides: dict[str, tuple[str, Any]] = {}
-        for modality in self.modalities:
-            info = self.manifest["modalities"][modality]
-            if info["accepts"] is not None and info["accepts"] not in sides:
-                side = find("antiphon.encoders", info["encoder"]).query_side(self.layout.query_side(modality))
-                sides[info["accepts"]] = (modality, side)
-        return sides
-
-    def accepts(self, kind: str) -> bool:
-        """Whether the space answers queries of a kind: "text", "image", "audio" or "history"."""
-        return any(self.manifest["modalities"][name]["accepts"] == kind for name in self.modalities)
-
-    def warm(self) -> None:
-        """Load the query encoders now, not at the first request."""
-        for _, side in self._sides.values():
-            if hasattr(side, "warm"):
-                side.warm()
-        if self.lexical is not None:
-            self.lexical.scores(["warm"])
-        _ = self.facets, self.resolver, self.names, self.speller, self.dictionary
 
     def search(
         self,
@@ -546,16 +347,6 @@ class Space:
     def _hit(self, rank: int, row: int, score: float) -> Hit:
         return Hit(rank, self.item_ids[row], self.titles[row], score, self._fields(row))
 
-    def _check_shapes(self) -> None:
-        n_items, n_modalities = len(self.item_ids), len(self.modalities)
-        expected = (n_modalities, n_items, self.model.dim)
-        if (
-            tuple(self.vectors.shape) != expected[1:]
-            or tuple(self.parts.shape) != expected
-            or self.present.shape != expected[:2]
-        ):
-            raise IntegrityError(f"{self.layout.root}: vectors and items do not fit each other; build the run again.")
-
 
 class _OfSpace(Listener):
     """The listener of a space, whose parts are made when a text is read: of a million titles that takes a while."""
@@ -567,70 +358,6 @@ class _OfSpace(Listener):
     speller = property(lambda self: self._space.speller)
     dictionary = property(lambda self: self._space.dictionary)
     holding = property(lambda self: None if self._space.lexical is None else self._space.lexical.holding)
-
-
-def load(path: str | Path, *, store: Mapping[str, Any] | None = None) -> Space:
-    """Load the current space of a run's folder, or one version's folder, after checking its files.
-
-    Files of more than 256 MB are compared with their checksums in the background, so that the first answer does not
-    wait for gigabytes: where one is wrong, requests are refused from then on. `space.checking.finish()` waits for it.
-
-    `store`: as [store] of antiphon.toml, such as `{"kind": "postgres", "url": ...}`; where it is not given, what the
-    environment says (ANTIPHON_STORE), else the run's configuration. On a store no vectors are read of the folder, and
-    those files may be missing there.
-
-    Raises:
-        StoreError: the store cannot be reached, or does not have the version that is current.
-        RunError: there is no such run, it has no published space, or its files cannot be opened.
-        IntegrityError: a file is missing, incomplete, or not the one that was published.
-    """
-    root = Path(path)
-    if not root.is_dir():
-        raise RunError(f"there is no run at {root}; build one with: antiphon build antiphon.toml --run {root}")
-    run = RunLayout(root)
-    if run.current.is_file():
-        layout = versions.current(run)
-    elif not SpaceLayout(root).manifest.is_file() or run.config.is_file():
-        raise RunError(
-            f"{root} has no published space yet; finish its build with: antiphon build antiphon.toml --run {root}"
-        )
-    else:
-        layout = SpaceLayout(root)
-    owner = root if run.current.is_file() else layout.root.parent.parent
-    on_store = opened(config_of(owner, store), owner, layout.root.name)
-    try:
-        manifest, checking = versions.opened(layout, () if on_store is None else HELD)
-        return Space(layout, manifest, on_store, checking)
-    except OSError as error:
-        raise RunError(
-            f"the space in {layout.root} cannot be read ({error.strerror or error}); look at permissions and at the "
-            "limit on open files."
-        ) from error
-
-
-def write_to_store(root: Path, space_id: str, *, again: bool = False) -> bool:
-    """Write a version of a run into the run's store and make it the current one there; says whether there is a store.
-
-    `again`: also where the store has it.
-
-    Raises:
-        StoreError: the store cannot be reached.
-        IntegrityError: a file of the version is missing, or is not the one that was published.
-    """
-    store = open_store(config_of(root, None), root)
-    if store is None:
-        return False
-    try:
-        if again:
-            store.drop(space_id)
-        if space_id in store.versions():
-            switch(space_id, store)
-        else:
-            layout = SpaceLayout(RunLayout(root).spaces / space_id)
-            put(Space(layout, versions.verified(layout)), store)
-    finally:
-        store.close()
-    return True
 
 
 def _strings(values: Sequence[str], name: str, of: str = "item ids") -> tuple[str, ...]:

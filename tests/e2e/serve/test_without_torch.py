@@ -78,7 +78,7 @@ def served_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def space(film_run: Path):
     """The space in this process, beside torch."""
-    from antiphon.space.space import load
+    from antiphon.space.loading import load
 
     return load(film_run)
 

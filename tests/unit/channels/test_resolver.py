@@ -67,7 +67,7 @@ def test_an_unknown_channel_is_refused(space: Space) -> None:
 def test_a_request_is_looked_up_once(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
     """The history of a user is read one time per answer, and the text encoded one time."""
     calls: list[str] = []
-    users, (modality, side) = space.users, space._sides["text"]
+    users, (modality, side) = space.users, space.sides["text"]
     assert users is not None
     known = type(users).known
 
@@ -84,7 +84,7 @@ def test_a_request_is_looked_up_once(space: Space, monkeypatch: pytest.MonkeyPat
         return known(self, user_id)
 
     monkeypatch.setattr(type(users), "known", counted)
-    monkeypatch.setitem(space._sides, "text", (modality, Counted()))  # type: ignore[arg-type]
+    monkeypatch.setitem(space.sides, "text", (modality, Counted()))  # type: ignore[arg-type]
     space.search("dark", user="user-05", k=5, explain=True)
     assert sorted(calls) == ["text", "user"]
 

@@ -21,7 +21,7 @@ from antiphon.errors import DataError, RunError
 from antiphon.joint.model import Embedded, Identity, JointModel
 from antiphon.numbers.vectors import unit
 from antiphon.run.publish import Contents, publish
-from antiphon.space.space import load
+from antiphon.space.loading import load
 
 N = 6
 

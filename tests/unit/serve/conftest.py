@@ -70,7 +70,7 @@ def own_run(film_run: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def space(film_run: Path) -> Any:
     """The space of the run."""
-    from antiphon.space.space import load
+    from antiphon.space.loading import load
 
     return load(film_run)
 

@@ -15,8 +15,8 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from pydantic import Field
 
-from antiphon._version import __version__
 from antiphon.base import runtime, storage
+from antiphon.base.package import __version__
 from antiphon.base.progress import Progress
 from antiphon.config.sections import CatalogConfig, Model, Section
 from antiphon.data.features import Features
