@@ -7,24 +7,26 @@ root is exact and needs no scores.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.base import storage
-from antiphon.channels.base import Folded
+from antiphon.channels.base import Folded, Rows
 from antiphon.channels.gate import Gate
 from antiphon.channels.taste import Taste, TasteChannel, doubt_of, shares_of
-from antiphon.data.held_out import few_enough, held_out_score
+from antiphon.data.held_out import compared, few_enough
 from antiphon.data.splits import HeldOut
 from antiphon.joint.model import Embedded
 from antiphon.numbers.vectors import unit
 
 Floats = NDArray[np.float32]
+Way = TypeVar("Way")
 EASE_GRID = (0.0, 0.3, 0.6, 1.0, 1.5, 2.5)
 RERANK_GRID = (0.5, 1.0)
 RERANK_GAIN = 0.001
@@ -105,57 +107,97 @@ def covariance_of(vectors: Floats, rows: NDArray[np.bool_]) -> NDArray[np.float6
     return result
 
 
-def choose_history(scores: Mapping[str, Floats], check: HeldOut) -> tuple[dict[str, float], float]:
+@dataclass(frozen=True)
+class Histories:
+    """What the models say of held-out users, scored for some of them at a time.
+
+    `queries`: standardised, by block, (n_users, length); `items`: (n_items, length). `moved`: rows that the second
+    stage orders, and what it adds to each, per user; None where it has no say.
+    """
+
+    check: HeldOut
+    queries: Mapping[str, Floats]
+    items: Mapping[str, Floats]
+    moved: Sequence[tuple[Rows, Floats] | None] = ()
+
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        return len(self.items["joint"])
+
+    def scores(self, some: slice) -> dict[str, Floats]:
+        """Standard scores of some users by block, (n, n_items) each."""
+        return {name: self.queries[name][some] @ items.T for name, items in self.items.items()}
+
+    def added(self, some: slice) -> Floats:
+        """What the second stage adds to the scores of some users, (n, n_items)."""
+        result = np.zeros((len(self.check.users[some]), self.n_items), dtype=np.float32)
+        for line, moved in zip(result, self.moved[some], strict=False):
+            if moved is not None:
+                line[moved[0]] = moved[1]
+        return result
+
+
+def choose_history(histories: Histories) -> tuple[dict[str, float], float]:
     """Weights of the blocks with the best nDCG@200 on the validation users, and that nDCG.
 
-    `scores`: for each block, (n_users, n_items), standardised. iALS counts 1 where it is there; the others are tried
-    on a grid. Of equally good ones the first is taken, which has the least of the others.
+    iALS counts 1 where it is there; the others are tried on a grid. Of equally good ones the first is taken, which has
+    the least of the others.
     """
-    if "ials" not in scores or not len(check.users):
+    if "ials" not in histories.items or not len(histories.check.users):
         return {"joint": 1.0}, 0.0
-    best: tuple[dict[str, float], float] = ({"ials": 1.0}, -1.0)
-    for ease, joint in product(EASE_GRID if "ease" in scores else (0.0,), JOINT_GRID):
-        total = scores["ials"] + np.float32(joint) * scores["joint"]
-        if ease:
-            total = total + np.float32(ease) * scores["ease"]
-        value = held_out_score(total, check)
-        if value > best[1]:
-            best = ({"joint": joint, "ials": 1.0, "ease": ease}, value)
-    return best
+    tried = list(product(EASE_GRID if "ease" in histories.items else (0.0,), JOINT_GRID))
+
+    def ways(some: slice) -> Iterator[Floats]:
+        scores = histories.scores(some)
+        for ease, joint in tried:
+            total = scores["ials"] + np.float32(joint) * scores["joint"]
+            yield total + np.float32(ease) * scores["ease"] if ease else total
+
+    value, (ease, joint) = _first_of_the_best(compared(histories.check, histories.n_items, ways), tried)
+    return {"joint": joint, "ials": 1.0, "ease": ease}, value
 
 
-def choose_rerank(
-    scores: Mapping[str, Floats], added: Floats, history: Mapping[str, float], least: float, check: HeldOut
-) -> tuple[float, dict[str, float]]:
+def choose_rerank(histories: Histories, history: Mapping[str, float], least: float) -> tuple[float, dict[str, float]]:
     """How far to follow the second stage, and the weights of a history with it.
 
-    `added`: what the second stage adds to `scores` at the weights of `history`, (n_users, n_items). It is followed
-    where the nDCG@200 of the validation users is above that without it, `least`, by `RERANK_GAIN`.
+    It is followed where the nDCG@200 of the validation users is above that without it at the weights of `history`,
+    `least`, by `RERANK_GAIN`.
     """
-    taste = np.sum(
-        [np.float32(weight) * scores[name] for name, weight in history.items() if name in scores and name != "joint"],
-        axis=0,
-    )
-    best, least = (0.0, dict(history)), least + RERANK_GAIN
-    for share, joint in product(RERANK_GRID, JOINT_GRID):
-        value = held_out_score(taste + np.float32(share) * added + np.float32(joint) * scores["joint"], check)
-        if value > least:
-            least, best = value, (share, {**history, "joint": joint})
-    return best
+    tried = list(product(RERANK_GRID, JOINT_GRID))
+    models = {name: weight for name, weight in history.items() if name in histories.items and name != "joint"}
+
+    def ways(some: slice) -> Iterator[Floats]:
+        scores, added = histories.scores(some), histories.added(some)
+        taste = np.sum([np.float32(weight) * scores[name] for name, weight in models.items()], axis=0)
+        for share, joint in tried:
+            yield taste + np.float32(share) * added + np.float32(joint) * scores["joint"]
+
+    value, (share, joint) = _first_of_the_best(compared(histories.check, histories.n_items, ways), tried)
+    return (share, {**history, "joint": joint}) if value > least + RERANK_GAIN else (0.0, dict(history))
 
 
-def choose_doubt(scores: Floats, taste: Taste, check: HeldOut) -> tuple[float, float]:
+def choose_doubt(
+    histories: Histories, weights: Mapping[str, float], rerank: float, taste: Taste
+) -> tuple[float, float]:
     """How far to doubt what is predicted for items that nobody liked: the most that costs validation users nothing.
 
-    `scores`: of histories, (n_users, n_items), as they are answered. Where held-out users do like such items, as with
-    cold items that are hidden on purpose, doubts cost, and there are none.
+    `weights`, `rerank`: of the blocks and of the second stage, as histories are answered. Where held-out users do like
+    such items, as with cold items that are hidden on purpose, doubts cost, and there are none.
     """
+    check = histories.check
     if not (np.asarray(taste.users) == 0).any() or not len(check.users):
         return 0.0, 0.0
-    values = {
-        doubts: held_out_score(scores - doubt_of(taste, *doubts), check)
-        for doubts in product(UNKNOWN_GRID, PASSED_GRID)
-    }
+    tried = list(product(UNKNOWN_GRID, PASSED_GRID))
+
+    def ways(some: slice) -> Iterator[Floats]:
+        scores = histories.scores(some)
+        total = np.sum([np.float32(weight) * scores[name] for name, weight in weights.items()], axis=0)
+        if rerank:
+            total = total + np.float32(rerank) * histories.added(some)
+        yield from (total - doubt_of(taste, *doubts) for doubts in tried)
+
+    values = dict(zip(tried, compared(check, histories.n_items, ways), strict=True))
     least = max(values.values()) - DOUBT_COST
     return max((doubts for doubts, value in values.items() if value >= least), key=lambda doubts: (sum(doubts), doubts))
 
@@ -167,40 +209,39 @@ def fit_mixture(embedded: Embedded, taste: Taste, vectors: Mapping[str, Floats],
     """
     check = few_enough(check, len(embedded.vectors))
     blocks = {"joint": embedded.vectors, **vectors}
-    histories = [(rows, np.ones(len(rows), dtype=np.float32)) for rows in check.profiles]
-    queries = {"joint": _means(embedded.vectors, check.profiles), **taste.embed(histories)}
-    scores, spreads = {}, {}
-    for name, block in blocks.items():
-        covariance = covariance_of(block, embedded.searchable)
-        spreads[name] = spread_of(queries[name], covariance)
-        scores[name] = standardised(queries[name], covariance) @ block.T
-    history, value = choose_history(scores, check)
-    likes = {name: weight for name, weight in LIKES.items() if name in blocks}
-    mixture = Mixture(history=history, likes=likes)
+    profiles = [(rows, np.ones(len(rows), dtype=np.float32)) for rows in check.profiles]
+    queries = {"joint": _means(embedded.vectors, check.profiles), **taste.embed(profiles)}
+    covariances = {name: covariance_of(block, embedded.searchable) for name, block in blocks.items()}
+    spreads = {name: spread_of(queries[name], covariance) for name, covariance in covariances.items()}
+    standard = {name: standardised(queries[name], covariance) for name, covariance in covariances.items()}
+    histories = Histories(check, standard, blocks)
+    history, value = choose_history(histories)
+    mixture = Mixture(history=history, likes={name: weight for name, weight in LIKES.items() if name in blocks})
     if not len(check.users):
         return mixture
-    if taste.reranker is None:
-        return _doubting(mixture, scores, np.zeros(1, dtype=np.float32), taste, check)
-    channel = TasteChannel(vectors, taste, history)
-    added = np.zeros((len(check.users), len(embedded.vectors)), dtype=np.float32)
-    for row, rows in enumerate(check.profiles):
-        folded = Folded(
-            rows, {name: queries[name][row] for name in vectors}, {name: float(spreads[name][row]) for name in vectors}
-        )
-        if (moved := channel.ordered(folded, 1.0)) is not None:
-            added[row, moved[0]] = moved[1]
-    share, reranked = choose_rerank(scores, added, history, value, check)
-    mixture = replace(mixture, rerank=share, reranked=reranked) if share else mixture
-    return _doubting(mixture, scores, added, taste, check)
-
-
-def _doubting(mixture: Mixture, scores: Mapping[str, Floats], added: Floats, taste: Taste, check: HeldOut) -> Mixture:
-    """The mixture with its doubts, chosen on histories as it answers them."""
-    weights = mixture.reranked if mixture.rerank else mixture.history
-    total = np.sum([np.float32(weight) * scores[name] for name, weight in shares_of(weights).items()], axis=0)
-    size = np.sqrt(sum(weight**2 for weight in (weights or {}).values())) or 1
-    unknown, passed = choose_doubt(total + np.float32(mixture.rerank / size) * added, taste, check)
+    if taste.reranker is not None:
+        channel = TasteChannel(vectors, taste, history)
+        folded = [
+            Folded(
+                rows,
+                {name: queries[name][user] for name in vectors},
+                {name: float(spreads[name][user]) for name in vectors},
+            )
+            for user, rows in enumerate(check.profiles)
+        ]
+        histories = replace(histories, moved=[channel.ordered(one, 1.0) for one in folded])
+        share, reranked = choose_rerank(histories, history, value)
+        mixture = replace(mixture, rerank=share, reranked=reranked) if share else mixture
+    weights = (mixture.reranked if mixture.rerank else mixture.history) or {}
+    size = np.sqrt(sum(weight**2 for weight in weights.values())) or 1
+    unknown, passed = choose_doubt(histories, shares_of(weights), mixture.rerank / size, taste)
     return replace(mixture, unknown=unknown, passed=passed)
+
+
+def _first_of_the_best(values: Sequence[float], tried: Sequence[Way]) -> tuple[float, Way]:
+    """The highest value, and the first of the ways that have it."""
+    best = max(range(len(values)), key=lambda place: values[place])
+    return values[best], tried[best]
 
 
 def _means(vectors: Floats, profiles: Sequence[NDArray[np.int32]]) -> Floats:

@@ -27,7 +27,7 @@ from antiphon.channels.base import Allowed, Folded, Resolved, Rows, at, best_row
 from antiphon.channels.near import NearTaste, popularity_of
 from antiphon.channels.rerank import Reranker, features_of, head_of, spread_alike
 from antiphon.config.sections import SpaceConfig
-from antiphon.data.held_out import few_enough, held_out_score, user_item_matrix
+from antiphon.data.held_out import few_enough, score_of_vectors, user_item_matrix
 from antiphon.data.splits import HeldOut
 from antiphon.numbers.coded import CodedIndex
 from antiphon.numbers.codes import LARGE, Codes
@@ -342,7 +342,7 @@ def fit_taste(
 
     def score(setting: Setting) -> float:
         items = factorize(matrix, setting, seed, engine).items
-        return held_out_score(fold_in(items, items.T @ items, setting, _histories(check)) @ items.T, check)
+        return score_of_vectors(fold_in(items, items.T @ items, setting, _histories(check)), items, check)
 
     settings = draw_settings(Ranges(config.taste_trials, **RANGES), seed, USUAL)
     best = settings[0]
@@ -363,7 +363,7 @@ def _fit_ease(matrix: Any, check: HeldOut, rank: int, progress: Progress) -> tup
 
         def fitted(penalty: float) -> tuple[float, tuple[float, Floats, Floats]]:
             left, right = fits(penalty)
-            score = held_out_score(_summed(left, check.profiles) @ right.T, check) if len(check.users) else 0.0
+            score = score_of_vectors(_summed(left, check.profiles), right, check) if len(check.users) else 0.0
             advance(1)
             return score, (penalty, left, right)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from hypothesis import given
@@ -11,6 +13,7 @@ from numpy.testing import assert_allclose
 
 from antiphon.channels.mixture import (
     UNKNOWN_GRID,
+    Histories,
     Mixture,
     choose_doubt,
     choose_history,
@@ -46,6 +49,12 @@ def test_items_that_cannot_be_found_do_not_count() -> None:
     assert_allclose(covariance_of(block, np.array([True, True, False])), [[1, 0], [0, 0]])
 
 
+def scored(check: HeldOut, **scores: Any) -> Histories:
+    """Histories whose scores are given, (n_users, n_items): each item is a vector of its own."""
+    apart = np.eye(scores["joint"].shape[1], dtype=np.float32)
+    return Histories(check, scores, dict.fromkeys(scores, apart))
+
+
 def test_the_channel_that_knows_gets_the_weight() -> None:
     """Where iALS scores at random and the joint space knows the truth, the joint space counts most, and back."""
     rng = np.random.default_rng(0)
@@ -56,8 +65,8 @@ def test_the_channel_that_knows_gets_the_weight() -> None:
     knows = np.zeros((40, 50), dtype=np.float32)
     for row, truth in enumerate(truths):
         knows[row, truth] = 3
-    good = choose_history({"joint": knows.copy(), "ials": noise.copy(), "ease": noise.copy()}, check)[0]
-    bad = choose_history({"joint": noise.copy(), "ials": knows.copy(), "ease": noise.copy()}, check)[0]
+    good = choose_history(scored(check, joint=knows, ials=noise, ease=noise))[0]
+    bad = choose_history(scored(check, joint=noise, ials=knows, ease=noise))[0]
     assert good["joint"] >= 0.6
     assert bad == {"joint": 0.0, "ials": 1.0, "ease": 0.0}
 
@@ -65,7 +74,7 @@ def test_the_channel_that_knows_gets_the_weight() -> None:
 def test_without_users_or_taste_the_joint_space_answers() -> None:
     """There is nothing to choose from."""
     nobody = HeldOut(np.arange(0), (), ())
-    assert choose_history({"joint": np.zeros((0, 3), np.float32)}, nobody)[0] == {"joint": 1.0}
+    assert choose_history(scored(nobody, joint=np.zeros((0, 3), np.float32)))[0] == {"joint": 1.0}
 
 
 def held_out_rows(n_users: int = 40, n_items: int = 50) -> HeldOut:
@@ -82,14 +91,14 @@ def test_a_second_stage_is_followed_where_it_helps_and_left_where_it_does_not() 
     check = held_out_rows()
     rng = np.random.default_rng(1)
     noise = rng.normal(size=(40, 50)).astype(np.float32)
-    scores = {"joint": np.zeros_like(noise), "ials": noise}
     knows = np.zeros_like(noise)
     for row, truth in enumerate(check.truths):
         knows[row, truth] = 9
-    weights, value = choose_history({name: part.copy() for name, part in scores.items()}, check)
-    share, _ = choose_rerank(scores, knows, weights, value, check)
-    assert share > 0
-    assert choose_rerank(scores, -knows, weights, value, check) == (0.0, weights)
+    without = scored(check, joint=np.zeros_like(noise), ials=noise)
+    weights, value = choose_history(without)
+    helps, harms = (replace(without, moved=[(np.arange(50), line) for line in lines]) for lines in (knows, -knows))
+    assert choose_rerank(helps, weights, value)[0] > 0
+    assert choose_rerank(harms, weights, value) == (0.0, weights)
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -109,12 +118,17 @@ def test_doubts_about_what_nobody_liked_are_as_large_as_they_are_free() -> None:
     asked = np.unique(np.concatenate(check.truths))
     wanted, unwanted = np.ones(50, dtype=np.float32), np.ones(60, dtype=np.float32)
     wanted[asked[:10]] = 0
-    assert choose_doubt(scores, Taste(nothing, setting, nothing, nothing, wanted), check)[0] == 0.0
+    assert (
+        choose_doubt(
+            scored(check, joint=scores), {"joint": 1.0}, 0.0, Taste(nothing, setting, nothing, nothing, wanted)
+        )[0]
+        == 0.0
+    )
     # Ten more items that nobody asks for, and that seem to fit everybody.
     unwanted[50:] = 0
     wider = np.concatenate([scores, np.full((40, 10), 5, dtype=np.float32)], axis=1)
     taste = Taste(*([np.zeros((60, 0), np.float32), setting, *[np.zeros((60, 0), np.float32)] * 2]), unwanted)
-    unknown, _ = choose_doubt(wider, taste, check)
+    unknown, _ = choose_doubt(scored(check, joint=wider), {"joint": 1.0}, 0.0, taste)
     assert unknown == UNKNOWN_GRID[-1]
 
 

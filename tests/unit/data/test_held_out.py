@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from antiphon.data import held_out
-from antiphon.data.held_out import few_enough
+from antiphon.data.held_out import compared, few_enough, held_out_score, score_of_vectors
 from antiphon.data.splits import HeldOut
 
 N_USERS = 400
@@ -36,3 +36,21 @@ def test_fewer_are_taken_of_a_large_catalog(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_few_are_always_left() -> None:
     """However many items there are."""
     assert len(few_enough(CHECK, 10**9).users) == held_out.LEAST_USERS
+
+
+def test_users_in_parts_score_what_they_score_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large catalog only some users' scores are held: each way has the mean that it has in one array."""
+    rng = np.random.default_rng(3)
+    users, items = rng.normal(size=(N_USERS, 4)).astype(np.float32), rng.normal(size=(90, 4)).astype(np.float32)
+    whole = [held_out_score(scale * users @ items.T, CHECK) for scale in (1, -1)]
+    monkeypatch.setattr(held_out, "AT_ONCE", 90 * 7)
+    widths = []
+
+    def ways(some: slice) -> list[np.ndarray]:
+        widths.append(len(users[some]))
+        return [users[some] @ items.T, -users[some] @ items.T]
+
+    assert compared(CHECK, len(items), ways) == pytest.approx(whole)
+    assert score_of_vectors(users, items, CHECK) == pytest.approx(whole[0])
+    assert max(widths) == 7
+    assert sum(widths) == N_USERS
