@@ -179,6 +179,12 @@ def test_places_are_said_as_the_catalog_has_them(reader):
     assert reader.read("a British horror").says == ("from UK",)
 
 
+def test_what_is_refused_is_said_without_small_words(reader):
+    """Nobody says "no any war": the value is named, and "any" is none of it; so with words that are no value."""
+    assert reader.read("an old film without any war").says == ("no war",)
+    assert reader.read("an old film without too much talk").says == ("less much talk",)
+
+
 def test_an_empty_request_is_refused(reader):
     """And a very long one is left alone."""
     with pytest.raises(QueryError, match="empty"):

@@ -139,22 +139,22 @@ class Reader:
     def _negations(self, draft: Draft) -> None:
         """Filters, or words to stay away from, of "nothing with war", "no horror or gore"; the words go."""
         for match in reversed(list(p.NOT.finditer(draft.text))):
-            parts = [part.strip() for part in re.split(r"\b(?:or|and|nor)\b|/", match["what"]) if part.strip()]
+            parts = [_bared(part.strip()) for part in re.split(r"\b(?:or|and|nor)\b|/", match["what"]) if part.strip()]
             wheres = [self._refused(part) for part in parts]
             short = all(len(part.split()) <= MAX_LESS_WORDS for part in parts)
             if not parts or not (short or all(wheres)):
                 continue
             for part, where in zip(parts, wheres, strict=True):
                 if where is None:
-                    draft.less.append(re.sub(r"^(?:too|any|an?|so|the)\s+", "", part, flags=re.IGNORECASE))
-                    draft.says.append(f"less {draft.less[-1]}")
+                    draft.less.append(part)
+                    draft.says.append(f"less {part}")
                 else:
                     self.add(draft, where, f"no {part}")
             draft.cut(*match.span())
 
     def _refused(self, words: str) -> tuple[str, ...] | None:
         """Filters against a value, in every field that has it, a decade, or a country."""
-        words = re.sub(r"^(?:any|an?|the|too|from|by|in|of)\s+", "", words, flags=re.IGNORECASE)
+        words = re.sub(r"^(?:from|by|in|of)\s+", "", words, flags=re.IGNORECASE)
         times = [time for time in self._named_times(words) if (time.start, time.end) == (0, len(words))]
         if times:
             return (f"not ({' and '.join(filters_of(times[0], self.words))})",)
@@ -230,3 +230,8 @@ class Reader:
             draft.where += where
             draft.says.append(says)
         return bool(both.any())
+
+
+def _bared(words: str) -> str:
+    """What is refused, without the small words before it: "any romance" is romance."""
+    return re.sub(r"^(?:too|any|an?|so|the)\s+", "", words, flags=re.IGNORECASE)
