@@ -90,6 +90,7 @@ class Naming:
     weak_cue: Patterns
     example: Patterns
     asked: Patterns
+    asking: Patterns
     refused: Patterns
     refused_until: Patterns
     seen: Patterns

@@ -8,6 +8,7 @@ import unicodedata
 _ARTICLE = re.compile(r"^(.*), (the|a|an|le|la|les|il|el|das|der|die)( \(\d{4}\))?$")
 
 _BRACKETS = re.compile(r"\s*\([^)]*\)")
+_DOTTED = re.compile(r"\b(?:\w\.){2,}\w?")
 _SIGNS = re.compile(r"[^\w\s]|_")
 
 
@@ -32,8 +33,14 @@ def bare(text: str) -> str:
 
 
 def names_of(title: str) -> list[str]:
-    """A title as people say it: without its year and what stands in brackets, the article in front."""
+    """A title as people say it: without its year and brackets, the article in front; N.W.A also as NWA."""
     plain = _BRACKETS.sub("", title).strip() or title
+    if _DOTTED.search(plain):
+        return [*_names_of(plain), *_names_of(_DOTTED.sub(lambda letters: letters[0].replace(".", ""), plain))]
+    return _names_of(plain)
+
+
+def _names_of(plain: str) -> list[str]:
     if plain.isascii() and not _ARTICLE.match(fold(plain)):  # most titles: both are the same
         name = bare(plain)
         return [name] if name else []

@@ -80,7 +80,7 @@ class Listener:
         refusals = [self._refusal(piece, query, keep) for piece in pieces]
         wanted = [refusal.text for refusal in refusals]
         whole, left = (replace(query, turns=(), text="\n".join(part) or None) for part in (pieces, wanted))
-        named = self._named(whole, keep) if mentions is None else mentions
+        named = _lately(self._named(whole, keep), pieces) if mentions is None else mentions
         eras = self._eras(whole, named, keep)
         rows = [refusal.rows for refusal in refusals] + [self._of_other_years(eras)]
         return Heard(
@@ -150,3 +150,14 @@ class Listener:
         missed = np.any([era.misses(self.names.years) for era in eras], axis=0)
         # Years that no item has were misread.
         return nothing if missed.all() else np.flatnonzero(missed).astype(np.int32)
+
+
+def _lately(mentions: Sequence[Mention], pieces: Sequence[str]) -> Sequence[Mention]:
+    """The items that the turns of a conversation name: what was asked for before the last turn that asks was given."""
+    starts = np.cumsum([0, *(len(piece) + 1 for piece in pieces)])
+    turns = [int(np.searchsorted(starts, mention.start, side="right")) for mention in mentions]
+    last = max((turn for turn, one in zip(turns, mentions, strict=True) if one.how == "asked"), default=0)
+    return [
+        replace(one, how="earlier") if one.how == "asked" and turn < last else one
+        for turn, one in zip(turns, mentions, strict=True)
+    ]

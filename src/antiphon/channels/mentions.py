@@ -20,7 +20,7 @@ from antiphon.base.language import ENGLISH, Language, any_of
 from antiphon.base.wording import bare, fold, names_of
 from antiphon.query.columns import Column, year_column
 
-How = Literal["example", "asked", "refused"]
+How = Literal["example", "asked", "earlier", "refused"]
 MAX_NAME_WORDS = 12
 RARE, COMMON = 0.005, 0.03
 """Shares of the items whose texts have a word: below the first it is surely a name, above the second surely a word."""
@@ -32,7 +32,10 @@ _BEFORE = re.compile(r"(?<![.!?:,;]\s)\b[A-Z][^\W\d_]+\s$")
 
 @dataclass(frozen=True)
 class Mention:
-    """An item that a text names: where, its row, how it is meant, and in which words."""
+    """An item that a text names: where, its row, how it is meant, and in which words.
+
+    `earlier`: asked for, before something else was.
+    """
 
     start: int
     end: int
@@ -51,6 +54,7 @@ class Cues:
         self.listed = re.compile(rf"\s*(?:[,;\n/.&]|$|{words.conjunction}\b)")
         self.example = re.compile(rf"\b(?:{any_of(words.example)})\b", re.IGNORECASE)
         self.asked = re.compile(rf"\b(?:{any_of(words.asked)})\b", re.IGNORECASE)
+        self.asking = re.compile(rf"\b(?:{any_of(words.asking)})\b", re.IGNORECASE)
         self.refused = re.compile(
             rf"\b(?:{any_of(words.refused)})\b(?:\W+(?!(?:{any_of(words.refused_until)})\b)\w+){{0,3}}\W*$",
             re.IGNORECASE,
@@ -156,7 +160,8 @@ class Names:
     ) -> bool:
         before, after = text[:start], text[end:]
         content = [word for word in words if not self.language.is_empty(word)]
-        share = max(map(self.share, content), default=1.0)
+        shares = [self.share(word) for word in content]
+        share = max(shares, default=1.0)
         capital = self._is_capital(text[start:end]) and not text.isupper()
         if not before.strip() and not after.strip(" .!?"):
             return share <= COMMON or capital
@@ -170,7 +175,8 @@ class Names:
         cue = bool(self.cues.cue.search(before.rstrip().lower()))
         led = cue or bool(self.cues.weak_cue.search(before.rstrip().lower()))
         if len(content) >= 2:
-            return capital or listed or cue or len(content) >= 3 or share < RARE
+            # One rare word is enough: that the others stand beside it is no chance.
+            return capital or listed or cue or len(content) >= 3 or min(shares) < RARE
         if len(words) >= 2:
             firm = capital and (articled or not opens)
             return bool(content) and (firm or listed or (cue and share < RARE * 4))
@@ -189,13 +195,26 @@ class Names:
         first = max(text.rfind(sign, 0, start) for sign in ".!?\n") + 1
         last = min((place for place in (text.find(sign, end) for sign in ".!?\n") if place >= 0), default=len(text))
         rest, before = text[first:last], text[first:start]
-        for name_start, name_end in sorted(spans, reverse=True):
-            if name_start >= first and name_end <= last:
-                rest = f"{rest[: name_start - first]} , {rest[name_end - first :]}"
+        beside = [span for span in spans if span[0] >= first and span[1] <= last]
+        for name_start, name_end in sorted(beside, reverse=True):
+            rest = f"{rest[: name_start - first]} , {rest[name_end - first :]}"
         if self.cues.refused.search(before) and not self.cues.seen.search(before):
             return "refused"
+        if (led := self._last_cue(before)) is not None:
+            return led
         if self.cues.example.search(rest):
             return "example"
         words = [word for word in _WORD.findall(rest) if not word.isdigit()]
-        empty = all(self.language.is_empty(word.casefold()) for word in words)
+        # A list of names, some of which the catalog does not have, says nothing beside them.
+        others = len(beside) > 1
+        empty = all(self.language.is_empty(word.casefold()) or (others and self._is_other_name(word)) for word in words)
         return "asked" if empty or self.cues.asked.search(rest) else "example"
+
+    def _is_other_name(self, word: str) -> bool:
+        return self.language.names.capitals and word[0].isupper()
+
+    def _last_cue(self, before: str) -> How | None:
+        """What the last words before a name say of it: "I liked Heat, now play Ronin" asks for the second alone."""
+        cues = (self.cues.example, self.cues.asking)
+        example, asked = (max((match.end() for match in cue.finditer(before)), default=0) for cue in cues)
+        return None if example == asked else "asked" if asked > example else "example"

@@ -33,7 +33,7 @@ History = tuple[Rows, Floats]
 JOINT = "joint"
 FADES = 0.8
 """What a turn of a conversation counts, relative to the one after it."""
-_KINDS: Mapping[How, Kind] = {"example": "like", "asked": "asked", "refused": "unlike"}
+_KINDS: Mapping[How, Kind] = {"example": "like", "asked": "asked", "earlier": "asked", "refused": "unlike"}
 _A = {"text": "a text", "history": "a history", "image": "an image", "audio": "an audio"}
 
 
@@ -109,7 +109,7 @@ class Resolver:
         texts, sentences = self._encode_texts(queries, [one.turns for one in heard])
         asked = [_meant(names, "asked") for names in mentions]
         likes = [
-            np.union1d(self._comparable(query.likes), self._with_vectors(_meant(names, "example")))
+            np.union1d(self._comparable(query.likes), self._with_vectors(_meant(names, "example", "earlier")))
             for query, names in zip(queries, mentions, strict=True)
         ]
         dislikes = [
@@ -119,8 +119,10 @@ class Resolver:
         known = [self._known(query) for query in queries]
         histories = self._fold([rows for rows, _ in known])
         hidden = [
-            np.concatenate([liked, disliked, self._rows(query.exclude), rows]).astype(np.int64)
-            for query, liked, disliked, (rows, _) in zip(queries, likes, dislikes, known, strict=True)
+            np.concatenate(
+                [np.setdiff1d(liked, _meant(names, "earlier")), disliked, self._rows(query.exclude), rows]
+            ).astype(np.int64)
+            for query, liked, disliked, names, (rows, _) in zip(queries, likes, dislikes, mentions, known, strict=True)
         ]
         refused = [one.refused for one in heard]
         bare = Resolved(
@@ -403,8 +405,8 @@ def _faded(turns: Floats) -> Floats:
     return mean
 
 
-def _meant(mentions: Sequence[Mention], how: How) -> Rows:
-    return np.array([mention.row for mention in mentions if mention.how == how], dtype=np.int32)
+def _meant(mentions: Sequence[Mention], *how: How) -> Rows:
+    return np.array([mention.row for mention in mentions if mention.how in how], dtype=np.int32)
 
 
 def _encode_words(side: Any) -> Any:

@@ -20,15 +20,25 @@ _WORD = re.compile(r"[^\W\d_]+")
 
 @dataclass(frozen=True)
 class Speller:
-    """The catalog's words. `near`: what is left of a word without one letter -> the words; `known`: is it one."""
+    """The catalog's words. `near`: what is left of a word without one letter -> the words; `known`: is it one.
+
+    `usual`: whether a word, as it was said, is one that people use anyway, so that "newer" is no slip for "never".
+    """
 
     near: Mapping[str, Sequence[str]]
     counts: Mapping[str, int]
     known: Callable[[str], bool]
     language: Language = ENGLISH
+    usual: Callable[[str], bool] = lambda _: False
 
     @classmethod
-    def of(cls, texts: Iterable[str], known: Callable[[str], bool], language: Language = ENGLISH) -> Speller:
+    def of(
+        cls,
+        texts: Iterable[str],
+        known: Callable[[str], bool],
+        language: Language = ENGLISH,
+        usual: Callable[[str], bool] = lambda _: False,
+    ) -> Speller:
         """Of titles and values. `known`: whether the catalog's texts have a word, however it ends."""
         counts = Counter(word for text in texts for word in set(_WORD.findall(fold(text))))
         near: dict[str, list[str]] = defaultdict(list)
@@ -36,7 +46,7 @@ class Speller:
             if len(word) >= LEAST_LETTERS:
                 for left in {word, *_without_one(word)}:
                     near[left].append(word)
-        return cls(near, counts, known, language)
+        return cls(near, counts, known, language, usual)
 
     def mended(self, text: str, keep: Container[str] = ()) -> str:
         """The text with words of the catalog in the place of misspelt ones, but for those of `keep`, folded."""
@@ -47,7 +57,7 @@ class Speller:
     def _mend(self, said: str) -> str:
         word = fold(said)
         usual = word in self.counts or self.language.is_empty(word)
-        if len(word) < LEAST_LETTERS or usual or self.known(word):
+        if len(word) < LEAST_LETTERS or usual or self.known(word) or self.usual(said.casefold()):
             return said
         found = {
             near for left in (word, *_without_one(word)) for near in self.near.get(left, ()) if _is_near(word, near)

@@ -182,7 +182,10 @@ class Published:
         values = (
             value for column in self.columns.values() if isinstance(column, WordColumn) for value in column.vocabulary
         )
-        return Speller.of([*self.titles, *values], lambda word: lexical.share(word) > 0, self.language)
+        # Words of the text model's own vocabulary are no slips.
+        usual = getattr(self.sides["text"][1], "has_word", None) if "text" in self.sides else None
+        words = [*self.titles, *values]
+        return Speller.of(words, lambda word: lexical.share(word) > 0, self.language, usual or (lambda _: False))
 
     @cached_property
     def taste(self) -> Taste | None:

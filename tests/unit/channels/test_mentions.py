@@ -37,6 +37,11 @@ def said(text: str) -> list[tuple[str, str]]:
         ("I want something like Pulp Fiction", [("Pulp Fiction (1994)", "example")]),
         ("I dont like Pulp Fiction", [("Pulp Fiction (1994)", "refused")]),
         ("I haven't seen Pulp Fiction", [("Pulp Fiction (1994)", "example")]),
+        ("I liked Alien, now play Pulp Fiction", [("Alien (1979)", "example"), ("Pulp Fiction (1994)", "asked")]),
+        ("would you like to add pulp fiction", [("Pulp Fiction (1994)", "asked")]),
+        ("can we have songs by artists like Pulp Fiction", [("Pulp Fiction (1994)", "example")]),
+        ("Pulp Fiction, The Matrix, Gummo", [("Pulp Fiction (1994)", "asked"), ("Matrix, The (1999)", "asked")]),
+        ("do you have any pulp fiction", [("Pulp Fiction (1994)", "asked")]),
     ],
 )
 def test_names_are_found_as_people_write_them(text: str, found: list[tuple[str, str]]) -> None:

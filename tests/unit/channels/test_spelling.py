@@ -32,6 +32,12 @@ def test_one_letter_is_forgiven(said: str, mended: str) -> None:
     assert SPELLER.mended(said) == mended
 
 
+def test_usual_words_are_no_slips() -> None:
+    """What people say anyway is meant as it is said, accents and all: it is no word of the catalog's one letter off."""
+    speller = Speller.of(TEXTS, lambda _: False, usual=lambda word: word in {"comedi", "horro"})
+    assert speller.mended("Comedi, horro, hórro") == "Comedi, horro, horror"
+
+
 def test_stories_stay_as_they_are() -> None:
     """Their words are not the catalog's."""
     story = "horor " * 40

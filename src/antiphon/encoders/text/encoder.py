@@ -6,7 +6,7 @@ import contextlib
 import functools
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -34,6 +34,7 @@ from antiphon.encoders.text.models import (
     model_path,
 )
 from antiphon.encoders.text.precision import Encode, Precision, in_batches, mean_cosine, sample_of, spread
+from antiphon.encoders.text.vocabulary import has_word
 from antiphon.errors import ConfigError, IntegrityError, MissingExtraError
 from antiphon.numbers.engine import Encoding
 from antiphon.numbers.vectors import unit
@@ -264,13 +265,15 @@ class TextQuerySide:
         self.folder = folder
         self.meta = storage.read_json(folder / "text.json")
         self._model: Any = None
+        self._has_word: Callable[[str], bool] = lambda _: False
 
     def warm(self) -> None:
         """Load the model now."""
         if self._model is not None:
             return
         if (self.folder / "onnx").is_dir() and runtime.has("onnxruntime"):
-            self._model = _onnx(self.folder / "onnx").encode
+            exported = _onnx(self.folder / "onnx")
+            self._model, self._has_word = exported.encode, exported.has_word
             return
         name, revision = self.meta["model"], self.meta["revision"]
         if model_identity(name, revision) != self.meta["identity"]:
@@ -278,7 +281,14 @@ class TextQuerySide:
                 f"the text model {name!r} is not the one that this space was built with; build the run again."
             )
         model = load_model(name, revision)
+        pieces = model.tokenizer.get_vocab() if hasattr(model.tokenizer, "get_vocab") else {}
+        self._has_word = lambda word: has_word(word, pieces.__contains__)
         self._model = lambda texts: _encode(model, texts, 32)
+
+    def has_word(self, word: str) -> bool:
+        """Whether the model's vocabulary has a word in one piece; False where the model does not say."""
+        self.warm()
+        return self._has_word(word)
 
     def encode(self, inputs: Sequence[str]) -> NDArray[np.float32]:
         """Vectors of requests, (n, dim) float32, unit L2."""

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from antiphon.base import runtime
 from antiphon.base.storage import first_line
+from antiphon.encoders.text.vocabulary import has_word
 from antiphon.errors import ConfigError, IntegrityError, MismatchError, MissingExtraError, QueryError
 
 MODEL_FILE = "model.onnx"
@@ -127,6 +128,10 @@ class OnnxTextEncoder:
             rows = order[start : start + step]
             vectors[rows] = self._run([tokens[row] for row in rows])
         return vectors
+
+    def has_word(self, word: str) -> bool:
+        """Whether the model's vocabulary has a word in one piece."""
+        return has_word(word, lambda piece: self._tokenizer.token_to_id(piece) is not None)
 
     def _prepare(self, text: str) -> str:
         text = self._spec.prompt + text
