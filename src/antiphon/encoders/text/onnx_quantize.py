@@ -3,7 +3,8 @@
 MatMulInteger, which onnxruntime fuses with what stands around it, has one scale per column of weights and one per
 tensor of activations. The second layer of each feed-forward network stays in 32 bits, because its inputs have outliers
 that one scale for all does not fit: on all-MiniLM-L6-v2 the mean cosine is .997 with this exception and .993 without.
-A CPU without 8 bit dot products (VNNI) would saturate, and is not faster.
+A CPU without 8 bit dot products (VNNI) adds two products in 16 bits, which saturates, and is not faster: there the
+weights have 7 bits, whose products fit.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from antiphon.encoders.text.precision import has_vnni
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -33,7 +36,7 @@ def quantise(proto: Any) -> None:
             quantised.add(source)
             outputs = [f"{source}.levels", f"{source}.scale", f"{source}.zero"]
             nodes.append(helper.make_node("DynamicQuantizeLinear", [source], outputs))
-        levels, scales = _levels(weight.T)
+        levels, scales = _levels(weight.T, 127 if has_vnni() else 63)
         added[f"{name}.levels"] = np.ascontiguousarray(levels.T).astype(np.int8)
         added[f"{name}.scales"] = scales.reshape(-1)
         nodes.extend(_matmul_by_columns(helper, node))
@@ -70,8 +73,8 @@ def _matmul_by_columns(helper: Any, node: Any) -> list[Any]:
     ]
 
 
-def _levels(values: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Whole numbers in [-127, 127] and one scale per row of the last axis, with values = levels * scales; float32."""
-    scales = np.abs(values).max(axis=-1, keepdims=True) / np.float32(127)
+def _levels(values: NDArray[Any], most: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Whole numbers in [-most, most] and one scale per row of the last axis, with values = levels * scales; float32."""
+    scales = np.abs(values).max(axis=-1, keepdims=True) / np.float32(most)
     levels = np.rint(np.divide(values, scales, out=np.zeros_like(values), where=scales > 0))
     return levels.astype(np.float32), scales.astype(np.float32)
