@@ -171,12 +171,9 @@ class ByLines(ABC):
         scores = self.scores(resolved, None)
         if scores.shape[1] <= LARGE:
             return best_rows(scores, n, allowed)
-        found = np.full((len(scores), n), -1, dtype=np.int64)
-        for mine, line in zip(found, scores, strict=True):
-            rows = np.flatnonzero(line > 0 if allowed is None else (line > 0) & allowed)
-            best, _ = top_k(line[rows][None], min(n, len(rows)))
-            mine[: best.shape[1]] = rows[best[0]]
-        return found
+        speaking = [np.flatnonzero(line > 0 if allowed is None else (line > 0) & allowed) for line in scores]
+        best = [top_k(line[rows][None], min(n, len(rows)))[0][0] for line, rows in zip(scores, speaking, strict=True)]
+        return padded([rows[places] for rows, places in zip(speaking, best, strict=True)], n)
 
     def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
         """The lines, or some columns of them."""
@@ -193,6 +190,14 @@ def best_rows(scores: Floats, n: int, allowed: Allowed | None) -> Rows:
     open_ = scores if allowed is None else np.where(allowed, scores, -np.inf).astype(np.float32)
     found, _ = top_k(open_, min(n, scores.shape[1]))
     return np.pad(found, ((0, 0), (0, n - found.shape[1])), constant_values=-1)
+
+
+def padded(found: Sequence[Rows], n: int) -> Rows:
+    """The rows of each request as one array, (n_requests, n) int64; -1 where there are fewer than n."""
+    result = np.full((len(found), n), -1, dtype=np.int64)
+    for mine, rows in zip(result, found, strict=True):
+        mine[: len(rows)] = rows
+    return result
 
 
 def at(items: Floats, rows: Rows | None) -> Floats:

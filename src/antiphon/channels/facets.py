@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.base import storage
-from antiphon.channels.base import Allowed, ByLines, Resolved, Rows, spread_to_one
+from antiphon.channels.base import Allowed, ByLines, Resolved, Rows, padded, spread_to_one
 from antiphon.channels.dictionary import Dictionary
 from antiphon.joint.model import Projection
 from antiphon.numbers.codes import LARGE
@@ -303,12 +303,12 @@ class FacetsChannel(ByLines):
         """The rows with the highest scores; in a large catalog of those that the shorter lists find."""
         if not self.large or n >= self.facets.n_items:
             return super().candidates(resolved, n, allowed)
-        found = np.full((len(resolved), n), -1, dtype=np.int64)
-        for place in range(len(resolved)):
-            lists = self._asked(resolved, place, READ)
-            rows = best_of(lists, n, self.facets.n_items, self._open(resolved, place, allowed))
-            found[place, : len(rows)] = rows
-        return found
+        n_items = self.facets.n_items
+        best = [
+            best_of(self._asked(resolved, place, READ), n, n_items, self._open(resolved, place, allowed))
+            for place in range(len(resolved))
+        ]
+        return padded(best, n)
 
     def listed(self, resolved: Resolved, place: int) -> list[Listed] | None:
         """The lists of what the text asks for and names, and of liked items; None where something is refused."""

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from antiphon.channels.base import Allowed, ByLines, Floats, Resolved, Rows
+from antiphon.channels.base import Allowed, ByLines, Floats, Resolved, Rows, padded
 from antiphon.numbers.codes import LARGE
 
 STEP = np.float32(4)
@@ -38,12 +38,9 @@ class NamesChannel(ByLines):
         """As `ByLines.candidates`; in a large catalog those that are asked for, and no line is made."""
         if self.n_items <= LARGE:
             return super().candidates(resolved, n, allowed)
-        found = np.full((len(resolved), n), -1, dtype=np.int64)
-        for mine, asked, weight in zip(found, resolved.asked, resolved.weights[self.name], strict=True):
-            rows = np.unique(asked)[:n] if weight > 0 else asked[:0]
-            rows = rows if allowed is None else rows[allowed[rows]]
-            mine[: len(rows)] = rows
-        return found
+        heard = zip(resolved.asked, resolved.weights[self.name] > 0, strict=True)
+        asked = [np.unique(rows if speaks else rows[:0])[:n].astype(np.int64) for rows, speaks in heard]
+        return padded([rows if allowed is None else rows[allowed[rows]] for rows in asked], n)
 
     def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
         """As `ByLines.scores`; for some rows no line is made."""

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from antiphon.base import storage
 from antiphon.base.layout import coded_blocks
 from antiphon.base.progress import Progress
-from antiphon.channels.base import Allowed, Folded, Resolved, Rows, at, best_rows
+from antiphon.channels.base import Allowed, Folded, Resolved, Rows, at, best_rows, padded
 from antiphon.channels.near import NearTaste, popularity_of
 from antiphon.channels.rerank import Reranker, features_of, head_of, spread_alike
 from antiphon.config.sections import SpaceConfig
@@ -197,8 +197,7 @@ class TasteChannel:
         for rows, one in zip(near, moved, strict=True):
             head = np.zeros(0, dtype=np.int64) if one is None else one[0]
             found.append(np.union1d(rows, head if allowed is None else head[allowed[head]]))
-        width = max(n, *map(len, found))
-        return np.stack([np.pad(rows, (0, width - len(rows)), constant_values=-1) for rows in found])
+        return padded(found, max(n, *map(len, found)))
 
     def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
         """Sums of inner products over the blocks, and what the second stage changes. `rows` ascend."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from antiphon.base import runtime
 from antiphon.base.language import ENGLISH, Language
 from antiphon.base.wording import fold
-from antiphon.channels.base import Allowed, ByLines, Resolved, Rows, spread_to_one
+from antiphon.channels.base import Allowed, ByLines, Resolved, Rows, padded, spread_to_one
 from antiphon.channels.dictionary import telling
 from antiphon.channels.gate import lead_of, leads_of
 from antiphon.errors import IntegrityError
@@ -232,11 +232,8 @@ class WordsChannel(ByLines):
         """The rows with the highest scores; in a large catalog only those that have one of the words."""
         if not self.large:
             return super().candidates(resolved, n, allowed)
-        found = np.full((len(resolved), n), -1, dtype=np.int64)
-        for place, mine in enumerate(found):
-            rows = best_of(self.listed(resolved, place) or (), n, self.lexical.n_items, allowed)
-            mine[: len(rows)] = rows
-        return found
+        lists = [self.listed(resolved, place) or () for place in range(len(resolved))]
+        return padded([best_of(mine, n, self.lexical.n_items, allowed) for mine in lists], n)
 
     def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
         """As `ByLines.scores`; in a large catalog no line is made for some rows. `rows` ascend."""

@@ -87,14 +87,13 @@ def _of_candidates(
     most_hidden = max(len(hidden) for hidden in resolved.hidden)
     n = max(LEAST, DEPTH * k) + most_hidden
     united, others = _united(channels, resolved, n, allowed, n_items)
-    asked = np.zeros(len(resolved), dtype=bool) if near_text is None else near_text.asked(resolved)
     ones, unions = [resolved.take([place]) for place in range(len(resolved))], []
     for place, one in enumerate(ones):
-        found = [united[place]]
-        if near_text is not None and asked[place]:
+        found, told = [united[place]], tuple[str, ...]()
+        if near_text is not None and near_text.asked(one)[0]:
             found.append(near_text.candidates(one, n, allowed)[0])
-        named = near_text.names if near_text is not None and asked[place] else ()
-        found += [channel.candidates(one, n, allowed)[0] for channel in others if channel.name not in named]
+            told = near_text.names
+        found += [channel.candidates(one, n, allowed)[0] for channel in others if channel.name not in told]
         line, hidden = np.concatenate(found), resolved.hidden[place]
         unions.append(_at_least(k, np.setdiff1d(line[line >= 0], hidden), hidden, allowed, n_items))
     return _each(channels, ones, k, unions)
