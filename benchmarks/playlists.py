@@ -90,7 +90,7 @@ def makers(run: Path, space: Space) -> dict[str, Maker]:
     texts = Descriptions.load(run / "descriptions.parquet").best()
     features = Features.load(run / "features", "text")
     matrix = unit(features.matrix.mean(axis=0))  # (n_views, n_items, dim): the mean of an item's texts
-    encode = space._sides["text"][1].encode  # noqa: SLF001  the same encoder for raw TEXT
+    encode = space.sides["text"][1].encode  # the same encoder for raw TEXT
     retriever = bm25s.BM25()
     retriever.index(bm25s.tokenize(texts, show_progress=False), show_progress=False)
 
