@@ -126,20 +126,8 @@ def _leads(reports: Reports) -> str:
     return f"antiphon {' and '.join(said)}; every other lead is significant (p < {LEVEL}, Holm-corrected)."
 
 
-def _with(reports: Reports, study: str) -> tuple[Reports, str]:
-    """The reports, those without a study as they were when it was last made, and a sentence about these."""
-    found, said = dict(reports), ""
-    for name, report in reports.items():
-        earlier = RESULTS / name / "earlier.json"
-        if study not in report["studies"] and earlier.is_file():
-            found[name] = json.loads(earlier.read_text("utf-8"))
-            said = f"\n\n{name.capitalize()}: printed at commit {found[name]['commit']}, and not since."
-    return found, said
-
-
 def ingredients(reports: Reports) -> str:
     """What each ingredient is worth: the difference to the whole, starred where its own test has p < .01."""
-    reports, said = _with(reports, "ingredients")
     found = {
         (name, row["task"], row["change"]): row
         for name in reports
@@ -152,7 +140,7 @@ def ingredients(reports: Reports) -> str:
     for change in changes:
         cells = [_difference(found.get((name, task, change))) for name, task, _ in COLUMNS]
         lines.append(f"| {change} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + said
+    return "\n".join(lines)
 
 
 def personalised(reports: Reports) -> str:
@@ -179,7 +167,6 @@ def asks(reports: Reports) -> str:
 
 def cold(reports: Reports) -> str:
     """Cold items ranked among themselves and among all."""
-    reports, said = _with(reports, "cold")
     wanted = (OURS, "MULTI_TEMPLATE", "TEXT MiniLM, TEMPLATE", "TEXT LSA", "popularity")
     shown = (("cold", "mean", "among cold"), ("cold", "ndcg@50", "among cold, nDCG@50"), ("all", "mean", "among all"))
     heads = [f"{name}: {title}" for name in reports for _, _, title in shown]
@@ -191,7 +178,7 @@ def cold(reports: Reports) -> str:
             found = [rows.get(among, {}).get(key) for among, key, _ in shown]
             cells += ["" if value is None else f"{value:.3f}".removeprefix("0") for value in found]
         lines.append(f"| {system} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + said
+    return "\n".join(lines)
 
 
 def tuned(_: Reports) -> str:

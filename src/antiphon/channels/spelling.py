@@ -56,8 +56,8 @@ class Speller:
 
     def _mend(self, said: str) -> str:
         word = fold(said)
-        usual = word in self.counts or self.language.is_empty(word)
-        if len(word) < LEAST_LETTERS or usual or self.known(word) or self.usual(said.casefold()):
+        ours = word in self.counts or self.known(word)
+        if len(word) < LEAST_LETTERS or ours or self.language.is_empty(word) or self.usual(said.casefold()):
             return said
         found = {
             near for left in (word, *_without_one(word)) for near in self.near.get(left, ()) if _is_near(word, near)

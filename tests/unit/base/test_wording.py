@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.base.wording import bare, fold, fold_title
+from antiphon.base.wording import bare, fold, fold_title, names_of
 
 
 def test_case_accents_and_blanks_do_not_count():
@@ -26,3 +26,10 @@ def test_bare_words_have_single_blanks_and_no_signs(text):
     words = bare(text)
     assert words == " ".join(words.split())
     assert not set(words) & set("_'.,;:!?()[]{}\"-/")
+
+
+def test_letters_with_dots_are_one_word_too() -> None:
+    """N.W.A is asked for as NWA; a title that ends a sentence is no such name."""
+    assert names_of("N.W.A") == ["n w a", "nwa"]
+    assert names_of("Notorious B.I.G.") == ["notorious b i g", "notorious big"]
+    assert names_of("Mr. Smith") == ["mr smith"]

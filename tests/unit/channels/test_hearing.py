@@ -70,3 +70,12 @@ def test_the_reading_can_be_taken_back(listener: Listener) -> None:
     assert not listener.hear(Query(text=text, literal=(text,))).mentions
     assert not listener.hear(Query(text=text, weights={"names": 0})).mentions
     assert not listener.hear(Query(turns=(text,))).mentions
+
+
+def test_the_last_turn_that_asks_is_answered_first() -> None:
+    """What was asked for before it is known to be wanted, and was given; an example stays one."""
+    listener = Listener(Names.of(TITLES, None, None, lambda _: 0.001))
+    heard = listener.hear(Query(turns=("I liked Gigi", "play Heat"), text="now play Fog"))
+    assert [(mention.row, mention.how) for mention in heard.mentions] == [(0, "example"), (1, "earlier"), (3, "asked")]
+    heard = listener.hear(Query(turns=("play Heat", "thanks"), text="a nice one"))
+    assert [(mention.row, mention.how) for mention in heard.mentions] == [(1, "asked")]
