@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from antiphon.config.load import parse_config
 from antiphon.evaluate.results import load_results
 from antiphon.reproduce.blocks import Block
 from antiphon.reproduce.report import as_html, as_markdown
+from antiphon.reproduce.reproduce import Options, Reproduction
 
 Call = Callable[..., tuple[int, str, str]]
 SMALL = ("--items", "150", "--users", "300", "--queries", "100", "--epochs", "2", "--seeds", "2", "--trials", "2",
@@ -67,6 +69,18 @@ def test_music_from_raw_files_to_a_report(call: Call, data_dir: Path, tmp_path: 
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "stages").iterdir()}
     assert reproduce(call, "music", data_dir, tmp_path, "--no-studies") == found
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "stages").iterdir()} == before
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("preset", "epochs", "expected"), [("paper", None, 100), ("default", None, 40), ("paper", 2, 2)]
+)
+def test_the_papers_rows_train_as_long_as_their_preset_says(
+    data_dir: Path, tmp_path: Path, preset: str, epochs: int | None, expected: int
+) -> None:
+    """What the data set says of epochs is for the space."""
+    found = Reproduction(Options("movies", data_dir, tmp_path, items=150, users=300, epochs=epochs))
+    assert parse_config(found.trial_settings(preset), source="a trial").train.epochs == expected
 
 
 @pytest.mark.slow

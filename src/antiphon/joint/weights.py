@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from antiphon.data.synthetic import QueryData
 from antiphon.joint.trainer import Trainer
 
-EPOCHS = 12
+EPOCHS = 25
 HELD_OUT = 0.25
 MIN_HELD_OUT = 16
 STEPS = 4

@@ -158,8 +158,11 @@ class Reproduction:
         return ["text", self.material.content[0], "cf"]
 
     def trial_settings(self, preset: str = "paper") -> dict[str, Any]:
-        """Settings that trials start from."""
-        return {**self.settings, "preset": preset}
+        """Settings that trials start from: the paper's rows train as long as their preset says, not the data set's."""
+        settings = {**self.settings, "preset": preset}
+        if preset == "paper" and self.options.epochs is None:
+            settings["train"] = {key: value for key, value in settings.get("train", {}).items() if key != "epochs"}
+        return settings
 
     def base_of(self, preset: str, seed: int) -> Path:
         """The run that trials of a preset start from.

@@ -13,7 +13,7 @@ from antiphon.config.sections import Config
 from antiphon.data.catalog import Catalog
 from antiphon.describe.practice import LEAST_PER_KIND, PER_KIND
 from antiphon.encoders.base import make_encoder
-from antiphon.encoders.text.precision import MANY_TEXTS, has_vnni
+from antiphon.encoders.text.precision import MANY_TEXTS, is_fast
 from antiphon.numbers.ease import DENSE_ITEMS
 from antiphon.numbers.factorization import FINALISTS, SHORTER
 from antiphon.run.stages.facets import QUICK_DRAWS
@@ -48,7 +48,7 @@ def expected_seconds(config: Config, catalog: Catalog) -> float:
     options = [make_encoder(item).options for item in config.modalities]
     files = {getattr(option, "media", None) for option in options}
     media = sum(int(item.present.sum()) for name, item in catalog.media.items() if name in files)
-    in_8_bits = texts >= MANY_TEXTS and has_vnni()
+    in_8_bits = texts >= MANY_TEXTS and is_fast()
     shared = (
         (SHORT_TEXT if in_8_bits else TEXT) * texts
         + REQUEST * requests

@@ -57,7 +57,7 @@ def test_8_bits_are_expected_where_the_encoder_takes_them(
     n_items: int, quicker: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From as many texts on as the encoder asks for, and only on a CPU that has them."""
-    monkeypatch.setattr(estimate, "has_vnni", lambda: False)
+    monkeypatch.setattr(estimate, "is_fast", lambda: False)
     exact = expected_seconds(config(), catalog(n_items))
-    monkeypatch.setattr(estimate, "has_vnni", lambda: True)
+    monkeypatch.setattr(estimate, "is_fast", lambda: True)
     assert (expected_seconds(config(), catalog(n_items)) < exact) == quicker

@@ -147,7 +147,7 @@ class TextEncoder(RequestEncoder[TextOptions]):
             return str(known["documents"])
         chosen: tuple[str, float | None] = (asked, None)
         if asked == "auto":
-            fast = many and runtime.device() == "cpu" and bits.has_vnni()
+            fast = many and runtime.device() == "cpu" and bits.is_fast()
             chosen = self._measured(sample) if fast else ("fp32", 1.0)
         value = {"key": key, "documents": chosen[0], "cosine": chosen[1]}
         storage.write_sealed(workspace / PRECISION_FILE, value)

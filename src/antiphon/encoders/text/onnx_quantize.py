@@ -3,8 +3,8 @@
 MatMulInteger, which onnxruntime fuses with what stands around it, has one scale per column of weights and one per
 tensor of activations. The second layer of each feed-forward network stays in 32 bits, because its inputs have outliers
 that one scale for all does not fit: on all-MiniLM-L6-v2 the mean cosine is .997 with this exception and .993 without.
-A CPU without 8 bit dot products (VNNI) adds two products in 16 bits, which saturates, and is not faster: there the
-weights have 7 bits, whose products fit.
+A CPU without 8 bit dot products (VNNI) adds two products in 16 bits, which saturates: there the weights have 7 bits,
+whose products fit.
 """
 
 from __future__ import annotations

@@ -331,7 +331,7 @@ def test_auto_takes_8_bits_where_they_keep_the_vectors(
 ) -> None:
     """For many texts, `auto` measures the cosine on the catalog's texts and records it."""
     monkeypatch.setattr(precision, "MANY_TEXTS", 3)
-    monkeypatch.setattr(precision, "has_vnni", lambda: True)
+    monkeypatch.setattr(precision, "is_fast", lambda: True)
     monkeypatch.setattr(precision, "MIN_COSINE", least)
     auto = encoder(tiny_text_model)
     auto.encode(make_source(template=TEMPLATE), tmp_path, silent)

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.encoders.text.precision import N_SAMPLE, has_vnni, in_batches, mean_cosine, sample_of, spread
+from antiphon.encoders.text.precision import (
+    N_SAMPLE,
+    _flags,
+    has_vnni,
+    in_batches,
+    is_fast,
+    mean_cosine,
+    sample_of,
+    spread,
+)
 
 
 def lengths(texts):
@@ -18,21 +27,27 @@ def lengths(texts):
 
 
 @pytest.mark.parametrize(
-    ("flags", "expected"),
-    [("avx512_vnni", True), ("fma avx_vnni sse", True), ("avx512_bf16", False), ("avx2", False), (None, False)],
+    ("flags", "vnni", "fast"),
+    [
+        ("avx512_vnni", True, True),
+        ("fma avx_vnni sse", True, True),
+        ("avx512_bf16", False, False),
+        ("avx avx2", False, True),
+        (None, False, False),
+    ],
 )
-def test_the_cpu_says_what_is_fast(monkeypatch: pytest.MonkeyPatch, flags, expected) -> None:
-    """VNNI takes 8 bits; a CPU without it, or one that Linux does not tell of, stays with 32."""
+def test_the_cpu_says_what_is_fast(monkeypatch: pytest.MonkeyPatch, flags, vnni, fast) -> None:
+    """VNNI and AVX2 take 8 bits; a CPU without them, or one that Linux does not tell of, stays with 32."""
 
     def read(_, encoding):
         if flags is None:
             raise FileNotFoundError
         return f"processor : 0\nflags : {flags}\nflags : other\n"
 
-    has_vnni.cache_clear()
+    _flags.cache_clear()
     monkeypatch.setattr(Path, "read_text", read)
-    assert has_vnni() is expected
-    has_vnni.cache_clear()
+    assert (has_vnni(), is_fast()) == (vnni, fast)
+    _flags.cache_clear()
 
 
 def test_the_cosine_is_that_of_the_dimensions_that_are_used() -> None:
