@@ -59,7 +59,6 @@ class Studies:
         yield "personalised", lambda: personalised(self.all)
         yield "asks", lambda: as_people_ask(self.all)
         yield "bias", self.bias
-        yield "ingredients", lambda: ingredients(self.all)
         yield "cold", self.cold
         yield "noise", self.noise
         yield "ablations", self.ablations
@@ -67,6 +66,7 @@ class Studies:
         yield "curve", self.curve
         yield "temporal", lambda: temporal(self.all)
         yield "untagged", lambda: untagged(self.all)
+        yield "ingredients", lambda: ingredients(self.all)
 
     def cold(self) -> Document:
         """A fifth of the items is hidden from collaborative filtering; rank them among themselves, and among all."""
