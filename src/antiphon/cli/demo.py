@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from antiphon.cli.output import NOTHING_FITS, going_on, hit_lines, note, progress, show
 from antiphon.errors import DataError
 
+if TYPE_CHECKING:
+    from antiphon.config.sections import Config
+
 PREFERRED = ("movies", "ml-latest-small")
 PORT = 8765
 SHOWN = 5
+PATIENCE = 180.0
+"""Seconds: where the whole build would take longer, the demo's is quick."""
 
 
 @click.command(epilog="Example: antiphon demo --from ~/datasets")
@@ -20,20 +26,48 @@ SHOWN = 5
     "--from", "folder", type=click.Path(path_type=Path), help="Folder of data sets; ANTIPHON_DATA where not given."
 )
 @click.option("--run", type=click.Path(path_type=Path), help="Folder of the run; runs/demo-DATASET where not given.")
+@click.option("--full", is_flag=True, help="Build the whole space, however long it takes on this machine.")
 @click.option("--no-serve", is_flag=True, help="Print three conversations, and end.")
 @click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="Of the page; 0: any.")
-def demo(dataset: str | None, folder: Path | None, run: Path | None, no_serve: bool, port: int) -> None:
-    """Build a space from real data, and open the page over it with three conversations to click."""
-    from antiphon.config.load import load_config
+def demo(dataset: str | None, folder: Path | None, run: Path | None, full: bool, no_serve: bool, port: int) -> None:
+    """Build a space from real data, and open the page over it with three conversations to click.
+
+    Where the whole build would take more than three minutes on this machine, it is a quick one, as of `antiphon build
+    --quick`; --full builds the whole space, and encodes nothing again.
+    """
     from antiphon.run.build import build
 
     run, project = _project(dataset, folder, run)
     with going_on():
-        build(load_config(project), run, progress=progress(), notify=note)
+        build(_settings(project, run, full=full), run, progress=progress(), notify=note)
     if no_serve:
         _talk(run)
     else:
         _serve(run, port)
+
+
+def _settings(project: Path, run: Path, *, full: bool) -> Config:
+    """The data set's configuration; quick where that was built before, or where the whole takes too long."""
+    from antiphon.base.layout import RunLayout
+    from antiphon.base.progress import duration
+    from antiphon.config.load import load_config
+    from antiphon.data.reading import read_catalog
+    from antiphon.run.estimate import expected_seconds
+    from antiphon.run.stage import recorded
+
+    config, layout = load_config(project), RunLayout(run)
+    if full:
+        return config
+    if "publish" in recorded(layout):
+        return load_config(project, ["quick=true"]) if load_config(layout.config).quick else config
+    seconds = expected_seconds(config, read_catalog(config.catalog))
+    if seconds <= PATIENCE:
+        return config
+    note(
+        f"the whole build would take about {duration(seconds)} on this machine. This one is quick: it learns from "
+        "fewer requests and tries fewer settings. For the whole: antiphon demo --full"
+    )
+    return load_config(project, ["quick=true"])
 
 
 def _talk(run: Path) -> None:
