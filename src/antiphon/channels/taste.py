@@ -33,7 +33,16 @@ from antiphon.numbers.coded import CodedIndex
 from antiphon.numbers.codes import LARGE, Codes
 from antiphon.numbers.ease import ease_fits
 from antiphon.numbers.engine import BuildEngine
-from antiphon.numbers.factorization import History, Ranges, Setting, draw_settings, factorize, fold_in, search_settings
+from antiphon.numbers.factorization import (
+    History,
+    Ranges,
+    Setting,
+    draw_settings,
+    factorize,
+    fold_in,
+    search_settings,
+    to_search,
+)
 from antiphon.numbers.random_search import uphill
 
 Floats = NDArray[np.float32]
@@ -337,10 +346,10 @@ def fit_taste(
     `engine`: where iALS is fitted, this process where None.
     """
     matrix, check = user_item_matrix(interactions, n_items), few_enough(check, n_items)
-    known = np.asarray(matrix.getnnz(axis=0) > 0)
+    known, tried = np.asarray(matrix.getnnz(axis=0) > 0), to_search(matrix, seed)
 
     def score(setting: Setting) -> float:
-        items = factorize(matrix, setting, seed, engine).items
+        items = factorize(tried, setting, seed, engine).items
         return score_of_vectors(fold_in(items, items.T @ items, setting, _histories(check)), items, check)
 
     settings = draw_settings(Ranges(config.taste_trials, **RANGES), seed, USUAL)

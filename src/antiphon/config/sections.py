@@ -223,10 +223,16 @@ class JointConfig(Section):
     weights: Literal["learned", "mean"] = Field("learned", description="weights of the modalities in an item's vector")
 
 
+LEAST_EPOCHS = 5
+
+
 class TrainConfig(Section):
     """[train]: the contrastive training."""
 
     epochs: int = Field(60, ge=0)
+    visits: int = Field(
+        2_500_000, ge=1, description="items that all epochs together look at, at most: of many items, epochs are fewer"
+    )
     query_weight: float = Field(1.0, ge=0, description="weight of the loss over synthetic queries")
     pair_weight: float = Field(0.3, ge=0, description="weight of the paper's loss over pairs of modalities")
     query_temperature: float = Field(0.05, gt=0)
@@ -244,6 +250,10 @@ class TrainConfig(Section):
     pairs: Sequence[tuple[str, str]] | None = Field(None, description="pairs of modalities; all where not given")
     checkpoint_every: int = Field(10, ge=1, description="epochs between checkpoints")
     requests: Path | None = Field(None, description="JSONL of real requests and what was chosen of the answers")
+
+    def passes(self, n_items: int) -> int:
+        """Epochs over so many items: as many as `epochs` says, or as `visits` leaves, and these are not under 5."""
+        return min(self.epochs, max(LEAST_EPOCHS, self.visits // max(1, n_items)))
 
     @model_validator(mode="after")
     def _patience_has_a_loss_to_watch(self) -> TrainConfig:
@@ -309,7 +319,7 @@ class StoreConfig(BaseModel):
 
 PAPER: Mapping[str, Mapping[str, Any]] = {
     "joint": {"hidden": 256, "dim": 200, "dropout": 0.3, "residual": False, "weights": "mean"},
-    "train": {"epochs": 100, "query_weight": 0.0, "pair_weight": 1.0, "schedule": "constant"},
+    "train": {"epochs": 100, "visits": 10**9, "query_weight": 0.0, "pair_weight": 1.0, "schedule": "constant"},
     "space": {
         "taste": False,
         "rerank": False,

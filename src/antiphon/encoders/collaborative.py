@@ -21,11 +21,20 @@ from antiphon.base.progress import Progress
 from antiphon.config.sections import CatalogConfig, Section
 from antiphon.data.catalog import Interactions
 from antiphon.data.features import Features
-from antiphon.data.held_out import knn_score, user_item_matrix
+from antiphon.data.held_out import few_enough, knn_score, user_item_matrix
 from antiphon.data.splits import HeldOut, held_out, training_interactions
 from antiphon.encoders.base import Encoder, Growth, QueryKind, QuerySide, Source
 from antiphon.errors import ConfigError, DataError
-from antiphon.numbers.factorization import History, Ranges, Setting, draw_settings, factorize, fold_in, search_settings
+from antiphon.numbers.factorization import (
+    History,
+    Ranges,
+    Setting,
+    draw_settings,
+    factorize,
+    fold_in,
+    search_settings,
+    to_search,
+)
 from antiphon.numbers.vectors import unit
 
 Floats = NDArray[np.float32]
@@ -132,8 +141,10 @@ class Collaborative(Encoder[CollaborativeOptions]):
         return source.catalog.interactions
 
     def _search(self, matrix: Any, check: HeldOut, table: Path, seed: int, progress: Progress) -> Setting:
+        tried, asked = to_search(matrix, seed), few_enough(check, matrix.shape[1])
+
         def score(setting: Setting) -> float:
-            return knn_score(factorize(matrix, setting, seed, self.engine).items, check)
+            return knn_score(factorize(tried, setting, seed, self.engine).items, asked)
 
         options = self.options
         ranges = Ranges(options.trials, options.factors, options.alpha, options.regularization, options.iterations)

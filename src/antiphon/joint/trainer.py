@@ -61,6 +61,7 @@ class Trainer:
         self.torch = runtime.torch()
         self.crew = _crew()
         self.config, self.seed, self.weights = config, seed, weights
+        self.epochs = config.passes(features[0].n_items)
         self.queries = queries if usable(queries, config) else None
         self.device = runtime.device()
         self.inputs, self.masks, self.owner = self._tensors(features)
@@ -80,9 +81,9 @@ class Trainer:
         if checkpoint is not None and (checkpoint / "state.json").is_file():
             state = self._resume(checkpoint)
         state = self._agreed(state)
-        with progress("training", self.config.epochs) as advance:
+        with progress("training", self.epochs) as advance:
             advance(state.epoch)
-            while state.epoch < self.config.epochs and not self._out_of_patience(state):
+            while state.epoch < self.epochs and not self._out_of_patience(state):
                 state.losses.append(self.epoch(state.epoch))
                 self._refuse_divergence(state)
                 self._watch(state)
@@ -214,7 +215,7 @@ class Trainer:
     def _set_learning_rate(self, number: int) -> None:
         scale = 1.0
         if self.config.schedule == "cosine":
-            scale = 0.5 * (1 + math.cos(math.pi * number / self.config.epochs))
+            scale = 0.5 * (1 + math.cos(math.pi * number / self.epochs))
         for group in self.optimizer.param_groups:
             group["lr"] = group["full_lr"] * scale
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from antiphon.data.synthetic import QueryData
 from antiphon.joint.trainer import Trainer
 
-EPOCHS = 25
+EPOCHS, VISITS = 25, 600_000
+"""Epochs of the short training, and the items that all of them look at, at most."""
 HELD_OUT = 0.25
 MIN_HELD_OUT = 16
 STEPS = 4
@@ -52,15 +53,15 @@ def learn_weights(
     from antiphon.joint.trainer import Trainer
 
     short = config.model_copy(
-        update={"epochs": min(EPOCHS, config.epochs), "validation_items": HELD_OUT, "patience": None}
+        update={"epochs": min(EPOCHS, config.epochs), "visits": VISITS, "validation_items": HELD_OUT, "patience": None}
     )
     trainer = Trainer(features, joint, short, seed, queries)
     if len(trainer.watched_rows) < MIN_HELD_OUT:
         return {item.modality: 1 / len(features) for item in features}
     log_weights = trainer.network.log_weights.requires_grad_()
     optimizer = runtime.torch().optim.Adam([log_weights], lr=RATE)
-    with progress("weighing the modalities", short.epochs) as advance:
-        for epoch in range(short.epochs):
+    with progress("weighing the modalities", trainer.epochs) as advance:
+        for epoch in range(trainer.epochs):
             trainer.epoch(epoch)
             trainer.network.eval()
             with _frozen(trainer.network, log_weights):

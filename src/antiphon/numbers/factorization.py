@@ -24,6 +24,8 @@ History = tuple[NDArray[np.int32], NDArray[np.float32]]
 """Item rows and their weights."""
 SHORTER, FEWEST, FINALISTS = 3, 3, 3
 """A search tries a third of the iterations, and no fewer than three; so many settings are then tried in full."""
+MOST_SEARCHED = 2_000_000
+"""Interactions that settings are tried on; what is found is fitted to all."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,15 @@ def draw_settings(ranges: Ranges, seed: int, usual: Setting | None = None) -> li
         for _ in range(ranges.trials - 1)
     ]
     return [usual, *drawn]
+
+
+def to_search(matrix: Any, seed: int) -> Any:
+    """The (n_users, n_items) matrix, or those of its users, drawn at random, that have about `MOST_SEARCHED` of it."""
+    n_users = matrix.shape[0]
+    n_kept = round(n_users * MOST_SEARCHED / max(1, matrix.nnz))
+    if n_kept >= n_users:
+        return matrix
+    return matrix[np.sort(np.random.default_rng([seed, 6]).permutation(n_users)[:n_kept])]
 
 
 def search_settings(

@@ -68,7 +68,7 @@ def expected_seconds(config: Config, catalog: Catalog) -> float:
     options = [make_encoder(item).options for item in config.modalities]
     files = {getattr(option, "media", None) for option in options}
     media = sum(int(item.present.sum()) for name, item in catalog.media.items() if name in files)
-    epochs = config.train.epochs + min(WEIGHED, config.train.epochs)
+    epochs = config.train.passes(n) + min(WEIGHED, config.train.passes(n))
     shared = (
         _texts(config, catalog) + REQUEST * requests + PRACTICE * practised + PICTURE * media + STEP * n * epochs
     )  # fmt: skip

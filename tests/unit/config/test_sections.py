@@ -10,7 +10,7 @@ import pytest
 import tomli_w
 
 from antiphon.config.load import load_config, parse_config
-from antiphon.config.sections import Config
+from antiphon.config.sections import Config, TrainConfig
 from antiphon.encoders.base import make_encoder
 from antiphon.errors import ConfigError
 
@@ -315,3 +315,19 @@ def test_hide_names_fields():
     """A field that does not exist is refused, with the nearest one."""
     with pytest.raises(ConfigError, match="hide names the field 'yeer'; did you mean 'year'"):
         parse_config(changed("hide", value={"yeer": ["x"]}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "n_items", "expected"),
+    [
+        ({}, 1_000, 60),
+        ({}, 100_000, 25),
+        ({}, 10_000_000, 5),
+        ({"epochs": 3}, 10_000_000, 3),
+        ({"visits": 10_000_000}, 100_000, 60),
+        ({"epochs": 0}, 0, 0),
+    ],
+)
+def test_many_items_are_passed_fewer_times(changes: dict[str, int], n_items: int, expected: int) -> None:
+    """Never more often than asked for, and five times where that is allowed."""
+    assert TrainConfig(**changes).passes(n_items) == expected
