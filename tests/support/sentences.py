@@ -1,4 +1,7 @@
-"""Sentences with expectations that a machine can check: `python tests/support/sentences.py RUN` prints what fails."""
+"""Sentences with expectations that a machine can check: what a newcomer asks of films, artists, and generated films.
+
+python tests/support/sentences.py RUN [movies|music|generated]     prints what fails
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,14 @@ import click
 import antiphon
 from antiphon.query.hits import Hit
 
-FILE = Path(__file__).with_name("sentences.txt")
+FOLDER = Path(__file__).parent
+FILES = {"movies": "sentences.txt", "music": "sentences_music.txt", "generated": "sentences_generated.txt"}
 FIRST, USUAL = 5, 4
 
 
-def sentences() -> Iterator[tuple[str, list[str]]]:
+def sentences(dataset: str = "movies") -> Iterator[tuple[str, list[str]]]:
     """Each request, and what must hold."""
-    for line in FILE.read_text(encoding="utf-8").splitlines():
+    for line in (FOLDER / FILES[dataset]).read_text(encoding="utf-8").splitlines():
         if line.strip() and not line.startswith("#"):
             text, _, expected = line.partition(" | ")
             yield text, [part.strip() for part in expected.split(";")]
@@ -40,10 +44,10 @@ def holds(expected: str, hits: Sequence[Hit]) -> bool:
     return sum(having) >= least if verb == "has" else len(first) - sum(having) >= least
 
 
-def failing(space: antiphon.Space) -> list[tuple[str, str, list[str]]]:
+def failing(space: antiphon.Space, dataset: str = "movies") -> list[tuple[str, str, list[str]]]:
     """Requests of which something does not hold: the request, what, and the titles that came."""
     found = []
-    for text, expectations in sentences():
+    for text, expectations in sentences(dataset):
         hits = space.search(text, k=FIRST)
         found += [(text, what, [hit.title for hit in hits]) for what in expectations if not holds(what, hits)][:1]
     return found
@@ -58,8 +62,9 @@ def _values(hit: Hit) -> list[str]:
 
 
 if __name__ == "__main__":
-    bad = failing(antiphon.load(sys.argv[1]))
+    asked = sys.argv[2] if len(sys.argv) > 2 else "movies"
+    bad = failing(antiphon.load(sys.argv[1]), asked)
     for text, what, titles in bad:
         click.echo(f"{text!r}: {what}\n    {' | '.join(titles)}")
-    total = len(list(sentences()))
+    total = len(list(sentences(asked)))
     click.echo(f"{total - len(bad)} of {total} requests hold")

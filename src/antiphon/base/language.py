@@ -50,11 +50,15 @@ class Fields:
 
 @dataclass(frozen=True)
 class Refusals:
-    """How people say what they do not want, and what may stand before that and after it."""
+    """How people say what they do not want, and what may stand before that and after it.
+
+    `slightly`: after these, one thing is refused, and what follows is wanted: "not too scary horror".
+    """
 
     refusing: Patterns
     before: Patterns
     after: Patterns
+    slightly: Patterns
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,10 @@ class Times:
     """How years are said, four digits after most of them, and how items are compared with examples.
 
     `between`, `joint`: "between 1980 and 1985". `compared`: what may stand after "older" and "newer", beside the end of
-    a clause. `refused`: what stands before a time and turns it round.
+    a clause; `than`: what stands after them and before the name of an example. `refused`: what stands before a time and
+    turns it round. `made`: what stands before the decade or the year that items are from. `kind`: what stands before
+    a decade that says of which kind they are, "an 80s thriller", beside the beginning; `no_kind`: what stands after one
+    that does not, "80s music".
     """
 
     before: Patterns
@@ -74,7 +81,11 @@ class Times:
     older: Patterns
     newer: Patterns
     compared: Patterns
+    than: Patterns
     refused: Patterns
+    made: Patterns
+    kind: Patterns
+    no_kind: Patterns
 
 
 @dataclass(frozen=True)

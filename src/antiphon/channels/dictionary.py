@@ -24,11 +24,11 @@ from antiphon.query.columns import Column, NumberColumn, WordColumn
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int32]
-MAX_WORDS = 6
+MAXWORDS = 6
 """Longer values are sentences, which no request repeats."""
 JOINED = 3
 """Words that are also written as one: "chill out", "chillout"."""
-_WORDS = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+WORDS = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Dictionary:
                 continue
             for forms, rows in _values(name, column, language):
                 for stems in {stems_of(form, language) for form in forms if not is_silent(form, language)}:
-                    if len(stems) <= MAX_WORDS:
+                    if len(stems) <= MAXWORDS:
                         found[stems].append(rows)
         for same in _same(language, found):
             together = [part for stems in sorted(same) for part in found.get(stems, ())]
@@ -95,7 +95,7 @@ class Dictionary:
 
     def named(self, text: str) -> list[Named]:
         """The values that a text names, from the left, the longest first; no two share a word."""
-        words = _words(text)
+        words = words_of(text)
         stems = [_stem(word, self.language) for word in words]
         result, place = [], 0
         while place < len(stems):
@@ -172,12 +172,12 @@ def _looked_up(rows: Rows, known: Rows, parts: Floats) -> Floats:
 
 def stems_of(text: str, language: Language = ENGLISH) -> tuple[str, ...]:
     """The stems of a text's words in order, folded; signs between words are gone."""
-    return tuple(_stem(word, language) for word in _words(text))
+    return tuple(_stem(word, language) for word in words_of(text))
 
 
 def telling(text: str, language: Language = ENGLISH) -> list[str]:
     """The words of a text that may name something, folded: not those that people put around what they ask for."""
-    return [word for word in _words(text) if not language.is_empty(word)]
+    return [word for word in words_of(text) if not language.is_empty(word)]
 
 
 def is_silent(text: str, language: Language = ENGLISH) -> bool:
@@ -185,8 +185,9 @@ def is_silent(text: str, language: Language = ENGLISH) -> bool:
     return not telling(text, language)
 
 
-def _words(text: str) -> list[str]:
-    return _WORDS.findall(fold(text).replace("\u2019", "'"))
+def words_of(text: str) -> list[str]:
+    """The words of a text, folded, in order; signs between words are gone."""
+    return WORDS.findall(fold(text).replace("\u2019", "'"))
 
 
 def _stem(word: str, language: Language) -> str:

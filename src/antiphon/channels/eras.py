@@ -1,4 +1,4 @@
-"""What a request says of time: "before 1970", "between 1980 and 1985", "like Alien but newer".
+"""What a request says of time: "before 1970", "from the eighties", "like Alien but newer", "older than Alien".
 
 Items of other years go behind everything else. A long story is not read so: its years are a part of what happens.
 """
@@ -6,14 +6,14 @@ Items of other years go behind everything else. A long story is not read so: its
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.base.language import Times, any_of
+from antiphon.base.language import Language, Times, any_of
 from antiphon.base.wording import fold, is_story
 
 OPPOSITE = {
@@ -49,11 +49,13 @@ class Era:
         return below if self.high is None else below | (years > self.high)
 
 
-def eras_of(text: str, examples: Sequence[float], times: Times, keep: Container[str] = ()) -> list[Era]:
+def eras_of(
+    text: str, examples: Sequence[float], times: Times, keep: Container[str] = (), starts: Sequence[int] = ()
+) -> list[Era]:
     """The years that a text asks for. `examples`: years of the items that it names as examples, NaN where unknown.
 
-    `keep`: folded words that say nothing of time. "Newer" and "older" compare with the examples, and say nothing
-    without any.
+    `keep`: folded words that say nothing of time. `starts`: where the names of the examples begin. "Newer" and "older"
+    compare with the examples, and say nothing without any; "older than Alien" compares with Alien alone.
     """
     if is_story(text):
         return []
@@ -66,7 +68,71 @@ def eras_of(text: str, examples: Sequence[float], times: Times, keep: Container[
             era = _era(OPPOSITE.get(kind, kind) if turned else kind, match, known)
             if era is not None and fold(era.words) not in keep:
                 found.append(era)
-    return found
+    return [*found, *(era for era in _named(text, examples, times, starts) if fold(era.words) not in keep)]
+
+
+def made_in(text: str, language: Language, keep: Container[str] = ()) -> Era | None:
+    """The years that items are from, all that are said: "from the eighties", "made in 1994", "an 80s thriller".
+
+    A film that is set in the eighties need not be from then.
+    """
+    if is_story(text):
+        return None
+    decades, decade, made = _spoken(
+        tuple(language.decades.names.items()), tuple(language.decades.forms), language.times
+    )
+    refused = re.compile(rf"\b(?:{any_of(language.times.refused)})\s+$", re.IGNORECASE)
+    years, words = [], []
+    for match in made.finditer(text):
+        if refused.search(text[: match.start()]) or fold(match[0]) in keep:
+            continue
+        words.append(match[0].strip())
+        if match["year"]:
+            years += [int(match["year"])] * 2
+            continue
+        for said in decade.findall(match[0]):
+            first = decades[_plain(said)]
+            years += [first, first + 9]
+    last = re.search(rf"(\w+)\s+({decade.pattern})\W*$", text, re.IGNORECASE)
+    if not years and last and not language.is_empty(fold(last[1])) and fold(last[2]) not in keep:  # "teen comedy 80s"
+        words, years = [last[2]], [decades[_plain(last[2])], decades[_plain(last[2])] + 9]
+    return Era(" ".join(words), min(years), max(years)) if years else None
+
+
+def _named(text: str, examples: Sequence[float], times: Times, starts: Sequence[int]) -> Iterator[Era]:
+    """The eras of "older than Alien"."""
+    for start, year in zip(starts, examples, strict=False):
+        for kind in ("older", "newer"):
+            pattern = rf"\b(?:{any_of(getattr(times, kind))})\s+(?:{any_of(times.than)})\W+$"
+            match = re.search(pattern, text[:start], re.IGNORECASE)
+            if match and (era := _era(kind, match, [] if np.isnan(year) else [int(year)])):
+                yield replace(era, words=era.words.strip())
+
+
+@lru_cache
+def _spoken(
+    names: tuple[tuple[str, int], ...], forms: tuple[str, ...], times: Times
+) -> tuple[dict[str, int], re.Pattern[str], re.Pattern[str]]:
+    """First years of the decades as they are said, and patterns of a decade and of what says that items are from then.
+
+    "20s" are those of 1920.
+    """
+    decades = {
+        _plain(form.format(decade=decade, short=f"{decade % 100:02}")): decade
+        for decade in (1900, 1910, 2020, *range(1920, 2020, 10))
+        for form in forms
+    } | {_plain(name): first for name, first in names}
+    said = sorted(decades, key=len, reverse=True)
+    any_ = "|".join(rf"['\u2019]?{re.escape(form[:-1])}['\u2019]?{re.escape(form[-1])}" for form in said)
+    decade = rf"(?<!\w)(?:{any_})(?!\w)"
+    several = rf"{decade}(?:\W+(?:\w+\W+){{0,3}}?{decade})*"  # "the 70s or the early 80s" are two of them
+    made = rf"\b(?:{any_of(times.made)})[\s-]+(?:{several}|{_YEAR})"
+    kind = rf"(?:^|\b(?:{any_of(times.kind)})\s+){several}(?![\s-]+(?:{any_of(times.no_kind)})\b)"
+    return decades, re.compile(decade, re.IGNORECASE), re.compile(rf"{made}|{kind}", re.IGNORECASE)
+
+
+def _plain(said: str) -> str:
+    return said.lower().replace("'", "").replace("\u2019", "")
 
 
 def _era(kind: str, match: re.Match[str], examples: Sequence[int]) -> Era | None:

@@ -10,7 +10,7 @@ The reader is a classifier over the text encoder's vector, trained on synthetic 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from antiphon.base import storage
 from antiphon.channels.base import Allowed, ByLines, Resolved, Rows, padded, spread_to_one
-from antiphon.channels.dictionary import Dictionary
+from antiphon.channels.dictionary import Dictionary, words_of
 from antiphon.joint.model import Projection
 from antiphon.numbers.codes import LARGE
 from antiphon.numbers.lists import Listed, best_of
@@ -182,6 +182,18 @@ class Facets:
     def items(self, facet: int) -> NDArray[np.int32]:
         """Rows of the items that have a facet."""
         return self.rows[self.bounds[facet] : self.bounds[facet + 1]]
+
+    def with_words(self, words: Iterable[str]) -> list[int]:
+        """The facets whose values have one of some folded words."""
+        return [facet for word in words for facet in self._by_word.get(word, ())]
+
+    @cached_property
+    def _by_word(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for facet, (_, value) in enumerate(self.names):
+            for word in words_of(value):
+                found.setdefault(word, []).append(facet)
+        return found
 
     def members(self) -> Iterator[tuple[str, NDArray[np.int32], Floats]]:
         """The value of each facet, the rows of its items, and their degrees."""
@@ -378,10 +390,20 @@ class FacetsChannel(ByLines):
 
 
 def chances_of(facets: Facets, resolved: Resolved) -> Floats:
-    """What the reader makes of requests, (n_requests, n_facets), read once; a request without a text has no say."""
+    """What the reader makes of requests, (n_requests, n_facets), read once; a request without a text has no say.
+
+    It reads no name: a value whose words stand in a name alone has no chance.
+    """
     assert resolved.texts is not None  # noqa: S101  asked where there is a text
     texts = resolved.texts
-    return np.stack(resolved.kept("chances", lambda: list(facets.reader(texts))))
+
+    def read() -> list[Floats]:
+        lines = facets.reader(texts)
+        for line, heard in zip(lines, resolved.heard, strict=False):
+            line[facets.with_words(heard.name_words)] = 0
+        return list(lines)
+
+    return np.stack(resolved.kept("chances", read))
 
 
 def members(

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.base.wording import fold
-from antiphon.channels.dictionary import Dictionary
-from antiphon.channels.eras import Era, eras_of
+from antiphon.channels.dictionary import Dictionary, telling
+from antiphon.channels.eras import Era, eras_of, made_in
 from antiphon.channels.mentions import Mention, Names
 from antiphon.channels.refusals import Refusal, refusal_of
 from antiphon.channels.spelling import Speller, changed_words
@@ -31,7 +31,8 @@ class Heard:
     `query`: all of them in one text, put right. `wanted`: the same without what they refuse; `turns`: of a
     conversation, as in `wanted`, none for a request of one text. `mentions`: the items that `query` names. `eras`: the
     years that it asks for. `refused`: rows of the items that have what is refused, or are of other years. `spelled`:
-    misspelt words, and what they became. `refusals`: the words of what is refused.
+    misspelt words, and what they became. `refusals`: the words of what is refused. `name_words`: folded words that
+    stand in names alone, and so ask for no value: who likes Daft Punk wants no punk.
     """
 
     query: Query
@@ -42,15 +43,12 @@ class Heard:
     refused: Rows
     spelled: Sequence[tuple[str, str]]
     refusals: Sequence[str]
+    name_words: frozenset[str] = frozenset()
 
     @property
     def without_names(self) -> str:
         """What is wanted without the words that name items, which are no values of the catalog."""
-        text = self.wanted.text or ""
-        for mention in self.mentions:
-            if mention.words:
-                text = text.replace(mention.words, " , ")
-        return text
+        return _without(self.wanted.text or "", self.mentions)
 
 
 COPIED_WORDS, MOST_COPIED = 3, 1
@@ -79,9 +77,12 @@ class Listener:
         pieces = said if not said or self.speller is None else [self.speller.mended(piece, keep) for piece in said]
         refusals = [self._refusal(piece, query, keep) for piece in pieces]
         wanted = [refusal.text for refusal in refusals]
-        whole, left = (replace(query, turns=(), text="\n".join(part) or None) for part in (pieces, wanted))
+        whole = replace(query, turns=(), text="\n".join(pieces) or None)
         named = _lately(self._named(whole, keep), pieces) if mentions is None else mentions
-        eras = self._eras(whole, named, keep)
+        shunned = [mention for mention in named if mention.how == "refused"]
+        wanted = [_without(piece, shunned, " ").strip() or piece for piece in wanted]
+        left = replace(query, turns=(), text="\n".join(wanted) or None)
+        eras = self._eras(whole, left, named, keep)
         rows = [refusal.rows for refusal in refusals] + [self._of_other_years(eras)]
         return Heard(
             query=whole,
@@ -92,6 +93,7 @@ class Listener:
             refused=np.unique(np.concatenate(rows)),
             spelled=[change for pair in zip(said, pieces, strict=True) for change in changed_words(*pair)],
             refusals=[words for refusal in refusals for words in refusal.words],
+            name_words=self._name_words(left.text or "", named),
         )
 
     def telling(self, words: str) -> str:
@@ -105,6 +107,13 @@ class Listener:
         if not query.has_text or not query.weight("names") or self.names is None:
             return ()
         return self.names.said(str(query.text)[:MAX_NAMED], keep)
+
+    def _name_words(self, wanted: str, mentions: Sequence[Mention]) -> frozenset[str]:
+        if self.dictionary is None or not mentions:
+            return frozenset()
+        language = self.dictionary.language
+        in_names = telling(" ".join(mention.words for mention in mentions), language)
+        return frozenset(in_names) - frozenset(telling(_without(wanted, mentions), language))
 
     def _copied(self, query: Query, keep: frozenset[str]) -> Sequence[Mention]:
         """The few items that have every word of a text: it was copied from theirs, and says nothing else.
@@ -133,15 +142,22 @@ class Listener:
             return Refusal(text, np.zeros(0, dtype=np.int32))
         return refusal_of(text, self.dictionary, keep)
 
-    def _eras(self, query: Query, mentions: Sequence[Mention], keep: frozenset[str]) -> Sequence[Era]:
-        """The years that a request asks for; none for a space that reads no names, or has no years."""
+    def _eras(self, query: Query, wanted: Query, mentions: Sequence[Mention], keep: frozenset[str]) -> Sequence[Era]:
+        """The years that a request asks for; none for a space that reads no names, or has no years.
+
+        Of a conversation, decades are left to the other channels: what was said of them first need not hold at its end.
+        """
         if not query.has_text or not query.weight("facets"):
             return ()
         years = None if self.names is None else self.names.years
         if years is None or self.dictionary is None:
             return ()
-        examples = [float(years[mention.row]) for mention in mentions if mention.how == "example"]
-        return eras_of(str(query.text), examples, self.dictionary.language.times, keep)
+        examples = [mention for mention in mentions if mention.how == "example"]
+        language = self.dictionary.language
+        known, starts = [float(years[one.row]) for one in examples], [one.start for one in examples]
+        found = eras_of(str(query.text), known, language.times, keep, starts)
+        made = None if query.turns or found else made_in(_without(wanted.text or "", mentions), language, keep)
+        return [*found, made] if made else found
 
     def _of_other_years(self, eras: Sequence[Era]) -> Rows:
         nothing = np.zeros(0, dtype=np.int32)
@@ -150,6 +166,13 @@ class Listener:
         missed = np.any([era.misses(self.names.years) for era in eras], axis=0)
         # Years that no item has were misread.
         return nothing if missed.all() else np.flatnonzero(missed).astype(np.int32)
+
+
+def _without(text: str, mentions: Sequence[Mention], instead: str = " , ") -> str:
+    """A text with a comma for the words of each name."""
+    for mention in mentions:
+        text = text.replace(mention.words, instead) if mention.words else text
+    return text
 
 
 def _lately(mentions: Sequence[Mention], pieces: Sequence[str]) -> Sequence[Mention]:

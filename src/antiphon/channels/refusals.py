@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from antiphon.base.language import Patterns, any_of
 from antiphon.base.wording import fold, is_story
-from antiphon.channels.dictionary import Dictionary
+from antiphon.channels.dictionary import WORDS, Dictionary
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,13 @@ def _clause(before: Patterns, refusing: Patterns, after: Patterns) -> re.Pattern
     )
 
 
+def _first(words: str, dictionary: Dictionary) -> str:
+    """Words up to the end of the first value that they name."""
+    places = [match.end() for match in WORDS.finditer(words)]
+    named = dictionary.named(words)
+    return words[: places[named[0].end - 1]] if named and named[0].end <= len(places) else words
+
+
 def refusal_of(text: str, dictionary: Dictionary, keep: Container[str] = ()) -> Refusal:
     """What a text refuses; the text as it is where that is nothing, or nothing the catalog knows.
 
@@ -48,12 +55,16 @@ def refusal_of(text: str, dictionary: Dictionary, keep: Container[str] = ()) -> 
         return Refusal(text, nothing)
     spoken = dictionary.language.refusals
     clause = _clause(spoken.before, spoken.refusing, spoken.after)
+    slightly = re.compile(rf"\b(?:{any_of(spoken.slightly)})\s+$", re.IGNORECASE)
     left, rows, words = text, [nothing], []
     for match in reversed(list(clause.finditer(text))):
-        named = [] if fold(match["what"]) in keep else dictionary.named(match["what"])
+        what, end = match["what"], match.end()
+        if slightly.search(text[match.start() : match.start("what")]):
+            what, end = _first(what, dictionary), match.start("what") + len(_first(what, dictionary))
+        named = [] if fold(what) in keep else dictionary.named(what)
         if not named:
             continue
         rows += [value.rows for value in named]
-        words.append(match["what"])
-        left = f"{left[: match.start()].rstrip()} {left[match.end() :].lstrip()}".strip(" ,;.")
+        words.append(what)
+        left = f"{left[: match.start()].rstrip()} {left[end:].lstrip()}".strip(" ,;.")
     return Refusal(left or text, np.unique(np.concatenate(rows)), tuple(reversed(words)))

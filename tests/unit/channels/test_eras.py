@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.base.language import ENGLISH, language_of
-from antiphon.channels.eras import eras_of
+from antiphon.channels.eras import eras_of, made_in
 
 NONE: list[tuple[int | None, int | None]] = []
 
@@ -84,3 +84,53 @@ def test_no_text_is_too_odd(text: str) -> None:
     """Whatever is said, ranges are in order."""
     for era in eras_of(text, (1990.0,), ENGLISH.times):
         assert era.low is None or era.high is None or era.low <= era.high
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("dark science fiction from the eighties", (1980, 1989)),
+        ("a western of the 1970s", (1970, 1979)),
+        ("comedies from the late 80's", (1980, 1989)),
+        ("from the 70s or the early '80s", (1970, 1989)),
+        ("an 80s thriller", (1980, 1989)),
+        ("90s action", (1990, 1999)),
+        ("something made in 1994", (1994, 1994)),
+        ("a drama from 1994, please", (1994, 1994)),
+        ("from the 20s", (1920, 1929)),
+        ("teen comedy 80's", (1980, 1989)),
+        ("set in the eighties", None),
+        ("80s music", None),
+        ("80s-style horror", None),
+        ("not from the eighties", None),
+        ("a story of 1969", None),
+        ("a man in his fifties", None),
+        ("from the mountains", None),
+    ],
+)
+def test_the_time_that_items_are_from(text: str, found: tuple[int, int] | None) -> None:
+    """Not the time that they are about, nor one that is refused."""
+    era = made_in(text, ENGLISH)
+    assert (None if era is None else (era.low, era.high)) == found
+
+
+def test_a_time_may_be_taken_back() -> None:
+    """By the words that said it."""
+    era = made_in("dark science fiction from the eighties", ENGLISH)
+    assert era is not None
+    assert era.words == "from the eighties"
+    assert made_in("dark science fiction from the eighties", ENGLISH, {era.words}) is None
+
+
+def test_older_than_an_example() -> None:
+    """By the example that stands there, not by the others."""
+    text = "like Heat but older than Alien"
+    (era,) = eras_of(text, (1995.0, 1979.0), ENGLISH.times, (), (text.index("Heat"), text.index("Alien")))
+    assert (era.words, era.low, era.high) == ("older than", None, 1978)
+
+
+def test_german_decades() -> None:
+    """By the table of the language."""
+    era = made_in("ein Western aus den siebziger Jahren", language_of("de"))
+    assert era is not None
+    assert (era.low, era.high) == (1970, 1979)

@@ -31,6 +31,10 @@ WORDS = Dictionary({stems_of(value): np.array([row], np.int32) for row, value in
         ("something slow, nothing violent", "something slow", [1]),
         ("a comedy with nothing too romantic", "a comedy", [0]),
         ("nothing but horror", "nothing but horror", []),
+        ("something light, anything but horror", "something light", [3]),
+        ("a film that isn't violent", "a film", [1]),
+        ("not too violent horror", "horror", [1]),
+        ("isn't it a horror film", "isn't it a horror film", []),
         ("nothing like a musical", "nothing like a musical", []),
     ],
 )
