@@ -143,10 +143,7 @@ class Listener:
         return refusal_of(text, self.dictionary, keep)
 
     def _eras(self, query: Query, wanted: Query, mentions: Sequence[Mention], keep: frozenset[str]) -> Sequence[Era]:
-        """The years that a request asks for; none for a space that reads no names, or has no years.
-
-        Of a conversation, decades are left to the other channels: what was said of them first need not hold at its end.
-        """
+        """The years that a request asks for; none for a space that reads no names, or has no years."""
         if not query.has_text or not query.weight("facets"):
             return ()
         years = None if self.names is None else self.names.years
@@ -156,7 +153,7 @@ class Listener:
         language = self.dictionary.language
         known, starts = [float(years[one.row]) for one in examples], [one.start for one in examples]
         found = eras_of(str(query.text), known, language.times, keep, starts)
-        made = None if query.turns or found else made_in(_without(wanted.text or "", mentions), language, keep)
+        made = None if found else made_in(_without(wanted.text or "", mentions), language, keep)
         return [*found, made] if made else found
 
     def _of_other_years(self, eras: Sequence[Era]) -> Rows:

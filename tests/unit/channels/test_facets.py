@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -125,3 +126,11 @@ def test_a_broken_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(IntegrityError, match="build the run again"):
         Facets.load(tmp_path)
+
+
+def test_facets_are_found_by_the_words_of_their_values() -> None:
+    """Whole words, also those of values of several."""
+    values = ("punk", "post-punk", "punk rock", "steampunk", "drama")
+    facets = replace(channel(), names=[("tags", value) for value in values])
+    assert sorted(facets.with_words({"punk", "daft"})) == [0, 1, 2]
+    assert facets.with_words(()) == []

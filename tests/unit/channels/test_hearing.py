@@ -79,3 +79,48 @@ def test_the_last_turn_that_asks_is_answered_first() -> None:
     assert [(mention.row, mention.how) for mention in heard.mentions] == [(0, "example"), (1, "earlier"), (3, "asked")]
     heard = listener.hear(Query(turns=("play Heat", "thanks"), text="a nice one"))
     assert [(mention.row, mention.how) for mention in heard.mentions] == [(1, "asked")]
+
+
+def test_what_is_refused_by_name_is_not_asked_for(listener: Listener) -> None:
+    """Its words leave the text, which would bring just that."""
+    heard = listener.hear(Query(text="I hated The Lamp, something slow instead"))
+    assert [(mention.row, mention.how) for mention in heard.mentions] == [(2, "refused")]
+    assert "Lamp" not in (heard.wanted.text or "")
+    assert "slow" in (heard.wanted.text or "")
+    assert "Lamp" in (heard.query.text or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("something like The Lamp", {"lamp"}),
+        ("like The Lamp, but with a lamp", set()),  # said beside the name too
+        ("something slow", set()),
+    ],
+)
+def test_words_of_names_are_told_from_others(listener: Listener, text: str, words: set[str]) -> None:
+    """Those that stand in a name alone ask for no value."""
+    assert listener.hear(Query(text=text)).name_words == words
+
+
+@pytest.mark.parametrize(
+    ("text", "years"),
+    [
+        ("a slow drama from the eighties", [(1980, 1989)]),
+        ("something older than The Lamp", [(None, 2000)]),
+        ("something slow, but not from the eighties", []),
+    ],
+)
+def test_times_are_heard(listener: Listener, text: str, years: list[tuple[int | None, int | None]]) -> None:
+    """Decades, and names that are compared with; the items of other years go behind."""
+    heard = listener.hear(Query(text=text))
+    assert [(era.low, era.high) for era in heard.eras] == years
+    assert (len(heard.refused) > 0) == bool(years)
+
+
+def test_decades_hold_for_a_conversation(listener: Listener) -> None:
+    """What is said next does not take them back; another decade is one more."""
+    (era,) = listener.hear(Query(turns=("something from the eighties", "with ghosts"))).eras
+    assert (era.low, era.high) == (1980, 1989)
+    (era,) = listener.hear(Query(turns=("something from the eighties", "or from the nineties"))).eras
+    assert (era.low, era.high) == (1980, 1999)

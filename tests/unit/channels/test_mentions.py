@@ -42,6 +42,9 @@ def said(text: str) -> list[tuple[str, str]]:
         ("can we have songs by artists like Pulp Fiction", [("Pulp Fiction (1994)", "example")]),
         ("Pulp Fiction, The Matrix, Gummo", [("Pulp Fiction (1994)", "asked"), ("Matrix, The (1999)", "asked")]),
         ("do you have any pulp fiction", [("Pulp Fiction (1994)", "asked")]),
+        ("more like Alien and less like The Matrix", [("Alien (1979)", "example"), ("Matrix, The (1999)", "refused")]),
+        ("I am tired of Pulp Fiction", [("Pulp Fiction (1994)", "refused")]),
+        ("between pulp fiction and X", [("Pulp Fiction (1994)", "example")]),
     ],
 )
 def test_names_are_found_as_people_write_them(text: str, found: list[tuple[str, str]]) -> None:
