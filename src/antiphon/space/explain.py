@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from antiphon.query.columns import words_of
 from antiphon.query.filters import Filter, conditions
@@ -30,8 +30,12 @@ def matched_values(
     text: str | None,
     where: Filter | None,
     understood: Sequence[tuple[str, str]] = (),
+    is_silent: Callable[[str], bool] = lambda _: False,
 ) -> dict[str, list[str]]:
-    """Values of an item's fields that the filter tests, that the text names, or that it was `understood` to ask for."""
+    """Values of an item's fields that the filter tests, that the text names, or that it was `understood` to ask for.
+
+    `is_silent`: whether a value is made of words that people put around any request, such as "artists".
+    """
     tested = {condition.field for condition in conditions(where)}
     asked = {
         condition.field: {str(value).casefold() for value in words_of(condition.value)}
@@ -45,7 +49,9 @@ def matched_values(
         kept = [
             word
             for word in words
-            if word.casefold() in asked.get(name, ()) or word.casefold() in meant or _named(word, text)
+            if word.casefold() in asked.get(name, ())
+            or word.casefold() in meant
+            or (_named(word, text) and not is_silent(word))
         ]
         if not kept and isinstance(value, int | float) and (name, str(int(value) // 10 * 10)) in understood:  # a decade
             kept = words

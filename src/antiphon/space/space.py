@@ -20,6 +20,7 @@ from antiphon.base import storage
 from antiphon.base.registry import find, names
 from antiphon.channels.asking import on_store as stored
 from antiphon.channels.base import Channel, Resolved
+from antiphon.channels.dictionary import is_silent
 from antiphon.channels.hearing import Heard, Listener
 from antiphon.channels.mentions import Mention
 from antiphon.channels.mixture import Mixture
@@ -321,14 +322,19 @@ class Space(Published):
         hits = [self._hit(rank, row, score) for rank, (row, score) in enumerate(found, query.offset + 1)]
         if not query.explain:
             return hits
+        text = resolved.without_names(0) if query.text else None
         understood: Sequence[tuple[str, str]] = ()
         if self.facets is not None and resolved.texts is not None:
-            understood = [self.facets.names[facet] for facet, _ in self.facets.understood(resolved.texts[0])]
+            unsaid = self.facets.with_words(resolved.heard[0].name_words if resolved.heard else ())
+            read = self.facets.understood(resolved.texts[0])
+            understood = [self.facets.names[facet] for facet, _ in read if facet not in unsaid]
         return [
             replace(
                 hit,
                 why=shares(self.contributions(resolved, row)),
-                matched=matched_values(hit.fields, query.text, query.where, understood),
+                matched=matched_values(
+                    hit.fields, text, query.where, understood, lambda value: is_silent(value, self.language)
+                ),
             )
             for hit, (row, _) in zip(hits, found, strict=True)
         ]

@@ -55,6 +55,14 @@ def test_matched_values(text: str | None, where: str | None, expected: dict[str,
     assert matched_values(FIELDS, text, None if where is None else parse_filter(where)) == expected
 
 
+def test_values_of_empty_words_tell_nothing() -> None:
+    """Who asks for artists like somebody has not asked for the tag "artists"; a filter may still ask for it."""
+    fields = {"tags": ["artists", "dark"]}
+    assert matched_values(fields, "dark artists", None, (), lambda value: value == "artists") == {"tags": ["dark"]}
+    where = parse_filter("tags any artists")
+    assert matched_values(fields, None, where, (), lambda value: True) == {"tags": ["artists"]}
+
+
 def test_values_with_signs_of_regular_expressions_are_plain_words() -> None:
     """A value such as 'what (is' is looked for as it stands."""
     assert matched_values({"tags": ["what (is", "[x"]}, "say what (is it", None) == {"tags": ["what (is"]}
