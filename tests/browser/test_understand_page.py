@@ -89,7 +89,7 @@ def test_keys_reach_the_offer(open_page: Any) -> None:
     asked(page, SAID)
     page.wait_for_selector(APPLY)
     page.focus("#ask-box")
-    for _ in range(6):
+    for _ in range(12):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.closest('#read-as') !== null"):
             break
