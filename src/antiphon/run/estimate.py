@@ -26,7 +26,7 @@ from antiphon.encoders.base import make_encoder
 from antiphon.encoders.text.precision import MANY_TEXTS, has_vnni, is_fast
 from antiphon.joint.weights import EPOCHS as WEIGHED
 from antiphon.numbers.ease import DENSE_ITEMS
-from antiphon.numbers.factorization import FINALISTS, SHORTER
+from antiphon.numbers.factorization import FINALISTS, MOST_SEARCHED, SHORTER
 from antiphon.run.stages.facets import QUICK_DRAWS
 
 PRODUCT = 3.5e-3
@@ -47,7 +47,7 @@ CUBE = 7e-11
 """EASE, for each triple of items where they are few."""
 LOW_RANK = 1.6e-5
 """EASE, for each interaction where they are many."""
-PAIR = 8e-6
+PAIR = 7e-6
 """An interaction in one setting of collaborative filtering."""
 REORDERED = 7.5e-3
 """A user whose items the second stage learns to put into order."""
@@ -116,9 +116,12 @@ def _per_kind(config: Config, n_items: int) -> float:
 
 
 def _searched(catalog: Catalog, trials: int) -> float:
-    """Of the settings of a factorization that are tried."""
+    """Of the settings of a factorization that are tried, of many interactions on a part, and of fitting the best."""
+    if catalog.interactions is None:
+        return 0.0
     tried = trials / SHORTER + FINALISTS if trials > 2 * FINALISTS else trials
-    return 0.0 if catalog.interactions is None else PAIR * len(catalog.interactions) * tried
+    pairs = len(catalog.interactions)
+    return PAIR * (min(pairs, MOST_SEARCHED) * tried + pairs)
 
 
 def _taste(config: Config, catalog: Catalog) -> float:
