@@ -49,7 +49,7 @@ class Trial:
     publishing: Change | None = None
 
 
-MARK = "trial.json"
+MARK, PUBLISHED = "trial.json", "publish"
 
 
 def run_trial(
@@ -57,7 +57,9 @@ def run_trial(
 ) -> RunData:
     """Build a trial in `folder` from the run `base`, whose configuration is `settings`; what is up to date stays."""
     layout = RunLayout(folder)
-    mark = storage.digest([{**stage, "seconds": 0, "status": ""} for stage in _stages(base)])
+    # A trial publishes its own space: that of the base may be made anew without it.
+    taken = [{**stage, "seconds": 0, "status": ""} for stage in _stages(base) if stage["name"] != PUBLISHED]
+    mark = storage.digest(taken)
     if _mark_of(folder) != mark:
         _copy(base, folder)
         storage.write_json(folder / MARK, mark)

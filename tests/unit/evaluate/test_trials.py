@@ -11,6 +11,7 @@ from numpy.testing import assert_array_equal
 
 from antiphon.base import storage
 from antiphon.data.features import Features
+from antiphon.evaluate import trials
 from antiphon.evaluate.rundata import RunData
 from antiphon.evaluate.trials import Trial, drop, run_trial, shuffle, write_noise
 from antiphon.reproduce.studies import LEVELS, ablation_settings, cap_interactions
@@ -81,6 +82,20 @@ def test_no_stage_keeps_the_seed_of_the_base(data: RunData, tmp_path: Path) -> N
 def stages_of(run: RunData) -> list[dict]:
     """What a run's manifest says of its stages."""
     return storage.read_json(run.layout.manifest)["stages"]
+
+
+def test_a_base_that_is_published_anew_repeats_nothing(
+    data: RunData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trial's own space is of its own stages; another stage of the base is taken over again."""
+    run_trial(data.layout.root, settings_of(data), Trial("t", seed=5), tmp_path / "t")
+    stages, copied = trials._stages(data.layout.root), []
+    monkeypatch.setattr(trials, "_copy", lambda *_: copied.append(1))
+    for name, expected in (("publish", 0), ("catalog", 1)):
+        changed = [{**stage, "fingerprint": "new"} if stage["name"] == name else stage for stage in stages]
+        monkeypatch.setattr(trials, "_stages", lambda _, changed=changed: changed)
+        run_trial(data.layout.root, settings_of(data), Trial("t", seed=5), tmp_path / "t")
+        assert len(copied) == expected
 
 
 def test_the_base_run_is_not_touched(data: RunData, tmp_path: Path) -> None:
