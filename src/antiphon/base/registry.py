@@ -26,18 +26,31 @@ def find(group: str, name: str) -> Any:
     Raises:
         ConfigError: no such name, or the component's package cannot be loaded.
     """
-    found, noun = _entries(group), NOUNS[group]
+    found = _entries(group)
     if name not in found:
-        raise ConfigError(f"there is no {noun} {name!r}; {nearest(name, found)}")
-    try:
-        return found[name].load()
-    except Exception as error:  # whatever a plugin's code raises, its name is what the user needs
-        raise ConfigError(f"the {noun} {name!r} ({found[name].value}) cannot be loaded: {error}") from error
+        raise ConfigError(f"there is no {NOUNS[group]} {name!r}; {nearest(name, found)}")
+    return _loaded(group, found[name])
+
+
+def every(group: str) -> dict[str, Any]:
+    """The components of a group by their names, sorted; the packages are looked through once.
+
+    Raises:
+        ConfigError: the package of one cannot be loaded.
+    """
+    return {name: _loaded(group, entry) for name, entry in sorted(_entries(group).items())}
 
 
 def names(group: str) -> list[str]:
     """Names registered in a group, sorted."""
     return sorted(_entries(group))
+
+
+def _loaded(group: str, entry: EntryPoint) -> Any:
+    try:
+        return entry.load()
+    except Exception as error:  # whatever a plugin's code raises, its name is what the user needs
+        raise ConfigError(f"the {NOUNS[group]} {entry.name!r} ({entry.value}) cannot be loaded: {error}") from error
 
 
 def _entries(group: str) -> dict[str, EntryPoint]:

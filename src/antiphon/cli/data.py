@@ -22,10 +22,10 @@ def data() -> None:
 @json_option
 def list_datasets(folder: Path | None, as_json: bool) -> None:
     """List data sets, their licences, and where they were found."""
-    from antiphon.base.registry import find, names
+    from antiphon.base.registry import every
     from antiphon.datasets.base import Dataset
 
-    datasets: list[Dataset] = [find("antiphon.datasets", name) for name in names("antiphon.datasets")]
+    datasets: list[Dataset] = list(every("antiphon.datasets").values())
     found = {item.name: item.find(folder) if item.files else None for item in datasets}
     if as_json:
         keys = ("name", "summary", "licence", "source")

@@ -17,7 +17,7 @@ from antiphon.base import runtime, storage
 from antiphon.base.code import code_of
 from antiphon.base.package import __version__
 from antiphon.base.progress import Progress, silent
-from antiphon.base.registry import find, names
+from antiphon.base.registry import every, find
 from antiphon.evaluate.baselines.fitted import GROUP
 from antiphon.evaluate.outcomes import Outcome
 from antiphon.evaluate.results import METRICS, Result, save_results
@@ -121,7 +121,7 @@ def row_document(row: Row, reproduction: Reproduction) -> dict[str, Any]:
 def code() -> str:
     """The hash of all the code that a report depends on, also of what is found by name."""
     found = [find("antiphon.encoders", name) for name in ENCODERS]
-    found += [find(group, name) for group in (GROUP, "antiphon.channels") for name in names(group)]
+    found += [one for group in (GROUP, "antiphon.channels") for one in every(group).values()]
     return code_of(reproduce, *(one for one in found if one.__module__.startswith("antiphon.")))
 
 

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from antiphon.base import storage
 from antiphon.base.progress import silent
-from antiphon.base.registry import find, names
+from antiphon.base.registry import every, find
 from antiphon.config.load import parse_config
 from antiphon.evaluate.baselines.fitted import GROUP, make_system
 from antiphon.evaluate.outcomes import Outcome
@@ -51,7 +51,7 @@ def temporal(everything: Reproduction) -> Document:
     if source is None or everything.options.dataset != "movies":
         return []
     found: dict[str, list[Result]] = {}
-    code = [temporal, *(find(GROUP, name) for name in names(GROUP))]
+    code = [temporal, *every(GROUP).values()]
     for number, moment in enumerate(MOMENTS):
         depends = [storage.sha256(source / "ratings.csv"), moment, everything.options.items]
         outcome = everything.outcomes.run(

@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from antiphon.base import storage
-from antiphon.base.registry import find, names
+from antiphon.base.registry import every, find
 from antiphon.channels.asking import on_store as stored
 from antiphon.channels.base import Channel, Resolved
 from antiphon.channels.dictionary import is_silent
@@ -68,7 +68,7 @@ class Space(Published):
     @cached_property
     def channels(self) -> list[Channel]:
         """What answers requests, found by the entry points `antiphon.channels`; see `space/answer.py`."""
-        found = [find("antiphon.channels", name) for name in names("antiphon.channels")]
+        found = list(every("antiphon.channels").values())
         on_store = self.on_store
         opened = [kind.of(self) if on_store is None else stored(kind, self, on_store.version) for kind in found]
         return [channel for channel in opened if channel is not None]

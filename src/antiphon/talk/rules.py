@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 
 from antiphon.base.language import ENGLISH, any_of
-from antiphon.base.registry import find, names
+from antiphon.base.registry import every
 from antiphon.errors import QueryError
 from antiphon.talk.patterns import LIKING, quoted
 from antiphon.talk.times import filters_of, test, time_of
@@ -70,7 +70,7 @@ def all_rules(language: str) -> tuple[tuple[str, Rule], ...]:
 
     Those below are English: "aber" is no comparative.
     """
-    own = tuple(find("antiphon.rules", name) for name in names("antiphon.rules"))
+    own = tuple(every("antiphon.rules").values())
     return (*own, *(RULES if language == ENGLISH.name else ()))
 
 

@@ -23,6 +23,13 @@ def test_what_comes_with_antiphon_is_registered():
         assert found.name == name
 
 
+def test_every_component_of_a_group_comes_at_once():
+    """Under its name, in order: what `find` gives."""
+    found = registry.every("antiphon.encoders")
+    assert list(found) == registry.names("antiphon.encoders")
+    assert found["als"] is registry.find("antiphon.encoders", "als")
+
+
 @pytest.mark.parametrize(
     ("group", "name", "sentence"),
     [
@@ -54,3 +61,5 @@ def test_a_plugin_that_cannot_be_loaded_is_named(monkeypatch, tmp_path, value, r
     monkeypatch.setattr(registry, "entry_points", lambda group: [entry])
     with pytest.raises(ConfigError, match=f"the encoder 'mine' .*cannot be loaded: .*{reason}"):
         registry.find("antiphon.encoders", "mine")
+    with pytest.raises(ConfigError, match=f"the encoder 'mine' .*cannot be loaded: .*{reason}"):
+        registry.every("antiphon.encoders")

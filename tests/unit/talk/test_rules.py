@@ -14,8 +14,7 @@ def test_a_rule_of_another_package_is_asked_first(space, monkeypatch: pytest.Mon
     """Before those that come with antiphon, which read what it does not."""
     words = Vocabulary.of(space)
     mine = (r"(?P<what>no horror)", lambda match, words, shown: Change("mine", less=(match["what"],)))
-    monkeypatch.setattr(rules, "names", lambda group: ["mine"])
-    monkeypatch.setattr(rules, "find", lambda group, name: mine)
+    monkeypatch.setattr(rules, "every", lambda group: {"mine": mine})
     rules.all_rules.cache_clear()
     try:
         assert rules.read_clause("no horror", words, ()).says == "mine"

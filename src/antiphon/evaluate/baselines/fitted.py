@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from antiphon.base.progress import Progress, silent
-from antiphon.base.registry import find, names
+from antiphon.base.registry import every
 from antiphon.errors import ConfigError, nearest
 from antiphon.evaluate.baselines.base import Baseline
 from antiphon.evaluate.protocols import Task
@@ -27,12 +27,12 @@ TRIALS = 12
 
 def baselines_of(data: RunData) -> dict[str, Baseline]:
     """Every baseline with hyperparameters that the run's data allow, by name."""
-    return {baseline.name: baseline for name in names(GROUP) for baseline in find(GROUP, name)(data)}
+    return {baseline.name: baseline for maker in every(GROUP).values() for baseline in maker(data)}
 
 
 def makers_of(data: RunData) -> dict[str, Any]:
     """The function of the entry point that gives each baseline, by the baseline's name: the code that it is."""
-    return {baseline.name: find(GROUP, name) for name in names(GROUP) for baseline in find(GROUP, name)(data)}
+    return {baseline.name: maker for maker in every(GROUP).values() for baseline in maker(data)}
 
 
 def system_names(data: RunData) -> list[str]:
