@@ -90,7 +90,7 @@ def test_movies_with_all_studies(call: Call, data_dir: Path, tmp_path: Path) -> 
     reproduce(call, "movies", data_dir, tmp_path)
     document = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
     studies = {"cold", "curve", "missing", "noise", "ablations", "bias", "ingredients", "personalised", "asks",
-               "temporal", "untagged"}  # fmt: skip
+               "temporal", "untagged", "wordings"}  # fmt: skip
     assert document["studies"].keys() == studies
     assert not document["failed"]
     assert all(found for name, found in document["studies"].items() if name != "temporal")  # times are of another set

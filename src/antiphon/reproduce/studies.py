@@ -34,6 +34,7 @@ from antiphon.reproduce.rows import floor_system, of_row
 from antiphon.reproduce.studies_own import ingredients, personalised
 from antiphon.reproduce.temporal import temporal
 from antiphon.reproduce.untagged import untagged
+from antiphon.reproduce.wordings import wordings
 
 METRIC, NEAR = "ndcg@200", "ndcg@50"
 REFERENCE = "MULTI_TEMPLATE"
@@ -56,6 +57,7 @@ class Studies:
 
     def every(self) -> Iterator[tuple[str, Callable[[], Any]]]:
         """Names of the studies and what finds them, those that train least first."""
+        yield "wordings", lambda: wordings(self.all)
         yield "personalised", lambda: personalised(self.all)
         yield "asks", lambda: as_people_ask(self.all)
         yield "bias", self.bias
