@@ -32,6 +32,7 @@ def reproduce(call: Call, dataset: str, source: Path, out: Path, *words: str) ->
 
 
 @pytest.mark.data
+@pytest.mark.timeout(1200)
 def test_music_from_raw_files_to_a_report(call: Call, data_dir: Path, tmp_path: Path) -> None:
     """Every row of every column with its interval, tests, hashes, a table of all queries, and a page of its own.
 
