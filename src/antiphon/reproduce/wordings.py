@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from antiphon.channels.dictionary import stems_of
+from antiphon.evaluate.baselines.facet_lookup import is_literal
 from antiphon.evaluate.results import Result
 from antiphon.reproduce.comparisons import against
 from antiphon.reproduce.reproduce import LABELS, OURS, Reproduction
@@ -62,13 +62,6 @@ def literal_requests(queries: Path) -> dict[str, bool]:
     """Whether each request of a file has the words of its values, by its id; a request without values has not."""
     lines = [json.loads(line) for line in queries.read_text(encoding="utf-8").splitlines() if line.strip()]
     return {str(line["query_id"]): is_literal(line["text"], line.get("tags", ())) for line in lines}
-
-
-def is_literal(text: str, values: Sequence[str]) -> bool:
-    """Whether a text has all words of some values; "tag: cult film" is a value of a field."""
-    words = set(stems_of(text))
-    wanted = [stems_of(value.partition(": ")[2] or value) for value in values]
-    return bool(wanted) and all(set(stems) <= words for stems in wanted)
 
 
 def _part(result: Result, mask: Any) -> Result:

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from antiphon.evaluate.baselines.facet_lookup import is_literal
 from antiphon.evaluate.results import Result
-from antiphon.reproduce.wordings import by_wording, is_literal, literal_requests
+from antiphon.reproduce.wordings import by_wording, literal_requests
 
 
 @pytest.mark.parametrize(

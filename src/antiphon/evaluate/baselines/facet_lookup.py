@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from antiphon.channels.dictionary import Dictionary
+from antiphon.channels.dictionary import Dictionary, stems_of
 from antiphon.evaluate.baselines.base import Baseline
 from antiphon.evaluate.baselines.bm25 import BM25
 from antiphon.evaluate.protocols import Kind, Task
@@ -37,6 +37,13 @@ class FacetLookup(ScoringSystem):
         words = self.words.scores(task)
         spread = words.std(axis=1, keepdims=True)
         return (counts + self.weight * words / np.where(spread > 0, spread, 1)).astype(np.float32)
+
+
+def is_literal(text: str, values: Sequence[str]) -> bool:
+    """Whether a text has all words of some values, by their stems; "tag: cult film" is a value of a field."""
+    words = set(stems_of(text))
+    wanted = [stems_of(value.partition(": ")[2] or value) for value in values]
+    return bool(wanted) and all(set(stems) <= words for stems in wanted)
 
 
 def plain_dictionary(data: RunData, fields: str = ALL) -> Dictionary:
