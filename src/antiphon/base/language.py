@@ -38,6 +38,11 @@ class Decades:
     names: Mapping[str, int]
     forms: Words
 
+    def spoken(self, decade: int) -> list[str]:
+        """How a decade is said, by its first year."""
+        forms = [form.format(decade=decade, short=f"{decade % 100:02}") for form in self.forms]
+        return [*forms, *(name for name, first in self.names.items() if first == decade)]
+
 
 @dataclass(frozen=True)
 class Fields:

@@ -24,7 +24,7 @@ from antiphon.query.columns import Column, NumberColumn, WordColumn
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int32]
-MAXWORDS = 6
+MAX_WORDS = 6
 """Longer values are sentences, which no request repeats."""
 JOINED = 3
 """Words that are also written as one: "chill out", "chillout"."""
@@ -78,7 +78,7 @@ class Dictionary:
                 continue
             for forms, rows in _values(name, column, language):
                 for stems in {stems_of(form, language) for form in forms if not is_silent(form, language)}:
-                    if len(stems) <= MAXWORDS:
+                    if len(stems) <= MAX_WORDS:
                         found[stems].append(rows)
         for same in _same(language, found):
             together = [part for stems in sorted(same) for part in found.get(stems, ())]
@@ -214,8 +214,7 @@ def _values(name: str, column: Column, language: Language) -> Iterable[tuple[Ite
     elif isinstance(column, NumberColumn) and column.type == "number" and language.is_time(name):
         decades = np.floor(np.nan_to_num(column.values, nan=-1) / 10).astype(np.int64) * 10
         for decade in np.unique(decades[decades > 0]).tolist():
-            spoken = [said for said, first in language.decades.names.items() if first == decade]
-            yield (*_forms(decade, language), *spoken), np.flatnonzero(decades == decade).astype(np.int32)
+            yield language.decades.spoken(decade), np.flatnonzero(decades == decade).astype(np.int32)
 
 
 def _same(language: Language, known: Iterable[tuple[str, ...]]) -> list[frozenset[tuple[str, ...]]]:
@@ -223,10 +222,7 @@ def _same(language: Language, known: Iterable[tuple[str, ...]]) -> list[frozense
 
     Those of `known` that differ by spaces, or by words around what is asked for, say one thing too.
     """
-    decades = [
-        [*_forms(decade, language), *(name for name, first in language.decades.names.items() if first == decade)]
-        for decade in range(1900, 2030, 10)
-    ]
+    decades = [language.decades.spoken(decade) for decade in range(1900, 2030, 10)]
     countries = [[people, *names] for people, names in language.peoples.items()]
     said = [
         {stems_of(word, language) for word in group if not is_silent(word, language)}
@@ -255,10 +251,6 @@ def _united(said: Sequence[set[tuple[str, ...]]], spaced: Sequence[set[tuple[str
         home |= new
         of |= dict.fromkeys(new, home)
     return [frozenset(group) for group in {id(group): group for group in of.values()}.values() if len(group) > 1]
-
-
-def _forms(decade: int, language: Language) -> list[str]:
-    return [form.format(decade=decade, short=f"{decade % 100:02}") for form in language.decades.forms]
 
 
 def _peoples(language: Language) -> dict[str, list[str]]:

@@ -25,6 +25,8 @@ OPPOSITE = {
     "newer": "older",
 }
 """What is meant where it is refused: "nothing older than 1960"."""
+_ORDER = (1900, 1910, 2020, *range(1920, 2020, 10))
+"""First years of decades; what two of them are called is the later one in this order: the "20s" are those of 1920."""
 _YEAR = r"(?P<year>(?:18|19|20)\d\d)(?!\d|\s*[%\u20ac$])"
 
 
@@ -60,8 +62,7 @@ def eras_of(
     if is_story(text):
         return []
     known = [int(year) for year in examples if not np.isnan(year)]
-    refused = re.compile(rf"\b(?:{any_of(times.refused)})\s+$", re.IGNORECASE)
-    found = []
+    refused, found = _refused(times), []
     for kind, pattern in _patterns(times).items():
         for match in pattern.finditer(text):
             turned = refused.search(text[: match.start()]) is not None
@@ -78,11 +79,9 @@ def made_in(text: str, language: Language, keep: Container[str] = ()) -> Era | N
     """
     if is_story(text):
         return None
-    decades, decade, made = _spoken(
-        tuple(language.decades.names.items()), tuple(language.decades.forms), language.times
-    )
-    refused = re.compile(rf"\b(?:{any_of(language.times.refused)})\s+$", re.IGNORECASE)
-    years, words = [], []
+    decades = {_plain(said): first for first in _ORDER for said in language.decades.spoken(first)}
+    decade, made, at_end = _made(tuple(decades), language.times)
+    refused, years, words = _refused(language.times), list[int](), list[str]()
     for match in made.finditer(text):
         if refused.search(text[: match.start()]) or fold(match[0]) in keep:
             continue
@@ -93,7 +92,7 @@ def made_in(text: str, language: Language, keep: Container[str] = ()) -> Era | N
         for said in decade.findall(match[0]):
             first = decades[_plain(said)]
             years += [first, first + 9]
-    last = re.search(rf"(\w+)\s+({decade.pattern})\W*$", text, re.IGNORECASE)
+    last = at_end.search(text)
     if not years and last and not language.is_empty(fold(last[1])) and fold(last[2]) not in keep:  # "teen comedy 80s"
         words, years = [last[2]], [decades[_plain(last[2])], decades[_plain(last[2])] + 9]
     return Era(" ".join(words), min(years), max(years)) if years else None
@@ -110,25 +109,22 @@ def _named(text: str, examples: Sequence[float], times: Times, starts: Sequence[
 
 
 @lru_cache
-def _spoken(
-    names: tuple[tuple[str, int], ...], forms: tuple[str, ...], times: Times
-) -> tuple[dict[str, int], re.Pattern[str], re.Pattern[str]]:
-    """First years of the decades as they are said, and patterns of a decade and of what says that items are from then.
+def _refused(times: Times) -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{any_of(times.refused)})\s+$", re.IGNORECASE)
 
-    "20s" are those of 1920.
-    """
-    decades = {
-        _plain(form.format(decade=decade, short=f"{decade % 100:02}")): decade
-        for decade in (1900, 1910, 2020, *range(1920, 2020, 10))
-        for form in forms
-    } | {_plain(name): first for name, first in names}
+
+@lru_cache
+def _made(decades: tuple[str, ...], times: Times) -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+    """Patterns of a decade in one of its forms, of what says that items are from then, and of one that ends a text."""
     said = sorted(decades, key=len, reverse=True)
     any_ = "|".join(rf"['\u2019]?{re.escape(form[:-1])}['\u2019]?{re.escape(form[-1])}" for form in said)
     decade = rf"(?<!\w)(?:{any_})(?!\w)"
     several = rf"{decade}(?:\W+(?:\w+\W+){{0,3}}?{decade})*"  # "the 70s or the early 80s" are two of them
     made = rf"\b(?:{any_of(times.made)})[\s-]+(?:{several}|{_YEAR})"
     kind = rf"(?:^|\b(?:{any_of(times.kind)})\s+){several}(?![\s-]+(?:{any_of(times.no_kind)})\b)"
-    return decades, re.compile(decade, re.IGNORECASE), re.compile(rf"{made}|{kind}", re.IGNORECASE)
+    patterns = (decade, rf"{made}|{kind}", rf"(\w+)\s+({decade})\W*$")
+    first, second, third = (re.compile(pattern, re.IGNORECASE) for pattern in patterns)
+    return first, second, third
 
 
 def _plain(said: str) -> str:

@@ -60,7 +60,8 @@ def refusal_of(text: str, dictionary: Dictionary, keep: Container[str] = ()) -> 
     for match in reversed(list(clause.finditer(text))):
         what, end = match["what"], match.end()
         if slightly.search(text[match.start() : match.start("what")]):
-            what, end = _first(what, dictionary), match.start("what") + len(_first(what, dictionary))
+            what = _first(what, dictionary)
+            end = match.start("what") + len(what)
         named = [] if fold(what) in keep else dictionary.named(what)
         if not named:
             continue

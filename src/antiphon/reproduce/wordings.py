@@ -7,7 +7,6 @@ the requests in other words are those where a lookup has to be beaten.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from antiphon.data.jsonl import json_lines
 from antiphon.evaluate.baselines.facet_lookup import is_literal
 from antiphon.evaluate.results import Result
 from antiphon.reproduce.comparisons import against
@@ -60,8 +60,8 @@ def by_wording(systems: Mapping[str, Sequence[Result]], literal: Mapping[str, bo
 
 def literal_requests(queries: Path) -> dict[str, bool]:
     """Whether each request of a file has the words of its values, by its id; a request without values has not."""
-    lines = [json.loads(line) for line in queries.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return {str(line["query_id"]): is_literal(line["text"], line.get("tags", ())) for line in lines}
+    lines = json_lines(queries, "a request")
+    return {str(line["query_id"]): is_literal(line["text"], line.get("tags", ())) for _, line in lines}
 
 
 def _part(result: Result, mask: Any) -> Result:

@@ -19,7 +19,7 @@ from antiphon.channels.facet_training import MAX_EPOCHS, draws_of
 from antiphon.channels.rerank_training import FEWEST_USERS, FOLDS, MOST_USERS
 from antiphon.config.sections import Config
 from antiphon.data.catalog import Catalog
-from antiphon.describe.passages import gen_texts, passages_of
+from antiphon.describe.passages import passages_of, text_column
 from antiphon.describe.practice import LEAST_PER_KIND, PER_KIND
 from antiphon.describe.template import fill_template
 from antiphon.encoders.base import make_encoder
@@ -103,8 +103,7 @@ def _texts(config: Config, catalog: Catalog) -> float:
     texts = [text for text in fill_template(some.items, config.describe) if text]
     texts += [text for view in passages_of(some, config.describe).views.values() for text in view if text]
     if config.describe.mode != "template" and config.describe.gen_column is not None:
-        described = config.describe.model_copy(update={"mode": "template"})
-        texts += [text for text in gen_texts(some, described) if text]
+        texts += [text for text in text_column(some, config.describe.gen_column, "gen_column") if text]
     share = catalog.n_items / max(len(rows), 1)
     fast = len(texts) * share >= MANY_TEXTS and is_fast()
     part = (VNNI if has_vnni() else BITS_8) if fast else 1.0
