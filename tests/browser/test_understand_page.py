@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
 AXE = Path(__file__).parent / ".axe" / "axe.min.js"
 SHOTS = Path(__file__).parent / ".shots"
-SAID = "a tense drama from the eighties"
+SAID = "a tense French drama from the eighties"
+WHERE = "country any 'france'"
 APPLY = "#read-as button"
 
 
@@ -36,21 +38,21 @@ def filters(page: Any) -> list[str]:
 
 
 def test_nothing_is_filtered_until_it_is_applied(open_page: Any) -> None:
-    """A request stays what was said; a line says how it could be read; a click makes filters and fewer words of it."""
+    """A request stays what was said; a line says how it could be read; a click makes filters of it."""
     page = open_page()
     page.wait_for_selector(".talk")
     asked(page, SAID)
     page.wait_for_selector(APPLY)
     assert chips(page) == [f"“{SAID}”"]
     assert filters(page) == []
-    assert page.locator("#read-says").text_content() == "Read as: year 1980-1989"
-    with page.expect_response(lambda got: got.url.endswith("/v1/search") and "1980" in got.request.post_data) as got:
+    assert page.locator("#read-says").text_content() == "Read as: from France"
+    with page.expect_response(lambda got: got.url.endswith("/v1/search") and "france" in got.request.post_data) as got:
         page.click(APPLY)
-    years = [hit["fields"]["year"] for hit in got.value.json()["hits"]]
-    assert years
-    assert all(1980 <= year < 1990 for year in years)
-    assert filters(page) == ["year>=1980", "year<1990"]
-    assert chips(page)[0] == "“a tense drama”"
+    countries = [hit["fields"]["country"] for hit in got.value.json()["hits"]]
+    assert countries
+    assert set(countries) == {"France"}
+    assert filters(page) == [WHERE]
+    assert chips(page)[0] == f"“{SAID}”"
     assert page.locator(APPLY).count() == 0
     assert page.evaluate("document.activeElement.id") == "ask-box"
     page.go_back()
@@ -76,10 +78,20 @@ def test_what_is_filtered_already_is_not_offered(open_page: Any) -> None:
     page = open_page()
     page.wait_for_selector(".talk")
     with page.expect_response("**/v1/understand"):
-        page.goto(page.url + "?q=a+tense+drama+from+the+eighties&where=year%3E%3D1980&where=year%3C1990")
+        page.goto(page.url + "?" + urlencode({"q": SAID, "where": WHERE}))
     page.wait_for_selector("#cards .card:not(.skeleton)")
     page.wait_for_timeout(100)
     assert page.locator(APPLY).count() == 0
+
+
+def test_what_a_search_reads_by_itself_is_not_offered(open_page: Any) -> None:
+    """Years, refusals and named items stand in chips that can be taken back; no line offers them a second time."""
+    page = open_page()
+    page.wait_for_selector(".talk")
+    asked(page, "a tense drama from the eighties, nothing with horror")
+    page.wait_for_selector("#readings .chip")
+    assert page.locator("#readings .chip").count() == 2
+    assert page.locator("#read-as").text_content() == ""
 
 
 def test_keys_reach_the_offer(open_page: Any) -> None:
@@ -94,7 +106,7 @@ def test_keys_reach_the_offer(open_page: Any) -> None:
         if page.evaluate("document.activeElement.closest('#read-as') !== null"):
             break
     described = "document.getElementById(document.activeElement.getAttribute('aria-describedby')).textContent"
-    assert "1980-1989" in page.evaluate(described)
+    assert "from France" in page.evaluate(described)
     assert page.locator("#read-as").get_attribute("role") == "status"
     page.keyboard.press("Enter")
     page.wait_for_function("() => location.search.includes('where=')")
@@ -106,13 +118,13 @@ def test_what_is_typed_is_offered_too(open_page: Any) -> None:
     page.wait_for_selector(".talk")
     page.locator("#ask-box").press_sequentially(SAID, delay=5)
     page.wait_for_selector(APPLY)
-    page.wait_for_function("() => document.querySelector('#read-says').textContent.includes('1989')")
+    page.wait_for_function("() => document.querySelector('#read-says').textContent.includes('France')")
     page.keyboard.press("Escape")
     page.wait_for_selector(APPLY, state="detached")
     page.locator("#ask-box").press_sequentially(SAID, delay=5)
     page.click(APPLY)
     page.wait_for_function("() => location.search.includes('where=')")
-    assert chips(page)[0] == "“a tense drama”"
+    assert chips(page)[0] == f"“{SAID}”"
     assert page.input_value("#ask-box") == ""
 
 

@@ -142,6 +142,10 @@ class UnderstandBody(Body):
         extra="forbid", json_schema_extra={"examples": [{"text": "a drama from the eighties, nothing with war"}]}
     )
     text: Annotated[str, Field(max_length=MAX_TEXT, description="A request in plain words.")]
+    beside_search: Annotated[
+        bool,
+        Field(description="Leave in the words what a search reads of them by itself: years, refusals, named items."),
+    ] = False
 
 
 class LikedItem(Body):

@@ -106,7 +106,10 @@ def understood(served: Served, body: UnderstandBody, settings: Settings, read: I
         QueryError: it is empty or beyond the limit.
     """
     _check_text(body.text, settings)
-    reading = read(served.reader, body.text)
+    reader = served.reader
+    if body.beside_search:
+        reader = reader.beside({one.kind for one in served.space.read(body.text)})
+    reading = read(reader, body.text)
     wish = reading.wish
     query = {"text": wish.text, "likes": list(wish.likes), "less": list(wish.less), "where": list(wish.where)}
     likes = [{"item_id": item_id, "title": served.space.titles[served.row(item_id)]} for item_id in wish.likes]

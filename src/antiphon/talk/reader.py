@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,7 @@ from antiphon.base.wording import bare, fold, names_of
 from antiphon.errors import QueryError
 from antiphon.query.columns import WordColumn, words_of
 from antiphon.query.filters import conditions, matches, parse_filter
+from antiphon.query.reading import Kind
 from antiphon.talk import patterns as p
 from antiphon.talk.times import LEAD, Time, filters_of, times_in
 from antiphon.talk.vocabulary import Vocabulary
@@ -59,13 +60,17 @@ class Draft:
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads sentences for one space. `titles`: bare title -> row. `people`: folded name -> (field, name as written)."""
+    """Reads sentences for one space. `titles`: bare title -> row. `people`: folded name -> (field, name as written).
+
+    `left`: kinds of parts that are left in the words, since a search reads them by itself.
+    """
 
     space: Space
     words: Vocabulary
     titles: Mapping[str, int]
     people: Mapping[str, tuple[str, str]]
     surnames: Mapping[str, str]
+    left: frozenset[Kind] = frozenset()
 
     @classmethod
     def of(cls, space: Space, words: Vocabulary | None = None) -> Reader:
@@ -84,6 +89,10 @@ class Reader:
         surnames = {name.split()[-1]: name for name in people if last[name.split()[-1]] == 1}
         return cls(space, words, titles, people, surnames)
 
+    def beside(self, read: Collection[Kind]) -> Reader:
+        """This reader, which leaves parts of these kinds in the words."""
+        return replace(self, left=frozenset(read))
+
     def read(self, sentence: str) -> Reading:
         """What the rules make of a sentence; one that is a title, or very long, stays as it is.
 
@@ -97,8 +106,14 @@ class Reader:
         if len(sentence) > MAX_REQUEST or bare(sentence) in self.titles:
             return Reading(Wish(text=sentence))
         draft = Draft(" ".join(sentence.split()))
-        for step in (self._titles, self._negations, self._times, self._places, self._people):
-            step(draft)
+        if not self.left & {"like", "unlike"}:
+            self._titles(draft)
+        if "without" not in self.left:
+            self._negations(draft)
+        if "years" not in self.left:
+            self._times(draft)
+        self._places(draft)
+        self._people(draft)
         if not draft.says:
             return Reading(Wish(text=sentence))
         text = re.sub(r"\s+([,;.!?])", r"\1", draft.text).strip(" ,;.-")

@@ -225,6 +225,15 @@ def test_a_sentence_is_taken_apart(client, space):
     assert all(1980 <= hit["fields"]["year"] < 1990 and "horror" not in hit["fields"]["genres"] for hit in hits)
 
 
+def test_beside_a_search_only_what_it_does_not_read_is_taken_out(client, space):
+    """Years, refusals and named items stay in the words, which a search reads by itself; countries become filters."""
+    said = f"a tense French drama from the eighties like {space.titles[5]}, nothing with horror"
+    got = client.post("/v1/understand", json={"text": said, "beside_search": True}).json()
+    Understood.model_validate(got)
+    assert got["query"] == {"text": said, "where": ["country any 'france'"]}
+    assert got["says"] == ["from France"]
+
+
 def test_a_sentence_without_parts_stays_as_it_is(client):
     """Where nothing is found, the query is the sentence alone, so that it can be sent all the same."""
     got = client.post("/v1/understand", json={"text": "a quiet evening"}).json()

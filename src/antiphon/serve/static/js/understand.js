@@ -1,4 +1,5 @@
-// A request read another way: what of it could be filters and likes. It is only offered; a click makes it so.
+// A request read another way: what of it could be filters and likes, beside what a search reads by itself. It is only
+// offered; a click makes it so.
 import { $, h } from "./dom.js";
 import { call } from "./api.js";
 import * as state from "./state.js";
@@ -43,7 +44,7 @@ export async function offer(value) {
   wanted = value.text;
   if (!readings.has(value.text)) {
     try {
-      const reading = await call("/v1/understand", { text: value.text }, "understand");
+      const reading = await call("/v1/understand", { text: value.text, beside_search: true }, "understand");
       if (readings.size > 200) readings.clear();
       readings.set(value.text, reading);
     } catch { // an offer that cannot be made is none: the search says what is wrong
