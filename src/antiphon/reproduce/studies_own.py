@@ -9,6 +9,7 @@ from typing import Any
 
 from antiphon.evaluate.outcomes import Outcome
 from antiphon.evaluate.results import Result, evaluate
+from antiphon.evaluate.rundata import RunData
 from antiphon.evaluate.systems import SpaceSystem
 from antiphon.evaluate.trials import Trial
 from antiphon.reproduce.comparisons import against
@@ -100,7 +101,12 @@ def personalised(everything: Reproduction) -> Document:
 
 
 def _used(everything: Reproduction, changes: Mapping[str, Any], draw: Draw) -> Outcome:
-    data = everything.row(OURS, draw.seed)
+    system = changed(everything.row(OURS, draw.seed), changes)
+    return Outcome([evaluate(system, task) for task in draw.tasks.values()])
+
+
+def changed(data: RunData, changes: Mapping[str, Any]) -> SpaceSystem:
+    """The published space of a run with other values in its mixture; `silent`: a voice that its gate does not hear."""
     space = load(data.layout.root, store={"kind": "memory"})
     for name, change in changes.items():
         if name == "silent":
@@ -112,7 +118,7 @@ def _used(everything: Reproduction, changes: Mapping[str, Any], draw: Draw) -> O
         space.mixture = replace(space.mixture, **{name: after})
     system = SpaceSystem(data)
     system.space = space
-    return Outcome([evaluate(system, task) for task in draw.tasks.values()])
+    return system
 
 
 def _trained(everything: Reproduction, trial: Trial, draw: Draw) -> Outcome:
