@@ -84,6 +84,9 @@ def test_the_papers_rows_train_as_long_as_their_preset_says(
     assert parse_config(found.trial_settings(preset), source="a trial").train.epochs == expected
 
 
+OURS_TOO = ("ANTIPHON", "ANTIPHON, new items not doubted", "MULTI_TEMPLATE", "popularity")
+
+
 @pytest.mark.slow
 @pytest.mark.data
 def test_movies_with_all_studies(call: Call, data_dir: Path, tmp_path: Path) -> None:
@@ -97,6 +100,8 @@ def test_movies_with_all_studies(call: Call, data_dir: Path, tmp_path: Path) -> 
     assert all(found for name, found in document["studies"].items() if name != "temporal")  # times are of another set
     assert {row["modality"] for row in document["studies"]["missing"]} == {"text", "image", "cf"}
     assert {row["when"] for row in document["studies"]["missing"]} == {"training", "use"}
+    cold = {(row["system"], row["among"]) for row in document["studies"]["cold"]}
+    assert cold >= {(name, among) for name in OURS_TOO for among in ("cold", "all", "liked")}
     parts = [row["part"] for row in document["studies"]["personalised"]]
     assert parts == ["text and history", "text alone", "history alone"]
     assert {row["change"] for row in document["studies"]["ingredients"]} >= {"without facets", "equal weights"}
