@@ -192,6 +192,39 @@ def test_a_list_of_titles_answers_as_it_comes(answers: Any, tmp_path: Path) -> N
     assert hits[0]["title"].startswith("A Summer by the Sea")
 
 
+def games(folder: Path) -> Path:
+    """A column of ids that is named in one word, a title called name, and lists as programs write them."""
+    folder.mkdir()
+    lines = []
+    for number in range(36):
+        kind, mood = ("Puzzle", "Racing", "Chess")[number % 3], ("dark", "cosy")[number % 2]
+        genres = json.dumps([{"id": number % 3, "name": kind}, {"id": 9, "name": "Indie"}])
+        about = f"A {mood} game about {kind.casefold()} with many levels, made by two people in a garage: {number}."
+        lines.append((10 * number, f"{kind} of Legend {number}", genres, str([mood, "single-player"]), about))
+    return rows(folder / "games.csv", [("appid", "name", "genres", "tags", "about"), *lines]).parent
+
+
+def test_games_with_lists_of_programs_answer_as_they_come(answers: Any, tmp_path: Path) -> None:
+    """Lists of objects and lists of Python are values to filter by, and appid has the ids."""
+    shown, hits = answers(games(tmp_path / "games"), "a cosy game", "--where", "genres any racing")
+    assert "lists that a program wrote" in shown
+    assert "also the id" not in shown
+    assert all(hit["fields"]["genres"] == ["Racing", "Indie"] for hit in hits)
+    assert hits[0]["fields"]["tags"] == ["cosy", "single-player"]
+    assert hits[0]["item_id"].isdigit()
+
+
+def test_titles_are_ids_though_other_columns_look_like_ids(answers: Any, tmp_path: Path) -> None:
+    """What is missing in many rows is no id of an item; the titles are then, and the file says so."""
+    (tmp_path / "shop").mkdir()
+    lines = [(f"Lamp {n} of brass" if n % 2 else f"Chair {n} of oak", f"B{n:03}" if n % 3 else "") for n in range(36)]
+    shown, hits = answers(
+        rows(tmp_path / "shop" / "things.csv", [("name", "asin"), *lines]).parent, "something to sit on"
+    )
+    assert "also the id" in shown
+    assert hits[0]["item_id"].startswith("Chair")
+
+
 def test_init_replaces_nothing_unless_it_is_told_to(call: Call, tmp_path: Path) -> None:
     """A file that somebody has edited is worth more than a guess."""
     files = titles(tmp_path / "shelf")

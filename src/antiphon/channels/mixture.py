@@ -182,8 +182,8 @@ def choose_doubt(
 ) -> tuple[float, float]:
     """How far to doubt what is predicted for items that nobody liked: the most that costs validation users nothing.
 
-    `weights`, `rerank`: of the blocks and of the second stage, as histories are answered. Where held-out users do like
-    such items, as with cold items that are hidden on purpose, doubts cost, and there are none.
+    `weights`, `rerank`: of the blocks and of the second stage, as histories are answered. Held-out users may like such
+    items, too: doubts are what is best for the whole of their lists, where what is known is surer.
     """
     check = histories.check
     if not (np.asarray(taste.users) == 0).any() or not len(check.users):

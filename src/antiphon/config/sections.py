@@ -34,7 +34,9 @@ class FieldConfig(Section):
 
     type: FieldType
     column: str | None = Field(None, description="column of the items file; the field's own name where not given")
-    separator: str | None = Field(None, description="splits a text column into a list, such as '|'")
+    separator: str | None = Field(
+        None, description="splits a text column into a list, such as '|'; 'json' reads lists that a program wrote"
+    )
     pattern: str | None = Field(None, description="a regular expression; its first group is the value")
     format: str | None = Field(None, description="of dates, such as '%d/%m/%Y'; found out where not given")
     missing: Sequence[str] = Field((), description="words that stand for no value, such as 'unknown'")
@@ -162,7 +164,7 @@ class CategoryConfig(Section):
     counts: str | None = Field(None, description="column with the number of people behind each value")
     min_count: int = Field(1, ge=1, description="drop values with fewer people behind them; needs `counts`")
     stop: Sequence[str] = Field((), description="values to leave out, whatever their case")
-    separator: str | None = Field(None, description="splits a text column into values")
+    separator: str | None = Field(None, description="splits a text column into values, as that of a field does")
 
 
 class DescribeConfig(Section):

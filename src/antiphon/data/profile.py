@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from antiphon.data.cells import NOTHING, date, formats_of, number, truth
 from antiphon.query.columns import FieldType, guess_type, is_list, words_of
+from antiphon.query.written import written_list
 
 SAMPLE = 5_000
 """Rows that are looked at, spread over the file."""
@@ -123,6 +124,13 @@ class Profile:
                 return sign
         return None
 
+    @cached_property
+    def written(self) -> list[str] | None:
+        """The values of its texts, where most of these are lists that a program wrote; None where they are not."""
+        if self.share(lambda text: written_list(text) is not None) <= MOST:
+            return None
+        return [word for text in self.words for word in written_list(text) or ()]
+
     def no_values(self) -> list[str]:
         """Words of its texts that say that there is no value, such as (no genres listed)."""
         found = dict.fromkeys(text for text in self.words if NO_VALUE.fullmatch(text))
@@ -134,7 +142,10 @@ class Profile:
 
     def examples(self, count: int = 3) -> list[str]:
         """Some values as a person reads them, shortened."""
-        said = [", ".join(words_of(value)) for value in self.values if value not in (None, "", [])][:200]
+        shown = [value for value in self.values if value not in (None, "", [])][:200]
+        if self.written is not None:
+            shown = [found for text in shown if (found := written_list(text))]
+        said = [", ".join(words_of(value)) for value in shown]
         return [text if len(text) <= 28 else f"{text[:27]}…" for text in list(dict.fromkeys(said))[:count]]
 
 

@@ -92,8 +92,8 @@ def settings_of(guess: Guess, media: Sequence[FoundMedia], folder: Path, *, pict
     fields = {field_name(role): _field(role) for role in guess.roles if "type" in role.options}
     fields |= {name: {"type": "list"} for name in guess.lists}
     catalog: dict[str, Any] = {"items": _relative(guess.items.path, folder)}
-    if guess.named("id") is not None:
-        catalog["item_id"] = guess.named("id")
+    # Without a column of ids it has to be said: others of the file may look like one.
+    catalog["item_id"] = guess.named("id") or guess.named("title")
     if guess.named("title") is not None:
         catalog["title"] = guess.named("title")
     ids = guess.ids()

@@ -9,6 +9,7 @@ from typing import Any
 
 from antiphon.data.cells import number
 from antiphon.data.profile import MOST, Profile
+from antiphon.query.written import JSON
 
 TIMES = re.compile(r".*(?:time|date|timestamp|when|created|updated)(?:at)?|.*at")
 CODES = ("id", "isbn", "isbn10", "isbn13", "asin", "sku", "key", "code", "uid", "uuid", "guid", "ean", "gtin", "slug")
@@ -19,8 +20,14 @@ NAMED = (
 """Columns that people filter by, however many values they have."""
 MANY = 50
 """Different values that a column may have, however few rows share each, to be one to filter by."""
+LONG_VALUES = 5
+"""Words of the values of a list, on average; longer ones are sentences."""
 FEWEST_WORDS = 8
 """Of a text that is read sentence by sentence."""
+_OWN_ID = re.compile(
+    r"(?:app|game|product|book|movie|film|show|series|track|song|album|artist|article|paper|recipe|anime|manga|course|job|"
+    r"hotel|place|business|listing|parent|imdb|tmdb)ids?"
+)
 _FILE = re.compile(r"(?:https?://|www\.)|.*\.(?:jpe?g|png|webp|gif|mp3|wav)$")
 
 
@@ -48,7 +55,10 @@ def is_code(name: str) -> bool:
     """Whether a name is that of ids: id, movieId, user_id, isbn, sku."""
     key = re.sub(r"[^a-z0-9]", "", name.casefold())
     return (
-        key in CODES or bool(re.search(r"(?:[_\s-]id|[a-z]I[dD]|^id)s?$", name)) or key.endswith(("itemid", "userid"))
+        key in CODES
+        or bool(re.search(r"(?:[_\s-]id|[a-z]I[dD]|^id)s?$", name))
+        or key.endswith(("itemid", "userid"))
+        or bool(_OWN_ID.fullmatch(key))
     )
 
 
@@ -102,6 +112,8 @@ def _written(column: Profile, answers: Mapping[str, str], questions: list[Doubt]
     kind = column.reads_as()
     if kind is not None:
         return _readable(column, kind, answers, questions)
+    if column.written is not None:
+        return _listed(column, column.written)
     missing = {"missing": column.no_values()} if column.no_values() else {}
     sign = column.separator()
     if sign is not None and column.n_letters <= 200:
@@ -112,6 +124,17 @@ def _written(column: Profile, answers: Mapping[str, str], questions: list[Doubt]
     if column.n_words >= 3:
         return Role(column, "text", note="read sentence by sentence")
     return Role(column, "unused", note="almost every value is different")
+
+
+def _listed(column: Profile, words: Sequence[str]) -> Role:
+    """The role of a column of lists that a program wrote: of short values, of sentences, or of numbers."""
+    values = Profile(column.name, "string", len(words), 0, len(set(words)), words)
+    if not words or values.share(lambda word: number(word) is not None) > MOST:
+        return Role(column, "unused", note="lists of numbers" if words else "empty lists")
+    if values.n_words > LONG_VALUES:
+        return Role(column, "text", note="read sentence by sentence")
+    missing = {"missing": values.no_values()} if values.no_values() else {}
+    return Role(column, "list", {"type": "list", "separator": JSON, **missing}, "lists that a program wrote")
 
 
 def _readable(column: Profile, kind: str, answers: Mapping[str, str], questions: list[Doubt]) -> Role:

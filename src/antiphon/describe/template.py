@@ -11,6 +11,7 @@ import pyarrow as pa
 from antiphon.config.sections import CategoryConfig, DescribeConfig
 from antiphon.errors import ConfigError, DataError, nearest
 from antiphon.query.columns import words_of
+from antiphon.query.written import JSON, parts_of
 
 MAX_CHARACTERS = 20_000
 
@@ -93,7 +94,8 @@ def _parts(value: Any, separator: str | None) -> list[Any]:
     if value is None:
         return []
     if separator is not None and isinstance(value, str):
-        return value.split(separator)
+        # A value may be empty, and has a number beside it all the same.
+        return parts_of(value, JSON) if separator == JSON else value.split(separator)
     return value if isinstance(value, list) else [value]
 
 

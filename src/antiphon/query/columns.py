@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from antiphon.errors import FilterError
+from antiphon.query.written import parts_of
 
 FieldType = Literal["number", "string", "list", "date", "boolean"]
 Mask = NDArray[np.bool_]
@@ -231,11 +232,8 @@ def _dates(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def split_words(values: pa.ChunkedArray, separator: str) -> pa.ChunkedArray:
-    """Split a text column into lists; blanks around a value and empty values go."""
-    lists = [
-        None if text is None else [word.strip() for word in text.split(separator) if word.strip()]
-        for text in values.to_pylist()
-    ]
+    """Split a text column into lists; see `written.parts_of`."""
+    lists = [None if text is None else parts_of(text, separator) for text in values.to_pylist()]
     return pa.chunked_array([pa.array(lists, pa.list_(pa.string()))])
 
 

@@ -42,6 +42,11 @@ def role(name: str, values: list[Any]) -> tuple[str, dict[str, Any]]:
         ("created_at", [964982703, 964982709], ("date", {"type": "date"})),
         ("genres", ["a|b", "b", "a|c", "a"], ("list", {"type": "list", "separator": "|"})),
         ("genres", [["a", "(none)"], ["b"]], ("list", {"type": "list", "missing": ["(none)"]})),
+        ("genres", ['[{"id": 18, "name": "Drama"}]', "[]"], ("list", {"type": "list", "separator": "json"})),
+        ("tags", ["['60-minutes-or-less', 'easy']", "['easy']"], ("list", {"type": "list", "separator": "json"})),
+        ("steps", ["['put the butter into a bowl', 'stir it with a spoon until it is soft']", "['bake for an hour']"],
+         ("text", {})),
+        ("nutrition", ["[51.5, 0.0]", "[173.4, 18.0]"], ("unused", {})),
         ("country", ["France", "Italy", "unknown", "Italy"], ("string", {"type": "string", "missing": ["unknown"]})),
         ("plot", ["One two three four five six seven eight nine."] * 2 + ["And so on for ten words or more, and on."],
          ("text", {})),
@@ -60,8 +65,8 @@ def test_columns_are_taken_for_what_they_hold(name, values, expected):
 
 def test_names_of_ids_are_known():
     """In the spellings of several programs."""
-    assert all(map(is_code, ("id", "movieId", "item_id", "ISBN", "sku", "userid", "ASIN")))
-    assert not any(map(is_code, ("title", "valid", "paid", "genre", "idea")))
+    assert all(map(is_code, ("id", "movieId", "item_id", "ISBN", "sku", "userid", "ASIN", "appid", "recipeid")))
+    assert not any(map(is_code, ("title", "valid", "paid", "genre", "idea", "mermaid", "placid")))
 
 
 def test_ids_of_users_are_not_taken_for_ids_of_items(tmp_path):

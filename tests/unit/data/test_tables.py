@@ -257,3 +257,18 @@ def test_the_line_of_a_row_counts_quoted_line_breaks_and_empty_lines(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"a": 1}\n\n{"a": 2}\n')
     assert places(tmp_path / "a.jsonl", [1, 0]) == ["line 3", "line 1"]
     assert places(tmp_path / "a.parquet", [1]) == ["row 2"]
+
+
+def test_objects_with_a_name_are_called_by_it(tmp_path):
+    """JSON lists of objects become lists of words, and an object a word; what has no name stays what it is."""
+    lines = [
+        {"item_id": "1", "genres": [{"id": 18, "name": "Drama"}, {"id": 35, "name": "Comedy"}], "maker": {"name": "A"}},
+        {"item_id": "2", "genres": [], "maker": None, "size": {"width": 3}},
+        {"item_id": "3", "genres": None},
+    ]
+    path = tmp_path / "items.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)) + "\n", encoding="utf-8")
+    table = read_file(path)
+    assert table["genres"].to_pylist() == [["Drama", "Comedy"], [], None]
+    assert table["maker"].to_pylist() == ["A", None, None]
+    assert table["size"].to_pylist() == [None, {"width": 3}, None]
