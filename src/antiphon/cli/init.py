@@ -33,9 +33,9 @@ NO_TITLES = ("readme", "licence", "license", "notes", "requirements")
 def init(paths: tuple[Path, ...], out: Path | None, yes: bool, force: bool) -> None:
     """Look at FILES, or at those of a FOLDER, and write an antiphon.toml for them.
 
-    CSV, JSONL, parquet and lists of titles (.txt) are read; folders and zips of pictures or sounds are matched with the
-    items. Shown are the columns with examples, what each is taken for, and how much would be dropped. Questions are
-    asked only in a terminal, and only where a guess is weak.
+    CSV, JSONL, JSON, parquet and lists of titles (.txt) are read; folders and zips of pictures or sounds are matched
+    with the items. Shown are the columns with examples, what each is taken for, and how much would be dropped.
+    Questions are asked only in a terminal, and only where a guess is weak.
     """
     from antiphon.base import storage
     from antiphon.base.runtime import has
@@ -64,6 +64,7 @@ def init(paths: tuple[Path, ...], out: Path | None, yes: bool, force: bool) -> N
 
 def _files(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     """Tables, and folders and zips that may hold media, among the paths and in the folders that they name."""
+    from antiphon.data.lines import has_objects
     from antiphon.data.tables import ENDINGS
 
     tables, places = list[Path](), list[Path]()
@@ -75,15 +76,15 @@ def _files(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
                 continue
             if entry.is_dir() or entry.suffix.lower() == ".zip":
                 places.append(entry)
-            elif entry.suffix.lower() in ENDINGS:
+            elif entry.suffix.lower() in ENDINGS and (entry is path or entry.suffix != ".json" or has_objects(entry)):
                 tables.append(entry)
         if path.is_dir() and any(entry.suffix.lower() in MEDIA for entry in path.iterdir()):
             places.append(path)
     tables = [path for path in dict.fromkeys(tables) if path.suffix != ".txt" or len(tables) == 1]
     if not tables:
         raise DataError(
-            f"no tables in {', '.join(map(str, paths))}: expected files that end in .csv, .jsonl or .parquet, or "
-            "a list of titles (.txt)."
+            f"no tables in {', '.join(map(str, paths))}: expected files that end in .csv, .jsonl, .json or .parquet, "
+            "or a list of titles (.txt)."
         )
     return tables, list(dict.fromkeys(places))
 

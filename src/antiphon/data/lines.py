@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -34,13 +35,31 @@ def records(path: Path) -> Iterator[tuple[int, list[str]]]:
             start = rows.line_num + 1
 
 
+def has_objects(path: Path) -> bool:
+    """Whether a JSON file may be a table: an array of objects, or an object in its first line and others below."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        first = next((line.strip() for line in file if line.strip()), "")
+        if first.startswith("["):
+            return (first[1:] + file.read(1000)).lstrip().startswith("{")
+    try:
+        return isinstance(json.loads(first), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def is_array(path: Path) -> bool:
+    """Whether a JSON file holds one array."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        return next((line.lstrip() for line in file if line.strip()), "").startswith("[")
+
+
 def places(path: Path, rows: Sequence[int]) -> list[str]:
     """Where rows (from 0) of a table stand: "line 3" of a text file, "row 2" of a parquet, from 1."""
     wanted = list(rows)
     suffix = path.suffix.lower()
     if suffix in SEPARATED:
         lines = [line for line, _ in islice(records(path), 1, max(wanted, default=0) + 2)]
-    elif suffix in LINES:
+    elif suffix in LINES or (suffix == ".json" and not is_array(path)):
         with path.open(encoding="utf-8-sig") as file:
             lines = list(islice((number for number, line in enumerate(file, 1) if line.strip()), max(wanted) + 1))
     else:

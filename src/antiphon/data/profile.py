@@ -48,7 +48,7 @@ class Profile:
             kind = "vectors"
         n_missing = values.null_count
         n_unique = 0
-        if kind in ("string", "number", "boolean", "date"):
+        if kind in ("string", "number", "boolean", "date") and not pa.types.is_null(values.type):
             n_unique = pc.count_distinct(values, mode="only_valid").as_py()
         if kind == "string" and not pa.types.is_null(values.type):
             n_missing = int(pc.sum(pc.fill_null(pc.equal(pc.utf8_trim_whitespace(values), ""), True)).as_py() or 0)

@@ -1,4 +1,4 @@
-"""Tables from files: parquet, CSV, JSONL and lists of titles, and columns of ids and numbers out of them.
+"""Tables from files: parquet, CSV, JSONL, JSON and lists of titles, and columns of ids and numbers out of them.
 
 A CSV may be separated by commas, semicolons or tabs: its first line says which. What the fast readers refuse is read
 again, slower: then a column that mixes types is text, and what is broken is named by its line.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +19,14 @@ import pyarrow.json as pa_json
 from numpy.typing import NDArray
 
 from antiphon.base import storage
-from antiphon.data.lines import delimiter_of, records
+from antiphon.data.lines import delimiter_of, is_array, records
 from antiphon.errors import DataError, nearest
 from antiphon.query.columns import is_list, is_text, normalise
 from antiphon.query.written import NAMES
 
 BLOCK = 1 << 24
 """Bytes that CSV and JSONL are read in at a time: a line must fit into it."""
-ENDINGS = (".parquet", ".csv", ".tsv", ".jsonl", ".ndjson", ".txt")
+ENDINGS = (".parquet", ".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".txt")
 """Of the files that are tables."""
 TITLE = "title"
 """The column of a list of titles, one a line."""
@@ -43,7 +43,10 @@ def read_file(path: Path, text_columns: Sequence[str] = ()) -> pa.Table:
     if not path.is_file():
         raise DataError(f"{path} does not exist.")
     suffix = path.suffix.lower()
-    readers = {".csv": _read_csv, ".tsv": _read_csv, ".jsonl": _read_jsonl, ".ndjson": _read_jsonl, ".txt": _read_lines}
+    readers = {
+        ".csv": _read_csv, ".tsv": _read_csv, ".jsonl": _read_jsonl, ".ndjson": _read_jsonl, ".json": _read_json,
+        ".txt": _read_lines,
+    }  # fmt: skip
     if suffix != ".parquet" and suffix not in readers:
         shown = repr(suffix) if suffix else "no ending"
         raise DataError(f"{path}: expected a file that ends in .parquet, .csv or .jsonl, got {shown}.")
@@ -141,6 +144,25 @@ def _read_jsonl(path: Path, text_columns: Sequence[str]) -> pa.Table:
     return pa_json.read_json(path, options, pa_json.ParseOptions(explicit_schema=schema))
 
 
+def _read_json(path: Path, text_columns: Sequence[str]) -> pa.Table:
+    """Objects in an array, or one a line.
+
+    Raises:
+        DataError: the array cannot be read, or holds something other than objects.
+    """
+    if not is_array(path):
+        return _read_jsonl(path, text_columns)
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise DataError(f"{path} cannot be read: it is not valid JSON: {error}.") from error
+    odd = next((number for number, row in enumerate(rows, 1) if not isinstance(row, dict)), None)
+    if odd is not None or not rows:
+        found = "it is empty" if odd is None else f"entry {odd} is no object"
+        raise DataError(f'{path} cannot be read: {found}; expected an array of objects such as {{"item_id": "1"}}.')
+    return _of_objects(rows)
+
+
 def _read_objects(path: Path) -> pa.Table:
     """A JSONL object by object: a column whose values are of several types becomes text.
 
@@ -163,6 +185,10 @@ def _read_objects(path: Path) -> pa.Table:
                     f'{path} cannot be read: line {number} is no object such as {{"item_id": "1"}}, but {line[:40]!r}.'
                 )
             rows.append(row)
+    return _of_objects(rows)
+
+
+def _of_objects(rows: Sequence[Mapping[str, object]]) -> pa.Table:
     names = dict.fromkeys(name for row in rows for name in row)
     return pa.table({name: _column([row.get(name) for row in rows]) for name in names})
 

@@ -24,20 +24,21 @@ def parts_of(text: str, separator: str) -> list[str]:
 
 
 def written_list(text: str) -> list[str] | None:
-    """The values of a list that a program wrote into a text, those of objects by their name; None for other texts.
+    """The values of a list, or of one object, that a program wrote into a text; None for other texts.
 
-    What Python wrote is read by patterns: text of a catalog is never evaluated.
+    Objects are called by their name. What Python wrote is read by patterns: text of a catalog is never evaluated.
     """
     bare = text.strip()
-    if not (bare.startswith("[") and bare.endswith("]")):
+    if bare[:1] + bare[-1:] not in ("[]", "{}"):
         return None
     try:
-        return [word for value in json.loads(bare) if (word := _word(value))]
+        found = json.loads(bare)
+        return [word for value in (found if isinstance(found, list) else [found]) if (word := _word(value))]
     except (ValueError, RecursionError):
         pass
     if _STRINGS.fullmatch(bare):
         return [word for found in re.findall(_STRING, bare, re.DOTALL) if (word := _plain(found))]
-    if bare.startswith("[{"):
+    if bare.startswith(("[{", "{'")):
         return [word for found in _NAMED.findall(bare) if (word := _plain(found))]
     return None
 

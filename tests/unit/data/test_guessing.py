@@ -55,6 +55,7 @@ def role(name: str, values: list[Any]) -> tuple[str, dict[str, Any]]:
         ("cover", ["p1.jpg", "p2.jpg"], ("unused", {})),
         ("vector", [[0.5, 1.0], [1.5, 2.5]], ("unused", {})),
         ("nothing", [None, ""], ("unused", {})),
+        ("nothing", [None, None], ("unused", {})),
         ("same", [7, 7], ("unused", {})),
     ],
 )  # fmt: skip

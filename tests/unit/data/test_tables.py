@@ -259,6 +259,28 @@ def test_the_line_of_a_row_counts_quoted_line_breaks_and_empty_lines(tmp_path):
     assert places(tmp_path / "a.parquet", [1]) == ["row 2"]
 
 
+def test_json_is_an_array_of_objects_or_an_object_a_line(tmp_path):
+    """Both are common under the ending .json; a row of the former has a number, of the latter a line."""
+    rows = [{"item_id": "007", "n": 1}, {"item_id": "8", "n": "many"}]
+    (tmp_path / "array.json").write_text(json.dumps(rows, indent=2), encoding="utf-8")
+    write_jsonl(tmp_path / "lines.json", rows)
+    for name in ("array.json", "lines.json"):
+        assert read_file(tmp_path / name).to_pylist() == [{"item_id": "007", "n": "1"}, {"item_id": "8", "n": "many"}]
+    assert places(tmp_path / "array.json", [1]) == ["row 2"]
+    assert places(tmp_path / "lines.json", [1]) == ["line 2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [("[1, 2]", "entry 1 is no object"), ("[]", "it is empty"), ('[{"a": 1}', "not valid JSON"), ("{", "line 1")],
+)
+def test_other_json_is_refused(tmp_path, text, sentence):
+    """What was found, and what is expected."""
+    (tmp_path / "a.json").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=sentence):
+        read_file(tmp_path / "a.json")
+
+
 def test_objects_with_a_name_are_called_by_it(tmp_path):
     """JSON lists of objects become lists of words, and an object a word; what has no name stays what it is."""
     lines = [
