@@ -215,6 +215,29 @@ def test_games_with_lists_of_programs_answer_as_they_come(answers: Any, tmp_path
     assert hits[0]["item_id"].isdigit()
 
 
+def log(folder: Path) -> Path:
+    """One file with a row for each rating: users, products with their names, and what was said when."""
+    folder.mkdir()
+    lines = []
+    for row in range(900):
+        number = row * 7 % 36
+        name = f"Kettle {number} of steel" if number % 2 else f"Red chair {number}"
+        lines.append((f"u{row * 11 % 30}", f"p{number}", name, ("chairs", "kettles")[number % 2], row % 5 + 1, row))
+    return rows(
+        folder / "ratings.csv", [("user_id", "product_id", "product_name", "kind", "rating", "helpful_votes"), *lines]
+    ).parent
+
+
+def test_a_log_of_ratings_is_items_and_interactions(answers: Any, tmp_path: Path) -> None:
+    """What differs among the rows of an item is none of its fields; who liked it is an interaction."""
+    shown, hits = answers(log(tmp_path / "log"), "something to boil water in", "--where", "kind=kettles")
+    assert "36 items, 30 users" in shown
+    assert "864 items with a repeated id" in shown
+    assert "liked: rating>3" in shown
+    assert len(hits) == 3
+    assert hits[0]["fields"] == {"kind": "kettles"}
+
+
 def test_titles_are_ids_though_other_columns_look_like_ids(answers: Any, tmp_path: Path) -> None:
     """What is missing in many rows is no id of an item; the titles are then, and the file says so."""
     (tmp_path / "shop").mkdir()

@@ -31,6 +31,9 @@ LIKED = 0.6
 """Of the highest rating: what is above counts as liked."""
 SHARED = 0.1
 """Of the values of a column, that must be ids of items for it to point to them."""
+REPEATED, DIFFERS = 0.5, 1.2
+"""Of the rows, how many items a log has at most; values of an item, on average, from which a column is not its own."""
+SCALARS = ("string", "number", "boolean", "date")
 YEAR_PATTERN = r"\((\d{4})\)\s*$"
 
 
@@ -92,10 +95,33 @@ def guess(files: Sequence[Path], answers: Mapping[str, str] | None = None) -> Gu
     tables = [Table.of(path) for path in files]
     items = _items_among(tables)
     roles, questions = _item_roles(items, answers)
-    found = Guess(items, roles, questions=questions)
+    found = _with_log(Guess(items, roles, questions=questions), answers)
     for table in sorted((table for table in tables if table is not items), key=lambda table: -table.rows.num_rows):
         found = _with_table(found, table, answers)
     return found
+
+
+def _with_log(found: Guess, answers: Mapping[str, str]) -> Guess:
+    """The guess for a file that has a row each time somebody meets an item, and so the interactions as well."""
+    user = found.items.find(USERS)
+    name = found.named("id") or found.named("title")
+    item = next(column for column in found.items.columns if column.name == name)
+    if user is None or user.empty or item.unique_share > REPEATED:
+        return found
+    rating = found.items.find(RATINGS)
+    of_item = found.items.rows.group_by(name)
+
+    def differs(column: Profile) -> bool:
+        counts = of_item.aggregate([(column.name, "count_distinct")])[f"{column.name}_count_distinct"]
+        return float(pc.mean(counts).as_py()) > DIFFERS
+
+    roles = [
+        Role(role.column, "unused", note="differs among the rows of an item")
+        if role.role not in ("id", "title") and role.column.type in SCALARS and differs(role.column)
+        else role
+        for role in found.roles
+    ]
+    return _with_pairs(replace(found, roles=roles), found.items, user, item, rating, answers)
 
 
 def _items_among(tables: Sequence[Table]) -> Table:
@@ -167,7 +193,16 @@ def _id_of(table: Table, title: Profile | None) -> Profile | None:
 
     coded = [column for column in table.columns if is_code(column.name) and fits(column)]
     exact = [column for column in coded if column.key in ("itemid", "id")]
-    return next(iter([*exact, *coded]), None)
+    return next(iter([*exact, *coded]), None) or _id_of_log(table, title)
+
+
+def _id_of_log(table: Table, title: Profile | None) -> Profile | None:
+    """The ids of items that several rows have: a column of codes with about as many values as there are titles."""
+    user = table.find(USERS)
+    if user is None or title is None or title.unique_share > REPEATED:
+        return None
+    codes = [column for column in table.columns if is_code(column.name) and column is not user and not column.n_missing]
+    return next((column for column in codes if 0.9 <= column.n_unique / title.n_unique <= 2), None)
 
 
 def _with_table(found: Guess, table: Table, answers: Mapping[str, str]) -> Guess:

@@ -26,7 +26,7 @@ FEWEST_WORDS = 8
 """Of a text that is read sentence by sentence."""
 _OWN_ID = re.compile(
     r"(?:app|game|product|book|movie|film|show|series|track|song|album|artist|article|paper|recipe|anime|manga|course|job|"
-    r"hotel|place|business|listing|parent|imdb|tmdb)ids?"
+    r"hotel|place|business|listing|parent|imdb|tmdb)ids?|(?:stock|product|item|article)code"
 )
 _FILE = re.compile(r"(?:https?://|www\.)|.*\.(?:jpe?g|png|webp|gif|mp3|wav)$")
 
@@ -56,7 +56,7 @@ def is_code(name: str) -> bool:
     key = re.sub(r"[^a-z0-9]", "", name.casefold())
     return (
         key in CODES
-        or bool(re.search(r"(?:[_\s-]id|[a-z]I[dD]|^id)s?$", name))
+        or bool(re.search(r"(?:[_\s-](?:id|asin|isbn|sku|uuid|guid|ean)|[a-z]I[dD]|^id)s?$", name))
         or key.endswith(("itemid", "userid"))
         or bool(_OWN_ID.fullmatch(key))
     )
@@ -73,8 +73,8 @@ def role_of(column: Profile, answers: Mapping[str, str], questions: list[Doubt])
     if useless:
         return Role(column, "unused", note=useless)
     if column.type == "list":
-        missing = column_missing(column)
-        return Role(column, "list", {"type": "list", **({"missing": missing} if missing else {})})
+        words = [str(word) for value in column.values if isinstance(value, list) for word in value if word is not None]
+        return _listed(column, words)
     return _written(column, answers, questions) if column.type == "string" else _typed(column)
 
 
@@ -89,12 +89,6 @@ def _useless(column: Profile) -> str:
     if column.type == "string" and are_files(column):
         return "addresses or file names"
     return "the same for all" if column.n_unique == 1 and not column.n_missing else ""
-
-
-def column_missing(column: Profile) -> list[str]:
-    """Words for nothing within lists."""
-    words = {str(word) for value in column.values if isinstance(value, list) for word in value}
-    return sorted(Profile("", "string", 0, 0, 0, sorted(words)).no_values())
 
 
 def _typed(column: Profile) -> Role:
@@ -127,14 +121,18 @@ def _written(column: Profile, answers: Mapping[str, str], questions: list[Doubt]
 
 
 def _listed(column: Profile, words: Sequence[str]) -> Role:
-    """The role of a column of lists that a program wrote: of short values, of sentences, or of numbers."""
+    """The role of a column of lists, which a program may have written into texts: short values, sentences, numbers."""
     values = Profile(column.name, "string", len(words), 0, len(set(words)), words)
     if not words or values.share(lambda word: number(word) is not None) > MOST:
         return Role(column, "unused", note="lists of numbers" if words else "empty lists")
     if values.n_words > LONG_VALUES:
         return Role(column, "text", note="read sentence by sentence")
-    missing = {"missing": values.no_values()} if values.no_values() else {}
-    return Role(column, "list", {"type": "list", "separator": JSON, **missing}, "lists that a program wrote")
+    options: dict[str, Any] = {"type": "list"}
+    if column.type == "string":
+        options["separator"] = JSON
+    if gone := values.no_values():
+        options["missing"] = sorted(gone)
+    return Role(column, "list", options, "lists that a program wrote" if column.type == "string" else "")
 
 
 def _readable(column: Profile, kind: str, answers: Mapping[str, str], questions: list[Doubt]) -> Role:

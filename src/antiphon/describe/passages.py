@@ -11,8 +11,11 @@ from antiphon.config.sections import DescribeConfig
 from antiphon.data.catalog import Catalog
 from antiphon.data.descriptions import Descriptions, View
 from antiphon.errors import ConfigError, nearest
-from antiphon.query.columns import normalise
+from antiphon.query.columns import is_list, normalise
+from antiphon.query.written import written_list
 
+TEXTS = "texts"
+"""The key of [describe] that names the columns."""
 MAX_WORDS, MAX_PASSAGES = 160, 10
 """Words of a passage, and passages that are read of one text."""
 
@@ -23,7 +26,7 @@ def texts_of(catalog: Catalog, config: DescribeConfig) -> dict[str, View]:
     Raises:
         ConfigError: a column is missing, or does not hold text.
     """
-    return {name: text_column(catalog, name, "texts") for name in config.texts}
+    return {name: text_column(catalog, name, TEXTS) for name in config.texts}
 
 
 def passages_of(catalog: Catalog, config: DescribeConfig) -> Descriptions:
@@ -66,15 +69,29 @@ def gen_texts(catalog: Catalog, config: DescribeConfig) -> View:
 def text_column(catalog: Catalog, name: str, key: str, longest: int | None = None) -> View:
     """A column of texts, (n_items,), None where an item has none; `key` is what names it in [describe].
 
+    Of `texts` a list, also one that a program wrote into a text, is one text: its parts after another.
+
     Raises:
         ConfigError: the column is missing, or does not hold text.
     """
     if name not in catalog.items.column_names:
         raise ConfigError(f"describe: the items have no column {name!r}; {nearest(name, catalog.items.column_names)}")
     try:
-        values = normalise(catalog.items[name], "string").to_pylist()
+        column = catalog.items[name]
+        if is_list(column.type) and key == TEXTS:
+            lists = normalise(column, "list").to_pylist()
+            values = [" ".join(word.strip() for word in words or () if word) for words in lists]
+        else:
+            values = [value or "" for value in normalise(column, "string").to_pylist()]
+            values = list(map(_joined, values)) if key == TEXTS else values
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise ConfigError(
             f"describe: {key} {name!r} holds {catalog.items[name].type}, expected text; name another column."
         ) from error
-    return tuple((value or "").strip()[:longest] or None for value in values)
+    return tuple(value.strip()[:longest] or None for value in values)
+
+
+def _joined(text: str) -> str:
+    """The sentences of a list that a program wrote into a text, with a stop after each; other texts as they are."""
+    parts = written_list(text)
+    return " ".join(part if part[-1] in ".!?" else f"{part}." for part in parts) if parts else text

@@ -47,6 +47,8 @@ def role(name: str, values: list[Any]) -> tuple[str, dict[str, Any]]:
         ("steps", ["['put the butter into a bowl', 'stir it with a spoon until it is soft']", "['bake for an hour']"],
          ("text", {})),
         ("nutrition", ["[51.5, 0.0]", "[173.4, 18.0]"], ("unused", {})),
+        ("features", [["It keeps water warm for a whole day", "The lid is made of oak"], []], ("text", {})),
+        ("videos", [[], []], ("unused", {})),
         ("country", ["France", "Italy", "unknown", "Italy"], ("string", {"type": "string", "missing": ["unknown"]})),
         ("plot", ["One two three four five six seven eight nine."] * 2 + ["And so on for ten words or more, and on."],
          ("text", {})),
@@ -66,8 +68,25 @@ def test_columns_are_taken_for_what_they_hold(name, values, expected):
 
 def test_names_of_ids_are_known():
     """In the spellings of several programs."""
-    assert all(map(is_code, ("id", "movieId", "item_id", "ISBN", "sku", "userid", "ASIN", "appid", "recipeid")))
-    assert not any(map(is_code, ("title", "valid", "paid", "genre", "idea", "mermaid", "placid")))
+    assert all(
+        map(
+            is_code,
+            (
+                "id",
+                "movieId",
+                "item_id",
+                "ISBN",
+                "sku",
+                "userid",
+                "ASIN",
+                "appid",
+                "recipeid",
+                "parent_asin",
+                "StockCode",
+            ),
+        )
+    )
+    assert not any(map(is_code, ("title", "valid", "paid", "genre", "idea", "mermaid", "placid", "country_code")))
 
 
 def test_ids_of_users_are_not_taken_for_ids_of_items(tmp_path):
@@ -143,3 +162,16 @@ def test_settings_are_a_configuration_and_the_file_says_the_same(tmp_path):
     assert text.startswith("# A head.\n")
     assert 'items = "things.csv"  # 31 rows' in text
     assert noun_of(found) == "things"
+
+
+def test_a_log_has_the_items_and_who_met_them(tmp_path):
+    """Without a column of ids the titles are the ids; a weight is a weight."""
+    lines = [(f"{n // 3}", f"Mug {n % 9}", "white", n % 4 + 1, 17850 + n % 12 if n % 5 else "") for n in range(180)]
+    path = table(tmp_path / "sales.csv", [("InvoiceNo", "Description", "Colour", "Quantity", "CustomerID"), *lines])
+    found = guess([path])
+    assert found.interactions.path == path
+    assert found.pairs["user_id"] == "CustomerID"
+    assert found.pairs["item_id"] == found.named("title") == "Description"
+    assert found.pairs["weight"] == "Quantity"
+    notes = {one.column.name: one.note for one in found.roles if one.role == "unused"}
+    assert notes["InvoiceNo"] == notes["Quantity"] == "differs among the rows of an item"

@@ -35,6 +35,18 @@ def test_each_text_is_a_view() -> None:
     assert passages_of(CATALOG, DescribeConfig(texts=["plot"])).views == {"plot 1": ("One. Two.", None)}
 
 
+def test_lists_of_sentences_are_one_text() -> None:
+    """As JSONL has them, or as a program wrote them into a cell."""
+    items = pa.table({
+        "item_id": ["a", "b", "c"],
+        "features": [["It is warm. ", "It floats."], [], None],
+        "steps": ["['stir it', 'bake it!']", "[stir it]", None],
+    })  # fmt: skip
+    views = passages_of(Catalog(items, pa.table({}), {}), DescribeConfig(texts=["features", "steps"])).views
+    assert views["features 1"] == ("It is warm. It floats.", None, None)
+    assert views["steps 1"] == ("stir it. bake it!", "[stir it]", None)
+
+
 @pytest.mark.parametrize(("column", "said"), [("plto", "'plot'"), ("tags", "no column")])
 def test_a_column_that_is_not_there_is_refused(column: str, said: str) -> None:
     """With the nearest that is."""
