@@ -42,12 +42,7 @@ def test_every_table_of_measurements_is_made_by_the_script(readme: dict[str, Any
             made = MARK in line or (made and not line.startswith("<!-- end of "))
             cells = [cell.strip(" *+-") for cell in line.split("|")[2:-1]] if line.startswith("|") else []
             measured = [cell for cell in cells if cell[:1] == "." and cell[1:4].isdigit()]
-            allowed = f"{page.name}:understood" in TYPED and page.name == "describe.md"
-            assert made or allowed or len(measured) < 2, f"{page.name}, line {number}: {line}"
-
-
-TYPED = ("describe.md:understood",)
-"""Tables of before there was a kept file: they go when benchmarks/understanding.py --write has made one."""
+            assert made or len(measured) < 2, f"{page.name}, line {number}: {line}"
 
 
 def test_every_kept_file_names_its_code(kept: dict[str, Any]) -> None:
