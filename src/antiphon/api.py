@@ -13,7 +13,7 @@ from antiphon.base.progress import Progress, silent
 from antiphon.config.load import load_config, parse_config
 from antiphon.config.sections import Config
 from antiphon.errors import ConfigError, DataError, nearest
-from antiphon.query.columns import FieldType, guess_type
+from antiphon.query.columns import FieldType, called_by_name, guess_type
 from antiphon.run import build as stages
 from antiphon.run.stage import Notify
 from antiphon.space.loading import load, write_to_store
@@ -55,7 +55,8 @@ def build(
         title: column of `items` with the title; the id where not given.
         description: column of `items` with a text per item, which is encoded beside the other columns.
         fields: columns of `items` that filters, facets and explanations use, with their types where given; all columns
-            of a fitting type where not given, but for long texts.
+            of a fitting type where not given, but for long texts. Long texts that are no fields are read sentence by
+            sentence, and searched.
         user_id: column of `interactions` with the user's id.
         weight: column of `interactions` with a play count or the like.
         settings: sections of antiphon.toml that are laid over what follows from the tables, such as
@@ -73,14 +74,16 @@ def build(
     if config is None:
         raw = dict(settings or {})
         root = Path(run) if run is not None else Path("runs") / str(raw.get("name", "antiphon"))
-        tables = {"items": _table(items, "items")}
+        tables = {"items": called_by_name(_table(items, "items"))}
         if interactions is not None:
             tables["interactions"] = _table(interactions, "interactions")
         _check_columns(tables, [item_id, title, description, *(fields or ())], [user_id, item_id, weight])
         for name, table in tables.items():
             storage.write_table(root / TABLES / f"{name}.parquet", table)
-        kinds = _field_types(tables["items"], fields, {item_id, title, description})
+        taken = {item_id, title, description}
+        kinds = _field_types(tables["items"], fields, taken)
         made = _settings(root.resolve() / TABLES, kinds, item_id, title, description)
+        made["describe"]["texts"] = [name for name in _long_texts(tables["items"]) if name not in {*taken, *kinds}]
         if interactions is not None:
             file = root.resolve() / TABLES / "interactions.parquet"
             columns = {"user_id": user_id, "item_id": item_id, **({"weight": weight} if weight else {})}
@@ -139,7 +142,11 @@ def _field_types(
     return kinds
 
 
-def _is_long(column: pa.ChunkedArray, kind: FieldType) -> bool:
+def _long_texts(table: pa.Table) -> list[str]:
+    return [field.name for field in table.schema if _is_long(table[field.name], guess_type(field.type))]
+
+
+def _is_long(column: pa.ChunkedArray, kind: FieldType | None) -> bool:
     sizes = [len(value) for value in column.slice(0, 1000).to_pylist() if isinstance(value, str)]
     return kind == "string" and bool(sizes) and sum(sizes) / len(sizes) > LONG
 

@@ -83,6 +83,19 @@ def test_tables_of_any_library_become_the_same_space(made: Any, answers: dict[st
     assert len({tuple(ids) for ids in answers.values()}) == 1
 
 
+@pytest.mark.parametrize("made", [as_arrow, as_pandas])
+def test_long_texts_are_read_and_objects_are_called_by_their_name(made: Any, tmp_path: Path) -> None:
+    """A column of plots that nobody named is searched, and lists of objects are lists of words."""
+    table = columns()
+    table["genre"] = [[{"id": 1, "name": genre}] for genre in table["genre"]]
+    table["plot"] = [f"{plot} It ends on island {number}." for number, plot in enumerate(table["plot"])]
+    space = antiphon.build(run=tmp_path / "run", items=made(table), title="name", settings=SETTINGS)
+    assert space.field_types == {"year": "number", "genre": "list"}
+    hits = space.search("ends on island 17", k=3)
+    assert hits[0].title == "Film 17"
+    assert hits[0].fields["genre"] == ["western"]
+
+
 def test_a_configuration_gives_a_space_too(tmp_path: Path) -> None:
     """From a path; what is up to date is not built again."""
     antiphon.build(run=tmp_path / "run", items=columns(), title="name", fields=["year", "genre"], settings=SETTINGS)

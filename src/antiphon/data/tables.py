@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 from antiphon.base import storage
 from antiphon.data.lines import delimiter_of, is_array, records
 from antiphon.errors import DataError, nearest
-from antiphon.query.columns import is_list, is_text, normalise
-from antiphon.query.written import NAMES
+from antiphon.query.columns import called_by_name, is_text, normalise
 
 BLOCK = 1 << 24
 """Bytes that CSV and JSONL are read in at a time: a line must fit into it."""
@@ -62,24 +61,7 @@ def read_file(path: Path, text_columns: Sequence[str] = ()) -> pa.Table:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise DataError(f"{path} has more than one column {twice[0]!r}; give each column its own name.")
-    return _called_by_name(table)
-
-
-def _called_by_name(table: pa.Table) -> pa.Table:
-    """The table with objects that have a name in the form of that name: {"id": 18, "name": "Drama"} is "Drama"."""
-    for place, column in enumerate(table.schema):
-        inner = column.type.value_type if is_list(column.type) else column.type
-        name = next((name for name in NAMES if pa.types.is_struct(inner) and inner.get_field_index(name) >= 0), None)
-        if name is None or not is_text(inner.field(name).type):
-            continue
-        if inner is column.type:
-            values = pc.struct_field(table[column.name], name)
-        else:
-            cells = table[column.name].to_pylist()
-            words = [None if cell is None else [value[name] for value in cell if value is not None] for cell in cells]
-            values = pa.chunked_array([pa.array(words, pa.list_(pa.string()))])
-        table = table.set_column(place, column.name, values)
-    return table
+    return called_by_name(table)
 
 
 def _read_csv(path: Path, text_columns: Sequence[str]) -> pa.Table:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from antiphon.errors import FilterError
-from antiphon.query.written import parts_of
+from antiphon.query.written import NAMES, parts_of
 
 FieldType = Literal["number", "string", "list", "date", "boolean"]
 Mask = NDArray[np.bool_]
@@ -229,6 +229,23 @@ def _dates(values: pa.ChunkedArray) -> pa.ChunkedArray:
             # Texts with a zone, such as 2020-01-01T00:00:00Z.
             values = pc.cast(values, pa.timestamp("us", "UTC"))
     return pc.cast(values, options=pc.CastOptions(target, allow_time_truncate=True))
+
+
+def called_by_name(table: pa.Table) -> pa.Table:
+    """The table with objects that have a name in the form of that name: {"id": 18, "name": "Drama"} is "Drama"."""
+    for place, column in enumerate(table.schema):
+        inner = column.type.value_type if is_list(column.type) else column.type
+        name = next((name for name in NAMES if pa.types.is_struct(inner) and inner.get_field_index(name) >= 0), None)
+        if name is None or not is_text(inner.field(name).type):
+            continue
+        if inner is column.type:
+            values = pc.struct_field(table[column.name], name)
+        else:
+            cells = table[column.name].to_pylist()
+            words = [None if cell is None else [value[name] for value in cell if value is not None] for cell in cells]
+            values = pa.chunked_array([pa.array(words, pa.list_(pa.string()))])
+        table = table.set_column(place, column.name, values)
+    return table
 
 
 def split_words(values: pa.ChunkedArray, separator: str) -> pa.ChunkedArray:
