@@ -11,6 +11,7 @@ Names are loaded when they are used: importing the package loads neither torch n
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,10 @@ from antiphon.errors import (
     RunError,
     UnknownIdError,
 )
+
+# Idle threads of OpenBLAS spin for 2**26 cycles, which takes cores from the other threads of a service. It counts where
+# numpy is loaded after this package.
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "16")
 
 if TYPE_CHECKING:
     from antiphon.api import build

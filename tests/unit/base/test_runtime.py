@@ -20,6 +20,17 @@ def test_importing_antiphon_loads_no_heavy_package():
     assert done.stdout.strip() == "[]"
 
 
+def test_threads_of_blas_are_told_to_sleep_before_numpy_is_loaded():
+    """What the environment says already counts more."""
+    code = "import os, sys, antiphon; print('numpy' in sys.modules, os.environ['OPENBLAS_THREAD_TIMEOUT'])"
+    for given, expected in (({}, "16"), ({"OPENBLAS_THREAD_TIMEOUT": "8"}, "8")):
+        left = {name: value for name, value in os.environ.items() if name != "OPENBLAS_THREAD_TIMEOUT"}
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**left, **given}
+        )
+        assert done.stdout.split() == ["False", expected]
+
+
 def test_a_missing_package_is_named_with_the_command_that_installs_it():
     """The top-level name, not the module that was asked for."""
     with pytest.raises(
