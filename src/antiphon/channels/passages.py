@@ -62,10 +62,17 @@ class Passages:
 
     def best(self, texts: Floats) -> Floats:
         """Cosine of each text with the best passage of each item, (n_texts, n_items) float32; -1 for items without."""
-        starts, some = self.bounds[:-1], np.diff(self.bounds) > 0
+        starts, counts = self.bounds[:-1], np.diff(self.bounds)
+        some = counts > 0
         result: Floats = np.full((len(texts), len(starts)), -1, dtype=np.float32)
-        if some.any():
-            result[:, some] = np.maximum.reduceat(texts @ self.vectors.T, starts[some], axis=1)
+        if not some.any():
+            return result
+        met: Floats = texts @ self.vectors.T
+        if counts.max() > 1:
+            met = np.maximum.reduceat(met, starts[some], axis=1)
+        if some.all():
+            return met
+        result[:, some] = met
         return result
 
     def scores(self, text: Floats, sentences: Floats) -> Floats:

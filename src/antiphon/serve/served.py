@@ -22,7 +22,7 @@ from antiphon.serve.atlas import Atlas
 from antiphon.serve.counts import FieldCounts
 from antiphon.serve.examples import conversations
 from antiphon.serve.media import Pictures
-from antiphon.space.evidence import nothing_fits
+from antiphon.space.evidence import fits_of
 from antiphon.space.space import Space
 from antiphon.talk.reader import Reader
 from antiphon.talk.refine import exemplars, to_query
@@ -134,13 +134,14 @@ class Served:
             if isinstance(query, Query) and not query.explain and query.k + query.offset <= SMALL
         ]
         results: list[Any] = list(queries)
-        found = _or_error(self._rank, [queries[place] for place in together]) if together else []
+        ranked = [(asks[place], queries[place]) for place in together]
+        found = _or_error(self._rank, ranked) if ranked else []
         if isinstance(found, list):
             for place, hits in zip(together, found, strict=True):
                 results[place] = hits
         for place, query in enumerate(results):
             if isinstance(query, Query):
-                results[place] = _or_error(self._alone, query)
+                results[place] = _or_error(lambda asked: self._alone(*asked), (asks[place], query))
         answered = time.perf_counter()
         answers = [
             result if isinstance(result, Exception) else self._answer(asks[place], queries[place], *result)
@@ -150,14 +151,16 @@ class Served:
         self.observe("render", time.perf_counter() - answered)
         return answers
 
-    def _alone(self, query: Query) -> tuple[list[Hit], list[Read]]:
-        """The hits of one query, and what was read out of its words."""
+    def _alone(self, ask: Ask, query: Query) -> tuple[list[Hit], list[Read], bool]:
+        """The hits of one query, what was read out of its words, and whether the catalog has any of it."""
         resolved = self.space.resolve([query])
-        return self.space.hits_of(resolved), self.space.readings(resolved)[0]
+        fits = fits_of(self.space, resolved, [_words_alone(ask)])
+        return self.space.hits_of(resolved), self.space.readings(resolved)[0], fits[0]
 
-    def _rank(self, queries: Sequence[Query]) -> list[tuple[list[tuple[int, int, float]], list[Read]]]:
-        """(rank, row, score) of the hits of each query, found together, and what was read out of its words."""
+    def _rank(self, asked: Sequence[tuple[Ask, Query]]) -> list[tuple[list[tuple[int, int, float]], list[Read], bool]]:
+        """As `_alone` of queries that are answered together, with (rank, row, score) for each hit."""
         start = time.perf_counter()
+        asks, queries = zip(*asked, strict=True)
         resolved = self.space.resolve(queries)
         encoded = time.perf_counter()
         rows, scores = self.space.best(resolved, max(query.k + query.offset for query in queries))
@@ -174,10 +177,16 @@ class Served:
             for place, query in enumerate(queries)
             for part in [slice(query.offset, query.offset + query.k)]
         ]
-        return list(zip(found, self.space.readings(resolved), strict=True))
+        fits = fits_of(self.space, resolved, [_words_alone(ask) for ask in asks])
+        return list(zip(found, self.space.readings(resolved), fits, strict=True))
 
     def _answer(
-        self, ask: Ask, query: Query, hits: Sequence[Hit] | Sequence[tuple[int, int, float]], read: Sequence[Read]
+        self,
+        ask: Ask,
+        query: Query,
+        hits: Sequence[Hit] | Sequence[tuple[int, int, float]],
+        read: Sequence[Read],
+        fits: bool,
     ) -> Answer:
         texts = [
             self.hit_text(hit, fields=ask.fields) if isinstance(hit, Hit) else self._text(*hit, fields=ask.fields)
@@ -185,13 +194,7 @@ class Served:
         ]
         loosen = self.facets.loosen(query.where) if not texts and not ask.offset else []
         said = [one.plain() for one in read] if query.has_text else []
-        return Answer(f"[{','.join(texts)}]", len(texts), loosen, said, self._fits(ask))
-
-    def _fits(self, ask: Ask) -> bool:
-        """Whether words that stand alone are about anything that the catalog has."""
-        wish = ask.wish
-        beside = wish.more or wish.likes or ask.user or ask.history or ask.turns or ask.image or ask.audio
-        return not wish.text or bool(beside) or not nothing_fits(self.space, wish.text)
+        return Answer(f"[{','.join(texts)}]", len(texts), loosen, said, fits)
 
     def hit_text(self, hit: Hit, fields: tuple[str, ...] | None = None, **more: Any) -> str:
         """A hit as JSON text; `fields`: those of the item that it has, all where None."""
@@ -253,6 +256,13 @@ class Served:
 def _inside(shown: dict[str, Any]) -> str:
     """A document as JSON text without its braces."""
     return json.dumps(shown, ensure_ascii=False, separators=(",", ":"))[1:-1]
+
+
+def _words_alone(ask: Ask) -> str | None:
+    """The words of a request that has nothing beside them."""
+    wish = ask.wish
+    beside = wish.more or wish.likes or ask.user or ask.history or ask.turns or ask.image or ask.audio
+    return None if beside else wish.text
 
 
 def _or_error(work: Callable[[Any], Any], value: Any) -> Any:

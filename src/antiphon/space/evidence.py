@@ -10,6 +10,7 @@ from antiphon.errors import QueryError
 from antiphon.query.request import Query
 
 if TYPE_CHECKING:
+    from antiphon.channels.base import Resolved
     from antiphon.space.space import Space
 
 NEAR = 0.35
@@ -33,17 +34,36 @@ def nothing_fits(space: Space, text: str) -> bool:
 
     False for a space that cannot know: one without an index of words or without texts.
     """
-    if space.lexical is None or space.passages is None or space.said(text):
-        return False
-    words = _words(space, text)
-    unknown = sum(space.lexical.share(word.casefold()) == 0 for word in words)
-    if unknown <= UNKNOWN * len(words):
+    if not is_strange(space, text):
         return False
     try:
         resolved = space.resolve([Query(text=text)])
     except QueryError:
         return False
-    return resolved.texts is not None and float(space.passages.best(resolved.texts[:1]).max()) < NEAR
+    return bool(fits_of(space, resolved, [text]) == [False])
+
+
+def fits_of(space: Space, resolved: Resolved, texts: Sequence[str | None]) -> list[bool]:
+    """Of requests that are resolved together: whether each text is about something that the catalog has.
+
+    Which is taken for granted where there is no text to ask, None.
+    """
+    strange = [place for place, text in enumerate(texts) if text and is_strange(space, text)]
+    fits = [True] * len(texts)
+    if strange and space.passages is not None and resolved.texts is not None:
+        nearest = space.passages.best(resolved.texts[strange]).max(axis=1)
+        for place, cosine in zip(strange, nearest.tolist(), strict=True):
+            fits[place] = cosine >= NEAR
+    return fits
+
+
+def is_strange(space: Space, text: str) -> bool:
+    """Whether the catalog does not know most of a text's words; False for a space that cannot know."""
+    if space.lexical is None or space.passages is None or space.said(text):
+        return False
+    words = _words(space, text)
+    unknown = sum(space.lexical.share(word.casefold()) == 0 for word in words)
+    return unknown > UNKNOWN * len(words)
 
 
 def _words(space: Space, text: str) -> list[str]:
