@@ -82,8 +82,8 @@ def build(
             storage.write_table(root / TABLES / f"{name}.parquet", table)
         taken = {item_id, title, description}
         kinds = _field_types(tables["items"], fields, taken)
-        made = _settings(root.resolve() / TABLES, kinds, item_id, title, description)
-        made["describe"]["texts"] = [name for name in _long_texts(tables["items"]) if name not in {*taken, *kinds}]
+        texts = [name for name in _long_texts(tables["items"]) if name not in {*taken, *kinds}]
+        made = _settings(root.resolve() / TABLES, kinds, item_id, title, description, texts)
         if interactions is not None:
             file = root.resolve() / TABLES / "interactions.parquet"
             columns = {"user_id": user_id, "item_id": item_id, **({"weight": weight} if weight else {})}
@@ -152,12 +152,17 @@ def _is_long(column: pa.ChunkedArray, kind: FieldType | None) -> bool:
 
 
 def _settings(
-    folder: Path, kinds: Mapping[str, FieldType], item_id: str, title: str | None, description: str | None
+    folder: Path,
+    kinds: Mapping[str, FieldType],
+    item_id: str,
+    title: str | None,
+    description: str | None,
+    texts: Sequence[str],
 ) -> dict[str, Any]:
     """The configuration that follows from a table of items."""
     spoken = [name for name, kind in kinds.items() if kind in ("string", "list", "number")]
     categories = [{"label": name.replace("_", " ").capitalize(), "column": name} for name in spoken]
-    describe: dict[str, Any] = {"opening": "{title}.", "categories": categories}
+    describe: dict[str, Any] = {"opening": "{title}.", "categories": categories, "texts": list(texts)}
     if description is not None:
         describe |= {"mode": "template+gen", "gen_column": description}
     return {

@@ -64,14 +64,12 @@ class Passages:
         """Cosine of each text with the best passage of each item, (n_texts, n_items) float32; -1 for items without."""
         starts, counts = self.bounds[:-1], np.diff(self.bounds)
         some = counts > 0
-        result: Floats = np.full((len(texts), len(starts)), -1, dtype=np.float32)
-        if not some.any():
-            return result
         met: Floats = texts @ self.vectors.T
-        if counts.max() > 1:
+        if counts.max(initial=0) > 1:
             met = np.maximum.reduceat(met, starts[some], axis=1)
         if some.all():
             return met
+        result: Floats = np.full((len(texts), len(starts)), -1, dtype=np.float32)
         result[:, some] = met
         return result
 

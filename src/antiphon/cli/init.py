@@ -76,7 +76,9 @@ def _files(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
                 continue
             if entry.is_dir() or entry.suffix.lower() == ".zip":
                 places.append(entry)
-            elif entry.suffix.lower() in ENDINGS and (entry is path or entry.suffix != ".json" or has_objects(entry)):
+            elif (ending := entry.suffix.lower()) in ENDINGS and (
+                entry is path or ending != ".json" or has_objects(entry)
+            ):
                 tables.append(entry)
         if path.is_dir() and any(entry.suffix.lower() in MEDIA for entry in path.iterdir()):
             places.append(path)

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 N_SHOWN = 3
+HEAD = 4_096
+"""Characters of a file that say what it is."""
 SEPARATED = (".csv", ".tsv")
 LINES = (".jsonl", ".ndjson", ".txt")
 
@@ -37,10 +39,10 @@ def records(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def has_objects(path: Path) -> bool:
     """Whether a JSON file may be a table: an array of objects, or an object in its first line and others below."""
+    if is_array(path):
+        return _head(path)[1:].lstrip().startswith("{")
     with path.open(encoding="utf-8-sig", errors="replace") as file:
-        first = next((line.strip() for line in file if line.strip()), "")
-        if first.startswith("["):
-            return (first[1:] + file.read(1000)).lstrip().startswith("{")
+        first = next((line for line in file if line.strip()), "")
     try:
         return isinstance(json.loads(first), dict)
     except (ValueError, RecursionError):
@@ -49,8 +51,12 @@ def has_objects(path: Path) -> bool:
 
 def is_array(path: Path) -> bool:
     """Whether a JSON file holds one array."""
+    return _head(path).startswith("[")
+
+
+def _head(path: Path) -> str:
     with path.open(encoding="utf-8-sig", errors="replace") as file:
-        return next((line.lstrip() for line in file if line.strip()), "").startswith("[")
+        return file.read(HEAD).lstrip()
 
 
 def places(path: Path, rows: Sequence[int]) -> list[str]:

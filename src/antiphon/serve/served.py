@@ -141,7 +141,7 @@ class Served:
                 results[place] = hits
         for place, query in enumerate(results):
             if isinstance(query, Query):
-                results[place] = _or_error(lambda asked: self._alone(*asked), (asks[place], query))
+                results[place] = _or_error(self._alone, (asks[place], query))
         answered = time.perf_counter()
         answers = [
             result if isinstance(result, Exception) else self._answer(asks[place], queries[place], *result)
@@ -151,8 +151,9 @@ class Served:
         self.observe("render", time.perf_counter() - answered)
         return answers
 
-    def _alone(self, ask: Ask, query: Query) -> tuple[list[Hit], list[Read], bool]:
+    def _alone(self, asked: tuple[Ask, Query]) -> tuple[list[Hit], list[Read], bool]:
         """The hits of one query, what was read out of its words, and whether the catalog has any of it."""
+        ask, query = asked
         resolved = self.space.resolve([query])
         fits = fits_of(self.space, resolved, [_words_alone(ask)])
         return self.space.hits_of(resolved), self.space.readings(resolved)[0], fits[0]

@@ -40,7 +40,7 @@ def nothing_fits(space: Space, text: str) -> bool:
         resolved = space.resolve([Query(text=text)])
     except QueryError:
         return False
-    return bool(fits_of(space, resolved, [text]) == [False])
+    return not _are_near(space, resolved, [0])[0]
 
 
 def fits_of(space: Space, resolved: Resolved, texts: Sequence[str | None]) -> list[bool]:
@@ -49,12 +49,16 @@ def fits_of(space: Space, resolved: Resolved, texts: Sequence[str | None]) -> li
     Which is taken for granted where there is no text to ask, None.
     """
     strange = [place for place, text in enumerate(texts) if text and is_strange(space, text)]
-    fits = [True] * len(texts)
-    if strange and space.passages is not None and resolved.texts is not None:
-        nearest = space.passages.best(resolved.texts[strange]).max(axis=1)
-        for place, cosine in zip(strange, nearest.tolist(), strict=True):
-            fits[place] = cosine >= NEAR
-    return fits
+    near = dict(zip(strange, _are_near(space, resolved, strange), strict=True)) if strange else {}
+    return [near.get(place, True) for place in range(len(texts))]
+
+
+def _are_near(space: Space, resolved: Resolved, places: Sequence[int]) -> list[bool]:
+    """Whether a text of the catalog is near each of some requests; where that cannot be known, it is."""
+    if space.passages is None or resolved.texts is None:
+        return [True] * len(places)
+    nearest = space.passages.best(resolved.texts[list(places)]).max(axis=1)
+    return [cosine >= NEAR for cosine in nearest.tolist()]
 
 
 def is_strange(space: Space, text: str) -> bool:

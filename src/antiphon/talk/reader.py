@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -106,14 +106,16 @@ class Reader:
         if len(sentence) > MAX_REQUEST or bare(sentence) in self.titles:
             return Reading(Wish(text=sentence))
         draft = Draft(" ".join(sentence.split()))
-        if not self.left & {"like", "unlike"}:
-            self._titles(draft)
-        if "without" not in self.left:
-            self._negations(draft)
-        if "years" not in self.left:
-            self._times(draft)
-        self._places(draft)
-        self._people(draft)
+        steps: tuple[tuple[Callable[[Draft], None], frozenset[Kind]], ...] = (
+            (self._titles, frozenset({"like", "unlike"})),
+            (self._negations, frozenset({"without"})),
+            (self._times, frozenset({"years"})),
+            (self._places, frozenset()),
+            (self._people, frozenset()),
+        )
+        for step, kinds in steps:
+            if not self.left & kinds:
+                step(draft)
         if not draft.says:
             return Reading(Wish(text=sentence))
         text = re.sub(r"\s+([,;.!?])", r"\1", draft.text).strip(" ,;.-")
