@@ -128,6 +128,25 @@ def test_what_is_typed_is_offered_too(open_page: Any) -> None:
     assert page.input_value("#ask-box") == ""
 
 
+def test_the_same_words_asked_twice_while_the_service_reads_are_offered_once_read(open_page: Any) -> None:
+    """The second call of a text drops the first; what was dropped takes no offer away."""
+    page = open_page()
+    page.wait_for_selector(".talk")
+    asked_for: list[Any] = []
+
+    def held(route: Any) -> None:
+        asked_for.append(route)
+
+    page.route("**/v1/understand", held)
+    with page.expect_request("**/v1/understand"):
+        page.fill("#ask-box", SAID)
+    with page.expect_request("**/v1/understand"):
+        page.keyboard.press("Enter")
+    asked_for[-1].continue_()
+    page.wait_for_selector(APPLY)
+    assert page.locator("#read-says").text_content() == "Read as: from France"
+
+
 def test_a_service_that_cannot_read_is_no_trouble(open_page: Any) -> None:
     """Where understanding fails, there is no line and no error; the search answers."""
     page = open_page()

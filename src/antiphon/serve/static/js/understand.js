@@ -1,7 +1,7 @@
 // A request read another way: what of it could be filters and likes, beside what a search reads by itself. It is only
 // offered; a click makes it so.
 import { $, h } from "./dom.js";
-import { call } from "./api.js";
+import { call, dropped } from "./api.js";
 import * as state from "./state.js";
 import { remember } from "./space.js";
 
@@ -47,8 +47,8 @@ export async function offer(value) {
       const reading = await call("/v1/understand", { text: value.text, beside_search: true }, "understand");
       if (readings.size > 200) readings.clear();
       readings.set(value.text, reading);
-    } catch { // an offer that cannot be made is none: the search says what is wrong
-      if (wanted === value.text) clear();
+    } catch (error) { // an offer that cannot be made is none: the search says what is wrong
+      if (!dropped(error) && wanted === value.text) clear(); // dropped: the same text is on its way again
       return;
     }
   }
