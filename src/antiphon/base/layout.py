@@ -56,7 +56,9 @@ class SpaceLayout:
     passages = Below("passages")
     """Folder of the vectors of all texts of the items."""
     codes = Below("codes")
-    """Folder of the codes of large blocks, a folder each: joint, taste, passages."""
+    """Folder of the codes of large blocks, a folder each: joint, taste, text."""
+    rough = Below("codes/passages")
+    """Folder of the passages in eight bits, where they are many and the items are not."""
     users = Below("users.parquet")
     """user_id, ordered."""
     user_bounds = Below("user_bounds.npy")

@@ -156,6 +156,26 @@ class Leaning(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Estimates:
+    """Scores that cost less than exact ones: `scores`, (n_requests, n_items) float32.
+
+    `most_off`: the most by which any score of a request may differ from the exact one, (n_requests,) float32.
+    """
+
+    scores: Floats
+    most_off: Floats
+
+
+@runtime_checkable
+class Estimating(Protocol):
+    """A channel whose exact scores of all items cost much, and which knows nearly as much for less."""
+
+    def estimates(self, resolved: Resolved) -> Estimates | None:
+        """Nearly the scores of all items; None where exact ones cost no more."""
+        ...
+
+
 class ByLines(ABC):
     """A channel that works out a line of scores over all items for each request, once per request."""
 

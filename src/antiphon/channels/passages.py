@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from antiphon.base import storage
 from antiphon.base.wording import SENTENCE_END
-from antiphon.channels.base import ByLines, Resolved, Rows, spread_to_one
+from antiphon.channels.base import ByLines, Estimates, Resolved, Rows, spread_to_one
 from antiphon.data.features import Features
 from antiphon.numbers.codes import LARGE
+from antiphon.numbers.rough import Rough
 from antiphon.numbers.vectors import best_met, lists_of
 
 Floats = NDArray[np.float32]
@@ -50,6 +51,8 @@ class Passages:
 
     vectors: Floats
     bounds: NDArray[np.int64]
+    rough: Rough | None = None
+    """The vectors in eight bits, where they are many: what leads by these is scored exactly."""
 
     @classmethod
     def of(cls, features: Sequence[Features]) -> Passages:
@@ -62,14 +65,21 @@ class Passages:
 
     def best(self, texts: Floats) -> Floats:
         """Cosine of each text with the best passage of each item, (n_texts, n_items) float32; -1 for items without."""
+        return self._best_of(texts @ self.vectors.T)
+
+    def nearly_best(self, texts: Floats) -> Floats:
+        """As `best`, by eight bits."""
+        assert self.rough is not None  # noqa: S101  asked where there are some
+        return self._best_of(self.rough.products(texts))
+
+    def _best_of(self, met: Floats) -> Floats:
         starts, counts = self.bounds[:-1], np.diff(self.bounds)
         some = counts > 0
-        met: Floats = texts @ self.vectors.T
         if counts.max(initial=0) > 1:
             met = np.maximum.reduceat(met, starts[some], axis=1)
         if some.all():
             return met
-        result: Floats = np.full((len(texts), len(starts)), -1, dtype=np.float32)
+        result: Floats = np.full((len(met), len(starts)), -1, dtype=np.float32)
         result[:, some] = met
         return result
 
@@ -77,16 +87,19 @@ class Passages:
         """Of one request: `text` (in,), `sentences` (n, in); (n_items,) float32 from -1 to 1."""
         return best_met(self.best(np.concatenate([text[None], sentences]) if len(sentences) else text[None]))
 
-    def scores_of(self, texts: Floats, sentences: Sequence[Floats]) -> Iterator[Floats]:
-        """As `scores`, of many requests: some are met together, since reading all passages costs more than products."""
-        start = 0
+    def scores_of(self, texts: Floats, sentences: Sequence[Floats], *, nearly: bool = False) -> Iterator[Floats]:
+        """As `scores`, of many requests: some are met together, since reading all passages costs more than products.
+
+        `nearly`: by eight bits.
+        """
+        start, best = 0, self.nearly_best if nearly else self.best
         while start < len(texts):
             end, n_rows = start, 0
             while end < len(texts) and (not n_rows or n_rows + 1 + len(sentences[end]) <= TOGETHER):
                 n_rows += 1 + len(sentences[end])
                 end += 1
             parts = [part for place in range(start, end) for part in (texts[place][None], sentences[place])]
-            found = self.best(np.concatenate([part for part in parts if len(part)]))
+            found = best(np.concatenate([part for part in parts if len(part)]))
             ends = np.cumsum([1 + len(sentences[place]) for place in range(start, end)])
             yield from (best_met(part) for part in np.split(found, ends[:-1]))
             start = end
@@ -95,6 +108,11 @@ class Passages:
         """The passages of some items."""
         places, bounds = lists_of(self.bounds, rows)
         return Passages(np.asarray(self.vectors)[places], bounds)
+
+    @property
+    def n_passages(self) -> int:
+        """Number of passages of all items."""
+        return int(self.bounds[-1])
 
     def first(self, row: int) -> Passages:
         """The first passage of one item alone: its description."""
@@ -107,15 +125,20 @@ class Passages:
         storage.write_array(folder / "bounds.npy", self.bounds)
 
     @classmethod
-    def load(cls, folder: Path) -> Passages:
-        """Read what `save` wrote; the vectors are memory-mapped."""
-        return cls(storage.read_array(folder / "vectors.npy", mmap=True), storage.read_array(folder / "bounds.npy"))
+    def load(cls, folder: Path, rough: Path | None = None) -> Passages:
+        """Read what `save` wrote; the vectors are memory-mapped. `rough`: the folder of their eight bits."""
+        vectors, bounds = (
+            storage.read_array(folder / "vectors.npy", mmap=True),
+            storage.read_array(folder / "bounds.npy"),
+        )
+        return cls(vectors, bounds, None if rough is None else Rough(rough))
 
 
 class PassagesChannel(ByLines):
     """The best passage of each item, in standard deviations over the items that can be found.
 
-    In a large catalog the standard deviation is that of `SAMPLE` items, and no line is made for some rows.
+    Where items or passages are many, the standard deviation is that of `SAMPLE` items, no line is made for some rows,
+    and all items have estimates before those that lead have exact scores.
     """
 
     name = "passages"
@@ -137,7 +160,7 @@ class PassagesChannel(ByLines):
     @property
     def large(self) -> bool:
         """Whether a sample tells the standard deviation."""
-        return len(self.searchable) > LARGE
+        return max(len(self.searchable), self.passages.n_passages) > LARGE
 
     def lines(self, resolved: Resolved) -> Floats:
         """Weighted standard scores; zeros for requests without a text."""
@@ -164,6 +187,20 @@ class PassagesChannel(ByLines):
             result[place] = scales[place] * best_met(some.best(self.vectors_of(resolved, place)))
         return result
 
+    def estimates(self, resolved: Resolved) -> Estimates | None:
+        """Scores by eight bits; None where there are none."""
+        rough = self.passages.rough
+        if rough is None or resolved.texts is None:
+            return None
+        scales, n_items = self.scales(resolved), len(self.searchable)
+        scores, most_off = np.zeros((len(resolved), n_items), dtype=np.float32), np.zeros(len(resolved), np.float32)
+        asked = np.flatnonzero(scales).tolist()
+        texts, sentences = resolved.texts[asked], [resolved.sentences[place] for place in asked]
+        for place, found in zip(asked, self.passages.scores_of(texts, sentences, nearly=True), strict=True):
+            scores[place] = scales[place] * found
+            most_off[place] = abs(scales[place]) * rough.most_off(self.vectors_of(resolved, place)).max()
+        return Estimates(scores, most_off)
+
     def vectors_of(self, resolved: Resolved, place: int) -> Floats:
         """Those of a request's text and of its sentences, (1 + n_sentences, in) float32."""
         assert resolved.texts is not None  # noqa: S101  its weight is 0 without one
@@ -174,12 +211,15 @@ class PassagesChannel(ByLines):
         return np.array(resolved.kept(f"{self.name} scales", lambda: self._made_scales(resolved)), dtype=np.float32)
 
     def _made_scales(self, resolved: Resolved) -> list[float]:
-        weights = resolved.weights[self.name] if resolved.texts is not None else np.zeros(len(resolved))
-        spreads = [
-            float(best_met(self._sample.best(self.vectors_of(resolved, place))).std()) if weight else 0.0
-            for place, weight in enumerate(weights.tolist())
-        ]
-        return [weight / spread if spread else 0.0 for weight, spread in zip(weights.tolist(), spreads, strict=True)]
+        result = [0.0] * len(resolved)
+        weights = resolved.weights[self.name]
+        asked = [] if resolved.texts is None else np.flatnonzero(weights).tolist()
+        if asked and resolved.texts is not None:
+            sentences = [resolved.sentences[place] for place in asked]
+            for place, found in zip(asked, self._sample.scores_of(resolved.texts[asked], sentences), strict=True):
+                spread = float(found.std())
+                result[place] = float(weights[place]) / spread if spread else 0.0
+        return result
 
     @cached_property
     def _sample(self) -> Passages:

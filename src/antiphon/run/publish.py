@@ -33,6 +33,7 @@ from antiphon.errors import DataError, IntegrityError, MismatchError, RunError
 from antiphon.joint.model import Embedded, JointModel
 from antiphon.numbers.codes import LARGE, fit_codes
 from antiphon.numbers.map import groups_of, project_2d
+from antiphon.numbers.rough import write_rough
 from antiphon.run.stage import Offer
 
 Floats = NDArray[np.float32]
@@ -131,7 +132,10 @@ def _write_vectors(layout: SpaceLayout, contents: Contents) -> dict[str, list[in
 def write_codes(layout: SpaceLayout, blocks: Mapping[str, Sequence[int]]) -> None:
     """Write the codes of the vectors that are many, of what is written already; none where faiss is not installed."""
     vectors = storage.read_array(layout.vectors, mmap=True)
-    if len(vectors) <= LARGE or not runtime.has("faiss"):
+    if len(vectors) <= LARGE:
+        _write_rough(layout)
+        return
+    if not runtime.has("faiss"):
         return
     users = storage.read_array(layout.taste / "users.npy") if layout.taste.is_dir() else None
     popularity = None if users is None else popularity_of(users)
@@ -141,6 +145,12 @@ def write_codes(layout: SpaceLayout, blocks: Mapping[str, Sequence[int]]) -> Non
     if layout.passages.is_dir():
         joint = vectors[:, slice(*blocks["joint"])]
         write_codes_of_texts(layout.codes / CODED[-1], joint, Passages.load(layout.passages), popularity)
+
+
+def _write_rough(layout: SpaceLayout) -> None:
+    """Write the passages of a small catalog in eight bits where they are many."""
+    if layout.passages.is_dir() and (passages := Passages.load(layout.passages)).n_passages > LARGE:
+        write_rough(layout.rough, passages.vectors)
 
 
 def _write_query_sides(run: RunLayout, layout: SpaceLayout, contents: Contents) -> None:

@@ -1,17 +1,28 @@
 """The answer path: candidates from each channel, their union scored exactly by all channels, the best of these.
 
 Where the catalog is small, all its items are candidates and the answer is exact: without an index a channel looks at
-every item anyway. In a large one each channel brings its own best `DEPTH` times as many as are asked for, and at least
-`LEAST`, which finds nearly all of the exact answers.
+every item anyway. One that knows nearly as much for less scores exactly only the items that may lead. In a large one
+each channel brings its own best `DEPTH` times as many as are asked for, and at least `LEAST`, which finds nearly all of
+the exact answers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from antiphon.channels.base import Allowed, Channel, Floats, Leaning, Listing, Resolved, Rows
+from antiphon.channels.base import (
+    Allowed,
+    Channel,
+    Estimates,
+    Estimating,
+    Floats,
+    Leaning,
+    Listing,
+    Resolved,
+    Rows,
+)
 from antiphon.channels.told import NearText
 from antiphon.numbers.coded import GATHERED
 from antiphon.numbers.exact import SPARSE, top_k
@@ -68,12 +79,61 @@ def best(
 def _of_all(
     channels: Sequence[Channel], resolved: Resolved, k: int, gathered: Rows | None, allowed: Allowed | None
 ) -> tuple[Rows, Floats]:
+    estimated = _estimated(channels, resolved) if gathered is None else {}
+    if estimated:
+        return _of_estimates(channels, resolved, k, allowed, estimated)
     total = _sum(channels, resolved, gathered)
-    if gathered is None and allowed is not None:
+    if gathered is None:
+        _close(total, resolved, allowed)
+    else:
+        for line, hidden in zip(total, resolved.hidden, strict=True):
+            line[np.isin(gathered, hidden)] = -np.inf
+    return _top(total, k, gathered)
+
+
+def _of_estimates(
+    channels: Sequence[Channel],
+    resolved: Resolved,
+    k: int,
+    allowed: Allowed | None,
+    estimated: Mapping[str, Estimates],
+) -> tuple[Rows, Floats]:
+    """The exact answers, of the rows that may be among them by what channels know for less."""
+    first, *others = estimated.values()
+    total, most_off = first.scores, first.most_off
+    for one in others:
+        total, most_off = total + one.scores, most_off + one.most_off
+    for channel in channels:
+        if channel.name not in estimated:
+            total = total + channel.scores(resolved, None)
+    _close(total, resolved, allowed)
+    answers = []
+    for place, (line, off) in enumerate(zip(total, most_off, strict=True)):
+        leading = _may_lead(line, off, k)
+        answers.append(_top(_sum(channels, resolved.take([place]), leading), k, leading))
+    rows, scores = zip(*answers, strict=True)
+    return np.concatenate(rows), np.concatenate(scores)
+
+
+def _estimated(channels: Sequence[Channel], resolved: Resolved) -> dict[str, Estimates]:
+    """What channels know for less than their exact scores cost, by the channel's name."""
+    found = {one.name: one.estimates(resolved) for one in channels if isinstance(one, Estimating)}
+    return {name: estimates for name, estimates in found.items() if estimates is not None}
+
+
+def _may_lead(line: Floats, most_off: np.float32, k: int) -> Rows:
+    """Rows whose exact score may be among the k best, ascending, by scores that may be so far off."""
+    # The k-th best exact score is no further below the k-th best estimate, and no score further above its own.
+    bar = np.partition(line, -k)[-k] - 2 * most_off if k < len(line) else -np.inf
+    return np.flatnonzero((line >= bar) & (line > -np.inf))
+
+
+def _close(total: Floats, resolved: Resolved, allowed: Allowed | None) -> None:
+    """Take out of scores of all items those that may not be answers."""
+    if allowed is not None:
         total[:, ~allowed] = -np.inf
     for line, hidden in zip(total, resolved.hidden, strict=True):
-        line[hidden if gathered is None else np.isin(gathered, hidden)] = -np.inf
-    return _top(total, k, gathered)
+        line[hidden] = -np.inf
 
 
 def _of_candidates(

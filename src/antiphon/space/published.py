@@ -156,7 +156,10 @@ class Published:
         """Vectors of all texts of the items; None for a space without them."""
         if self.on_store is not None and self.on_store.version.shape.passages:
             return StoredPassages(self.on_store.version, self.searchable)  # type: ignore[return-value]  # same verbs
-        return Passages.load(self.layout.passages) if self.layout.passages.is_dir() else None
+        if not self.layout.passages.is_dir():
+            return None
+        rough = self.layout.rough.is_dir() and runtime.has("onnxruntime")
+        return Passages.load(self.layout.passages, self.layout.rough if rough else None)
 
     @cached_property
     def dictionary(self) -> Dictionary:

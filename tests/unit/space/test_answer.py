@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 import antiphon
 from antiphon import Query
+from antiphon.channels import passages
+from antiphon.channels.base import Resolved
+from antiphon.channels.passages import Passages, PassagesChannel
+from antiphon.numbers.rough import Rough, write_rough
+from antiphon.numbers.vectors import unit
 from antiphon.space import answer
 from antiphon.space.space import Space
 
@@ -95,3 +104,44 @@ def test_a_table_of_vectors_has_every_item(space: Space) -> None:
     assert table["item_id"].to_pylist() == space.item_ids
     assert {"title", "year", "genres", "vector"} <= set(table.column_names)
     assert_allclose(np.array(table["vector"].to_pylist()), space.vectors, atol=1e-7)
+
+
+class Told:
+    """A channel of given scores."""
+
+    name, voices = "told", ("told",)
+
+    def __init__(self, line: np.ndarray) -> None:
+        self.line = line
+
+    def scores(self, resolved: Resolved, rows: np.ndarray | None) -> np.ndarray:
+        """The same for each request."""
+        return np.tile(self.line if rows is None else self.line[rows], (len(resolved), 1))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 999), st.integers(1, 70), st.sampled_from([-2.0, 0.3, 1.0]), st.booleans())
+def test_what_leads_by_eight_bits_is_answered_exactly(seed: int, k: int, weight: float, filtered: bool) -> None:
+    """Rows and scores are those of the exact passages, with another channel beside them, hidden rows and filters."""
+    rng, n_items = np.random.default_rng(seed), 60
+    bounds = np.concatenate([[0], np.cumsum(rng.integers(0, 6, n_items))])
+    vectors = unit(rng.standard_normal((int(bounds[-1]), 24)).astype(np.float32))
+    texts = unit(rng.standard_normal((3, 24)).astype(np.float32))
+    sentences = [texts[:0], unit(rng.standard_normal((4, 24)).astype(np.float32)), texts[:0]]
+    none, weights = [np.zeros(0, dtype=np.int32)] * 3, np.array([weight, weight, 0], dtype=np.float32)
+    hidden = [np.array([4, 7]), np.zeros(0, dtype=np.int64), np.arange(50)]
+    told = Told(rng.standard_normal(n_items).astype(np.float32))
+    allowed = rng.random(n_items) < 0.5 if filtered else None
+    found = []
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passages, "LARGE", 10)
+        write_rough(Path(folder), vectors)
+        for rough in (None, Rough(Path(folder))):
+            channel = PassagesChannel(Passages(vectors, bounds, rough), np.ones(n_items, dtype=bool))
+            said = {"told": np.ones(3, dtype=np.float32), "passages": weights}
+            lists = (none, none, none, hidden, [None] * 3)
+            resolved = Resolved([Query(text="said")] * 3, texts, sentences, {}, *lists, said)
+            found.append(answer.best([told, channel], resolved, k, allowed, n_items))
+    assert_allclose(found[1][1], found[0][1], atol=1e-5)
+    assert (found[0][0] == found[1][0]).mean() > 0.99
+    assert ((found[1][0] >= 0) == np.isfinite(found[1][1])).all()

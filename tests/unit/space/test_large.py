@@ -15,6 +15,7 @@ from antiphon import Query
 from antiphon.base import storage, versions
 from antiphon.base.layout import RunLayout, SpaceLayout, space_id_of
 from antiphon.channels import base, facets, names, near, passages, taste, words
+from antiphon.channels.passages import Passages
 from antiphon.errors import IntegrityError
 from antiphon.numbers import coded
 from antiphon.run import publish
@@ -32,6 +33,21 @@ QUERIES = [
 ]
 
 
+def reseal(root: Path) -> None:
+    """Take up files that were written into the current version as if it had been published with them."""
+    layout = RunLayout(root)
+    version = versions.current(layout)
+    files = {
+        path.relative_to(version.root).as_posix(): storage.sha256(path)
+        for path in sorted(version.root.rglob("*"))
+        if path.is_file() and path != version.manifest
+    }
+    space_id = space_id_of(files)
+    storage.write_sealed(version.manifest, {**versions.manifest_of(version), "files": files, "space_id": space_id})
+    version.root.rename(layout.spaces / space_id)
+    storage.write_text(layout.current, space_id + "\n")
+
+
 @pytest.fixture(scope="module")
 def run(built: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The films' run, published as a large one is: with codes."""
@@ -43,13 +59,8 @@ def run(built: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(publish, "LARGE", 10)
         publish.write_codes(version, manifest["blocks"])
-    made = {path.relative_to(version.root).as_posix() for path in version.codes.rglob("*") if path.is_file()}
-    assert {name.split("/")[1] for name in made} == {"joint", "taste", "text"}
-    files = {**manifest["files"], **{name: storage.sha256(version.root / name) for name in sorted(made)}}
-    space_id = space_id_of(files)
-    storage.write_sealed(version.manifest, {**manifest, "files": files, "space_id": space_id})
-    version.root.rename(layout.spaces / space_id)
-    storage.write_text(layout.current, space_id + "\n")
+    assert {path.name for path in version.codes.iterdir()} == {"joint", "taste", "text"}
+    reseal(root)
     return root
 
 
@@ -114,6 +125,47 @@ def test_scores_of_some_rows_are_those_of_the_lines(large: Space, name: str) -> 
         assert (lines[place, found[found >= 0]] > 0).all()
         if len(found[found >= 0]) == 5:
             assert lines[place, found].max() >= lines[place].max() - 1e-4
+
+
+@pytest.fixture(scope="module")
+def many(built: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The films' run, published as one of few items with many passages is: these have eight bits beside them."""
+    root = tmp_path_factory.mktemp("many") / "run"
+    shutil.copytree(built, root)
+    version = versions.current(RunLayout(root))
+    n_passages = Passages.load(version.passages).n_passages
+    n_items = len(storage.read_array(version.vectors, mmap=True))
+    assert n_passages > n_items
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(publish, "LARGE", n_items)
+        publish.write_codes(version, versions.manifest_of(version)["blocks"])
+    assert [path.name for path in version.codes.iterdir()] == ["passages"]
+    reseal(root)
+    return root
+
+
+@pytest.mark.parametrize("where", [None, "year>=1980"])
+def test_many_passages_answer_as_few_do(
+    many: Path, built: Any, monkeypatch: pytest.MonkeyPatch, where: str | None
+) -> None:
+    """Eight bits find the rows that may lead, and these have the scores of 32."""
+    from antiphon.query.filters import parse_filter
+
+    queries = [Query(**{**vars(query), "where": None if where is None else parse_filter(where)}) for query in QUERIES]
+    exact = antiphon.load(built).rank_rows(queries, 12)
+    monkeypatch.setattr(passages, "LARGE", 60)
+    monkeypatch.setattr(passages, "SAMPLE", 10_000)
+    space = antiphon.load(many)
+    asked: list[int] = []
+    products = space.passages.rough.products
+    monkeypatch.setattr(space.passages.rough, "products", lambda texts: asked.append(len(texts)) or products(texts))
+    rows, scores = space.rank_rows(queries, 12)
+    assert asked, "eight bits were not asked"
+    assert_allclose(scores, exact[1], rtol=1e-5, atol=1e-4)
+    assert (rows == exact[0]).mean() > 0.98
+    resolved = space.resolve(queries[:1])
+    shares = [channel.explain(resolved, int(rows[0, 0])) for channel in space.channels if resolved.hears(channel)]
+    assert_allclose(sum(sum(share.values()) for share in shares), scores[0, 0], atol=1e-3)
 
 
 def test_a_space_without_codes_is_answered_as_before(built: Any) -> None:
