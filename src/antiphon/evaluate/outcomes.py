@@ -24,6 +24,10 @@ class Outcome:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
+class NotKeptError(Exception):
+    """An outcome that nobody has found yet."""
+
+
 class Outcomes:
     """A folder of outcomes, told apart by the fingerprint of what they depend on and of the code that finds them.
 
@@ -33,6 +37,8 @@ class Outcomes:
     def __init__(self, folder: Path, common: Any, notify: Notify = lambda _: None) -> None:
         self.folder, self.common, self.notify = folder, common, notify
         self.seconds: dict[str, float] = {}
+        self.only_kept = False
+        """Whether what is not kept is refused instead of found."""
 
     def fingerprint(self, name: str, depends: Any, *code: Any) -> str:
         """A hash of what a measurement depends on, and of the code that finds it."""
@@ -42,6 +48,9 @@ class Outcomes:
         """The outcome of a measurement: the one that was kept, or that of `work`.
 
         `code`: the functions that `work` calls, where these import less than its own module.
+
+        Raises:
+            NotKeptError: it is not kept, and `only_kept` is set.
         """
         fingerprint = self.fingerprint(name, depends, *(code or [work]))
         facts_file, results_file = self.folder / f"{name}.json", self.folder / f"{name}.parquet"
@@ -53,6 +62,8 @@ class Outcomes:
         ):
             self.seconds[name] = kept["seconds"]
             return Outcome(load_results(results_file) if kept["n_results"] else [], kept["facts"])
+        if self.only_kept:
+            raise NotKeptError(name)
         start = time.perf_counter()
         outcome = work()
         self.seconds[name] = time.perf_counter() - start

@@ -128,14 +128,20 @@ class Reproduction:
 
     @cached_property
     def draws(self) -> Sequence[Draw]:
-        """A draw for each seed; that of seed 0 is the base run itself, others share what no seed changes."""
-        found = [Draw(0, self.base, self.material)]
-        for seed in range(1, self.options.seeds):
-            trial = Trial(f"base-seed{seed}", {"train": {"epochs": 0}}, seed=seed)
-            path = self.options.out / trial.name
-            run_trial(self.base, self.trial_settings(), trial, path, self.progress)
-            found.append(Draw(seed, path, self.material))
-        return found
+        """A draw for each seed, built where it is not there yet."""
+        return [self.make_draw(seed) for seed in range(self.options.seeds)]
+
+    def draw(self, seed: int) -> Draw:
+        """The draw of a seed, which may not be built: that of seed 0 is the base run itself."""
+        return Draw(seed, self.options.out / f"base-seed{seed}" if seed else self.base, self.material)
+
+    def make_draw(self, seed: int) -> Draw:
+        """Build the draw of a seed, which shares with the base run what no seed changes."""
+        draw = self.draw(seed)
+        if seed:
+            trial = Trial(draw.base.name, {"train": {"epochs": 0}}, seed=seed)
+            run_trial(self.base, self.trial_settings(), trial, draw.base, self.progress)
+        return draw
 
     @property
     def data(self) -> RunData:

@@ -85,12 +85,15 @@ def of_row(everything: Reproduction, label: str, draw: Draw) -> Outcome:
 
 def without_content(everything: Reproduction) -> list[Row]:
     """The paper's row without its content modality, which is weak on these data."""
+    found = [of_row_without_content(everything, draw) for draw in everything.draws]
+    return _rows(everything, f"{REFERENCE} without {everything.joined[1]}", found, floor=False)
+
+
+def of_row_without_content(everything: Reproduction, draw: Draw) -> Outcome:
+    """What it got with one seed."""
     text, content, other = everything.joined
-    label, found = f"{REFERENCE} without {content}", []
-    for draw in everything.draws:
-        trial = Trial(f"{label}-seed{draw.seed}".replace(" ", "-"), MULTI[REFERENCE], [text, other], draw.seed)
-        found.append(_once(everything, f"row.{trial.name}", trial, draw))
-    return _rows(everything, label, found, floor=False)
+    name = f"{REFERENCE} without {content}-seed{draw.seed}".replace(" ", "-")
+    return _once(everything, f"row.{name}", Trial(name, MULTI[REFERENCE], [text, other], draw.seed), draw)
 
 
 def tuned(everything: Reproduction) -> list[Row]:
@@ -98,12 +101,7 @@ def tuned(everything: Reproduction) -> list[Row]:
     label, found = f"{REFERENCE}, tuned", []
     for draw in everything.draws:
         tried = [of_row(everything, REFERENCE, draw)]
-        for number, settings in enumerate(_drawn(draw.seed), 1):
-            trial = Trial(
-                f"{REFERENCE}-tried{number}-seed{draw.seed}", merged(MULTI[REFERENCE], settings), everything.joined,
-                draw.seed,
-            )  # fmt: skip
-            tried.append(_once(everything, f"tried.{trial.name}", trial, draw))
+        tried += [of_tried(everything, number, draw) for number in range(1, MULTI_TRIALS + 1)]
         best = {
             kind: max(range(len(tried)), key=lambda place: tried[place].facts["validation"][kind])
             for kind in draw.tasks
@@ -112,6 +110,13 @@ def tuned(everything: Reproduction) -> list[Row]:
         found.append(Outcome(results, {"budget": tried[0].facts["budget"]}))
     rows = _rows(everything, label, found, floor=False)
     return [replace(row, budget={**row.budget, "own": 1 + MULTI_TRIALS}) for row in rows]
+
+
+def of_tried(everything: Reproduction, number: int, draw: Draw) -> Outcome:
+    """What the paper's row got with the settings of this number, from 1, and one seed."""
+    settings, name = list(_drawn(draw.seed))[number - 1], f"{REFERENCE}-tried{number}-seed{draw.seed}"
+    trial = Trial(name, merged(MULTI[REFERENCE], settings), everything.joined, draw.seed)
+    return _once(everything, f"tried.{name}", trial, draw)
 
 
 def _drawn(seed: int) -> Iterator[dict[str, Any]]:
@@ -151,6 +156,12 @@ def _measured(data: RunData, draw: Draw) -> Outcome:
 
 def floors(everything: Reproduction) -> list[Row]:
     """Rows that nothing is trained jointly for, each tuned on validation where it has hyperparameters."""
+    found = [_floor_row(everything, name, kind) for name, kind in floor_tasks(everything)]
+    return [row for row in found if row is not None]
+
+
+def floor_tasks(everything: Reproduction) -> list[tuple[str, str]]:
+    """Every floor with every task that it answers."""
     data = everything.data
     raw, known = raw_systems(data), baselines_of(data)
     kinds = {name: raw[name]().kinds for name in LABELS if name in raw}
@@ -158,12 +169,7 @@ def floors(everything: Reproduction) -> list[Row]:
     kinds |= dict.fromkeys(OF_OURS, ("recommend", "similar", "cold"))
     if "lsa" not in everything.options.encoders:
         kinds.pop("text-lsa", None)
-    found = [
-        _floor_row(everything, name, kind)
-        for name in LABELS if name in kinds
-        for kind in everything.tasks if kind in kinds[name]
-    ]  # fmt: skip
-    return [row for row in found if row is not None]
+    return [(name, kind) for name in LABELS if name in kinds for kind in everything.tasks if kind in kinds[name]]
 
 
 def _floor_row(everything: Reproduction, name: str, kind: str) -> Row | None:

@@ -21,6 +21,7 @@ from antiphon.base.registry import every, find
 from antiphon.evaluate.baselines.fitted import GROUP
 from antiphon.evaluate.outcomes import Outcome
 from antiphon.evaluate.results import METRICS, Result, save_results
+from antiphon.reproduce.ahead import make_ahead
 from antiphon.reproduce.comparisons import compare, row_values
 from antiphon.reproduce.measure import truth_popularity
 from antiphon.reproduce.paper import paper_value
@@ -42,6 +43,7 @@ def reproduce(options: Options, progress: Progress = silent, notify: Notify = la
     """
     reproduction = Reproduction(options, progress, notify)
     reproduction.prepare()
+    make_ahead(reproduction)
     document = table_document(reproduction)
     _write(reproduction, document)
     # A report is written after every study: what is done counts, also where a later one is not waited for.
