@@ -37,6 +37,9 @@ Job = list[Any]
 """The name of a function below and its arguments."""
 ONE_THREAD = dict.fromkeys(("ANTIPHON_CORES", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 LOGS = "logs"
+PARTS = {"draw": 10, "row": 10, "without_content": 10, "tried": 10, "floor": 1}
+OUR_PARTS = 60
+"""About how long jobs take beside each other; a row of ours takes the longest."""
 
 
 def make_ahead(everything: Reproduction) -> None:
@@ -93,12 +96,12 @@ def _share(everything: Reproduction, name: str, jobs: Sequence[Job]) -> None:
     waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
     for job in jobs:
         waiting.put(job)
-    with everything.progress(name, len(jobs)) as advance:
+    with everything.progress(f"{name}, parts", sum(map(_parts, jobs))) as advance:
         lock = threading.Lock()
 
         def done(job: Job, answer: dict[str, Any]) -> None:
             with lock:
-                advance(1)
+                advance(_parts(job))
                 told = f"{answer['seconds']:.1f} s" if "seconds" in answer else f"left for later: {answer['error']}"
                 everything.notify(f"{'.'.join(map(str, job))}: {told}")
 
@@ -110,6 +113,10 @@ def _share(everything: Reproduction, name: str, jobs: Sequence[Job]) -> None:
             thread.start()
         for thread in threads:
             thread.join()
+
+
+def _parts(job: Job) -> int:
+    return OUR_PARTS if job[:2] == ["row", OURS] else PARTS[job[0]]
 
 
 def _drive(options: Options, number: int, waiting: queue.SimpleQueue[Job], done: Any) -> None:
