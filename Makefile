@@ -8,7 +8,8 @@
 # make spark   Java and pyspark, for the tests of builds on a cluster
 # make audit   licences of all dependencies, an SBOM (dist/sbom.json), what pip-audit knows, and the workflows linted
 # make lock    requirements-released.txt again: every package of a release with its hashes
-# make reproduce   the paper's tables on real data, into benchmarks/results (about 20 minutes each on two idle cores)
+# make reproduce   the paper's tables on real data (about 40 minutes each on two cores)
+# make studies     the tables with all studies, into benchmarks/results (hours)
 SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -31,7 +32,7 @@ ifeq ($(origin ANTIPHON_DATA), undefined)
   endif
 endif
 
-.PHONY: demo docs test test-fast test-slow lint format bench fuzz chaos soak spark audit lock reproduce clean
+.PHONY: demo docs test test-fast test-slow lint format bench fuzz chaos soak spark audit lock reproduce studies clean
 
 demo: $(STAMP)
 	$(BIN)/antiphon demo $(DEMO)
@@ -89,6 +90,10 @@ lock: $(STAMP)
 	  --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock" --output-file requirements-released.txt
 
 reproduce: $(STAMP)
+	$(BIN)/antiphon reproduce movies --no-studies --out runs/reproduce-movies
+	$(BIN)/antiphon reproduce music --no-studies --out runs/reproduce-music
+
+studies: $(STAMP)
 	$(BIN)/antiphon reproduce movies --out runs/reproduce-movies
 	$(BIN)/antiphon reproduce music --out runs/reproduce-music
 	for name in movies music; do \

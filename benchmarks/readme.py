@@ -1,4 +1,4 @@
-"""The table of results in README.md, made from the kept reports of `make reproduce`.
+"""The table of results in README.md, made from the kept reports of `make studies`.
 
 python benchmarks/readme.py            write it into README.md
 python benchmarks/readme.py --check    say whether README.md has it; exit code 1 where it has not

@@ -95,6 +95,7 @@ def test_processes_find_what_one_process_finds(data_dir: Path, tmp_path: Path, m
     small = {"source": data_dir, "items": 150, "users": 300, "queries": 100, "epochs": 2, "seeds": 1, "trials": 2}
     told: list[str] = []
     monkeypatch.setenv("ANTIPHON_CORES", "2")
+    monkeypatch.setattr(ahead, "MEMORY", 1)
     many = Reproduction(Options("movies", out=tmp_path / "many", **small), notify=told.append)
     many.prepare()
     jobs = [["row", "MULTI_TEMPLATE", 0], ["floor", "bm25", "retrieve", 0], ["floor", "nothing", "retrieve", 0]]

@@ -37,14 +37,16 @@ Job = list[Any]
 """The name of a function below and its arguments."""
 ONE_THREAD = dict.fromkeys(("ANTIPHON_CORES", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 LOGS = "logs"
+MEMORY = 3_500_000_000
+"""Bytes that a process may come to have: so many processes as have room."""
 PARTS = {"draw": 10, "row": 10, "without_content": 10, "tried": 10, "floor": 1}
 OUR_PARTS = 60
 """About how long jobs take beside each other; a row of ours takes the longest."""
 
 
 def make_ahead(everything: Reproduction) -> None:
-    """Make the draws, then the rows and floors of the table that are not kept yet; on one core nothing is done."""
-    if runtime.n_cores() < 2:
+    """Make the draws, then the rows and floors that are not kept yet; nothing where only one process has room."""
+    if _n_processes() < 2:
         return
     draws = [everything.draw(seed) for seed in range(1, everything.options.seeds)]
     _share(everything, "draws", [["draw", draw.seed] for draw in draws if not RunLayout(draw.base).current.is_file()])
@@ -107,7 +109,7 @@ def _share(everything: Reproduction, name: str, jobs: Sequence[Job]) -> None:
 
         threads = [
             threading.Thread(target=_drive, args=(everything.options, number, waiting, done), daemon=True)
-            for number in range(min(runtime.n_cores(), len(jobs)))
+            for number in range(min(_n_processes(), len(jobs)))
         ]
         for thread in threads:
             thread.start()
@@ -117,6 +119,12 @@ def _share(everything: Reproduction, name: str, jobs: Sequence[Job]) -> None:
 
 def _parts(job: Job) -> int:
     return OUR_PARTS if job[:2] == ["row", OURS] else PARTS[job[0]]
+
+
+def _n_processes() -> int:
+    if not hasattr(os, "sysconf"):  # Windows does not say how much memory there is
+        return 1
+    return min(runtime.n_cores(), os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MEMORY)
 
 
 def _drive(options: Options, number: int, waiting: queue.SimpleQueue[Job], done: Any) -> None:
