@@ -25,10 +25,11 @@ LOT = "lot"
 """A field of numbers from 0 to 1, drawn at random: `lot<0.01` lets 1% pass."""
 
 
-def enlarge(run: Path, target: Path, n_items: int, *, dense_only: bool = False) -> int:
+def enlarge(run: Path, target: Path, n_items: int, *, dense_only: bool = False, n_passages: int | None = None) -> int:
     """Publish the space of `run` in the new run `target`, with about so many items; says how many.
 
-    `dense_only`: without words, facets and passages.
+    `dense_only`: without words, facets and passages. `n_passages`: of each item, its own repeated with noise; as many
+    as it has where not given.
     """
     old, layout = versions.current(RunLayout(run)), RunLayout(target)
     manifest = versions.manifest_of(old)
@@ -41,7 +42,7 @@ def enlarge(run: Path, target: Path, n_items: int, *, dense_only: bool = False) 
     if not dense_only:
         _write_words(old, new, times)
         _write_facets(old, new, times)
-        _write_passages(old, new, times)
+        _write_passages(old, new, times, n_passages)
     write_codes(new, manifest["blocks"])
     names = [path.relative_to(new.root).as_posix() for path in sorted(new.root.rglob("*")) if path.is_file()]
     files = {name: storage.sha256(new.root / name) for name in names}
@@ -127,12 +128,21 @@ def _write_facets(old: SpaceLayout, new: SpaceLayout, times: int) -> None:
     (new.facets / "reader.safetensors").write_bytes((old.facets / "reader.safetensors").read_bytes())
 
 
-def _write_passages(old: SpaceLayout, new: SpaceLayout, times: int) -> None:
+def _write_passages(old: SpaceLayout, new: SpaceLayout, times: int, n_passages: int | None) -> None:
     base, bounds = (storage.read_array(old.passages / f"{name}.npy") for name in ("vectors", "bounds"))
-    vectors = _mapped(new.passages / "vectors.npy", (times * len(base), base.shape[1]))
     root, rng = _root(base), np.random.default_rng(2)
+    again = np.zeros(len(base), dtype=bool)
+    if n_passages is not None:
+        assert (np.diff(bounds) > 0).all()  # noqa: S101  of films, all of which have a description
+        turns = np.arange(n_passages)
+        own = np.diff(bounds)[:, None]
+        base, bounds = base[(bounds[:-1, None] + turns % own).ravel()], np.arange(len(bounds)) * n_passages
+        again = (turns >= own).ravel()
+    vectors = _mapped(new.passages / "vectors.npy", (times * len(base), base.shape[1]))
     for turn in range(times):
-        noise = np.float32(NOISE if turn else 0) * rng.standard_normal(base.shape, np.float32) @ root
+        noise = np.float32(NOISE) * rng.standard_normal(base.shape, np.float32) @ root
+        if not turn:
+            noise[~again] = 0
         vectors[turn * len(base) : (turn + 1) * len(base)] = unit(base + noise)
     starts = [bounds[:-1] + turn * len(base) for turn in range(times)]
     storage.write_array(new.passages / "bounds.npy", np.concatenate([*starts, [times * len(base)]]).astype(np.int64))

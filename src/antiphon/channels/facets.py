@@ -89,10 +89,12 @@ class Facets:
         """
         kept = min(KEPT, probabilities.shape[1])
         result = np.zeros((len(probabilities), self.n_items), dtype=np.float32)
+        # Plain arrays: parts of a memmap are fetched with a detour.
+        bounds, rows, degrees = (np.asarray(part) for part in (self.bounds, self.rows, self.degrees))
         for row, line in enumerate(probabilities):
             for facet in np.argpartition(line, -kept)[-kept:]:
-                held = slice(self.bounds[facet], self.bounds[facet + 1])
-                result[row, self.rows[held]] += line[facet] * self.degrees[held]
+                held = slice(bounds[facet], bounds[facet + 1])
+                result[row, rows[held]] += line[facet] * degrees[held]
         return result
 
     def kept(self, probabilities: Floats) -> Floats:

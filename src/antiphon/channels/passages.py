@@ -27,16 +27,16 @@ from antiphon.numbers.vectors import best_met, lists_of
 Floats = NDArray[np.float32]
 MAX_SENTENCES, MIN_WORDS = 16, 4
 """Sentences of a request that are read, and words that one has at least."""
-SAMPLE = 4_096
-"""Items whose passages tell how far the scores of a text spread, in a large space."""
+SAMPLE, MOST_SAMPLED = 4_096, 8_192
+"""Items whose passages tell how far the scores of a text spread, where they are many; and most of these passages."""
 TOGETHER = 32
 """Texts and sentences that meet the passages at once."""
 
 
-def sampled(searchable: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Rows of `SAMPLE` items that can be found, ascending: all of them where there are no more."""
-    rows = np.flatnonzero(searchable)
-    return np.sort(np.random.default_rng(0).choice(rows, min(SAMPLE, len(rows)), replace=False)).astype(np.int64)
+def sampled(searchable: NDArray[np.bool_], n: int | None = None) -> NDArray[np.int64]:
+    """Rows of n items that can be found (`SAMPLE` where not given), ascending: all where there are no more."""
+    rows, wanted = np.flatnonzero(searchable), SAMPLE if n is None else n
+    return np.sort(np.random.default_rng(0).choice(rows, min(wanted, len(rows)), replace=False)).astype(np.int64)
 
 
 def sentences_of(text: str) -> list[str]:
@@ -223,4 +223,5 @@ class PassagesChannel(ByLines):
 
     @cached_property
     def _sample(self) -> Passages:
-        return self.passages.of_rows(sampled(self.searchable))
+        each = self.passages.n_passages / max(1, len(self.searchable))
+        return self.passages.of_rows(sampled(self.searchable, min(SAMPLE, int(MOST_SAMPLED / max(each, 1)) + 1)))
