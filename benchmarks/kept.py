@@ -39,8 +39,6 @@ DEPENDS: Mapping[str, Sequence[str]] = {
     "understanding.json": ("antiphon.talk.reader", "antiphon.run.build"),
 }
 """Kept files, and the modules that their numbers depend on, with all that these import."""
-BEFORE: frozenset[str] = frozenset()
-"""Files that may be of before the hash: each leaves this list when it is measured again."""
 
 
 def code_for(file: str) -> str:
@@ -56,7 +54,7 @@ def origin(file: str) -> dict[str, Any]:
 
 
 def named(file: str) -> list[str]:
-    """The hashes that a kept file names; several where its parts were measured apart, none where it is of before."""
+    """The hashes that a kept file names; several where its parts were measured apart."""
     text = (RESULTS / file).read_text(encoding="utf-8")
     if file.endswith(".md"):
         return re.findall(r"code `([0-9a-f]{64})`", text)
@@ -72,9 +70,8 @@ def main() -> int:
     for file in DEPENDS:
         if not (RESULTS / file).is_file():
             continue
-        found = named(file)
-        valid = found == [code_for(file)]
-        said = "of this code" if valid else "of other code" if found else "of before files named their code"
+        valid = named(file) == [code_for(file)]
+        said = "of this code" if valid else "of other code"
         print(f"{file}: {said}")
         stale = stale or not valid
     return int(stale)
