@@ -271,7 +271,10 @@ def passages(folder: Path) -> Iterator[Row]:
         answer.best([channel], resolved, 10, None, N_LARGE)
 
     ways = {
-        "": (PassagesChannel(Passages(mapped, bounds, Rough(folder / "rough")), everything), n_passages * 384),
+        "": (
+            PassagesChannel(Passages(mapped, bounds, Rough(folder / "rough", n_passages)), everything),
+            n_passages * 384,
+        ),
         ", by 32 bits alone": (PassagesChannel(Passages(mapped, bounds), everything), n_passages * 384 * 4),
     }
     for together in (1, len(texts)):

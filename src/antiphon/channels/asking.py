@@ -53,14 +53,14 @@ class StoredPassages:
         found: Ragged = self.version.passages(rows)
         return Passages(found.values, found.bounds)
 
-    def best(self, texts: Floats) -> Floats:
-        """Cosine of each text with the nearest passage of the catalog, (n_texts, 1) float32."""
+    def nearest(self, texts: Floats) -> Floats:
+        """Cosine of each text with the nearest passage of all items, (n_texts,) float32; -1 where there is none."""
         found = []
         for text in texts:
             part = Part(PASSAGES, PASSAGES, text[None])
             ranking = answer(self.version, Wanted([part], 1, 1, flag=SEARCHABLE))
-            found.append(ranking.scores[:1] if len(ranking.scores) else np.array([-1], dtype=np.float32))
-        return np.stack(found)
+            found.append(ranking.scores[0] if len(ranking.scores) else -1)
+        return np.array(found, dtype=np.float32)
 
 
 class StoredPassagesChannel(PassagesChannel):

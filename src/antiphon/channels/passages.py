@@ -83,6 +83,16 @@ class Passages:
         result[:, some] = met
         return result
 
+    def nearest(self, texts: Floats) -> Floats:
+        """Cosine of each text with the nearest passage of all items, (n_texts,) float32; -1 where there is none."""
+        if self.rough is None:
+            found: Floats = self.best(texts).max(axis=1, initial=-1)
+            return found
+        met, most_off = self.rough.products(texts), self.rough.most_off(texts)
+        leading = [np.flatnonzero(line >= line.max() - 2 * off) for line, off in zip(met, most_off, strict=True)]
+        exact = [self.vectors[rows] @ text for rows, text in zip(leading, texts, strict=True)]
+        return np.array([products.max() for products in exact], dtype=np.float32)
+
     def scores(self, text: Floats, sentences: Floats) -> Floats:
         """Of one request: `text` (in,), `sentences` (n, in); (n_items,) float32 from -1 to 1."""
         return best_met(self.best(np.concatenate([text[None], sentences]) if len(sentences) else text[None]))
@@ -131,7 +141,7 @@ class Passages:
             storage.read_array(folder / "vectors.npy", mmap=True),
             storage.read_array(folder / "bounds.npy"),
         )
-        return cls(vectors, bounds, None if rough is None else Rough(rough))
+        return cls(vectors, bounds, None if rough is None else Rough(rough, len(vectors)))
 
 
 class PassagesChannel(ByLines):
@@ -211,14 +221,14 @@ class PassagesChannel(ByLines):
         return np.array(resolved.kept(f"{self.name} scales", lambda: self._made_scales(resolved)), dtype=np.float32)
 
     def _made_scales(self, resolved: Resolved) -> list[float]:
-        result = [0.0] * len(resolved)
-        weights = resolved.weights[self.name]
-        asked = [] if resolved.texts is None else np.flatnonzero(weights).tolist()
-        if asked and resolved.texts is not None:
-            sentences = [resolved.sentences[place] for place in asked]
-            for place, found in zip(asked, self._sample.scores_of(resolved.texts[asked], sentences), strict=True):
-                spread = float(found.std())
-                result[place] = float(weights[place]) / spread if spread else 0.0
+        result, weights = [0.0] * len(resolved), resolved.weights[self.name].tolist()
+        asked = np.flatnonzero(weights).tolist()
+        if resolved.texts is None or not asked:
+            return result
+        sentences = [resolved.sentences[place] for place in asked]
+        for place, found in zip(asked, self._sample.scores_of(resolved.texts[asked], sentences), strict=True):
+            spread = float(found.std())
+            result[place] = weights[place] / spread if spread else 0.0
         return result
 
     @cached_property

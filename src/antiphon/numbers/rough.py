@@ -33,12 +33,14 @@ class Rough:
 
     Raises:
         MissingExtraError: onnxruntime is not installed.
-        IntegrityError: the files do not fit each other.
+        IntegrityError: they are of more or fewer vectors, or cannot be read.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, n_rows: int) -> None:
         facts = storage.read_json(folder / FACTS)
         self.n_rows, self.length = int(facts["n_rows"]), int(facts["length"])
+        if self.n_rows != n_rows:
+            raise IntegrityError(f"{folder} has {self.n_rows} vectors, expected {n_rows}; build the run again.")
         self.off, self.longest = float(facts["off"]), float(facts["longest"])
         try:
             self._session = runtime.onnx_session(str(folder / NETWORK), EXTRA, PURPOSE, n_threads=runtime.n_cores())
@@ -121,7 +123,7 @@ def _network(folder: Path, n_rows: int, length: int) -> bytes:
 
 def _outside(onnx: Any, name: str, kind: int, path: Path) -> Any:
     """A tensor whose numbers are those of an .npy file, after its head."""
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    array: Any = storage.read_array(path, mmap=True)
     tensor = onnx.TensorProto(name=name, data_type=kind, dims=array.shape)
     tensor.data_location = onnx.TensorProto.EXTERNAL
     for key, value in {"location": path.name, "offset": array.offset, "length": array.nbytes}.items():

@@ -7,6 +7,7 @@ process reads jobs as lines of JSON and answers each with a line.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -132,6 +133,7 @@ def _drive(options: Options, number: int, waiting: queue.SimpleQueue[Job], done:
     log = options.out / LOGS / f"process-{number}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with (
+        contextlib.suppress(BrokenPipeError),  # it is gone: the table makes what is missing
         log.open("ab") as errors,
         subprocess.Popen(  # noqa: S603  our own interpreter and module
             [sys.executable, "-m", __name__],
@@ -140,21 +142,19 @@ def _drive(options: Options, number: int, waiting: queue.SimpleQueue[Job], done:
     ):  # fmt: skip
         assert process.stdin is not None  # noqa: S101  a pipe
         assert process.stdout is not None  # noqa: S101  a pipe
-        try:
-            print(json.dumps(asdict(options), default=str), file=process.stdin, flush=True)
-            while not waiting.empty():
-                try:
-                    job = waiting.get_nowait()
-                except queue.Empty:
-                    break
-                print(json.dumps(job), file=process.stdin, flush=True)
-                line = process.stdout.readline()
-                done(job, json.loads(line) if line else {"error": f"the process ended; see {log}"})
-                if not line:
-                    break
-            process.stdin.close()
-        except BrokenPipeError:
-            pass  # the table makes what is missing
+        print(json.dumps(asdict(options), default=str), file=process.stdin, flush=True)
+        line = "ready"
+        while line and (job := _next(waiting)) is not None:
+            print(json.dumps(job), file=process.stdin, flush=True)
+            line = process.stdout.readline()
+            done(job, json.loads(line) if line else {"error": f"the process ended; see {log}"})
+
+
+def _next(waiting: queue.SimpleQueue[Job]) -> Job | None:
+    try:
+        return waiting.get_nowait()
+    except queue.Empty:
+        return None
 
 
 def work(lines: Any, answers: Any) -> None:

@@ -130,7 +130,10 @@ def _write_vectors(layout: SpaceLayout, contents: Contents) -> dict[str, list[in
 
 
 def write_codes(layout: SpaceLayout, blocks: Mapping[str, Sequence[int]]) -> None:
-    """Write the codes of the vectors that are many, of what is written already; none where faiss is not installed."""
+    """Write the codes of the vectors that are many, of what is written already.
+
+    None of items where faiss is not installed.
+    """
     vectors = storage.read_array(layout.vectors, mmap=True)
     if len(vectors) <= LARGE:
         _write_rough(layout)

@@ -57,8 +57,7 @@ def _are_near(space: Space, resolved: Resolved, places: Sequence[int]) -> list[b
     """Whether a text of the catalog is near each of some requests; where that cannot be known, it is."""
     if space.passages is None or resolved.texts is None:
         return [True] * len(places)
-    nearest = space.passages.best(resolved.texts[list(places)]).max(axis=1)
-    return [cosine >= NEAR for cosine in nearest.tolist()]
+    return [cosine >= NEAR for cosine in space.passages.nearest(resolved.texts[list(places)]).tolist()]
 
 
 def is_strange(space: Space, text: str) -> bool:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from antiphon.channels.passages import MAX_SENTENCES, Passages, sentences_of
 from antiphon.data.features import Features
+from antiphon.errors import IntegrityError
+from antiphon.numbers.rough import Rough, write_rough
 from antiphon.numbers.vectors import unit
 
 
@@ -68,3 +71,22 @@ def test_many_requests_at_once_are_scored_as_one_by_one() -> None:
     together = list(passages.scores_of(texts, sentences))
     alone = [passages.scores(text, some) for text, some in zip(texts, sentences, strict=True)]
     np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-6)
+
+
+def test_the_nearest_passage_of_all_is_found_by_eight_bits_too(tmp_path: Path) -> None:
+    """Its cosine is that of the longest way; -1 where nobody has a passage."""
+    rng = np.random.default_rng(4)
+    vectors, texts = (unit(rng.normal(size=(n, 48)).astype(np.float32)) for n in (400, 20))
+    bounds = np.arange(0, 401, 4)
+    write_rough(tmp_path, vectors)
+    exact = (texts @ vectors.T).max(axis=1)
+    for passages in (Passages(vectors, bounds), Passages(vectors, bounds, Rough(tmp_path, 400))):
+        np.testing.assert_allclose(passages.nearest(texts), exact, atol=1e-6)
+    assert Passages(vectors[:0], np.zeros(3, dtype=np.int64)).nearest(texts).tolist() == [-1.0] * 20
+
+
+def test_eight_bits_of_other_passages_are_refused(tmp_path: Path) -> None:
+    """As codes of more or fewer rows are."""
+    write_rough(tmp_path, np.eye(30, 8, dtype=np.float32))
+    with pytest.raises(IntegrityError, match="has 30 vectors, expected 31"):
+        Rough(tmp_path, 31)

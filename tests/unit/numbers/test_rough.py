@@ -34,7 +34,7 @@ def test_no_product_is_further_off_than_is_said(n_rows: int, length: int, n: int
     queries[-1] *= rng.integers(0, 2)
     with tempfile.TemporaryDirectory() as folder:
         write_rough(Path(folder), vectors)
-        rough = Rough(Path(folder))
+        rough = Rough(Path(folder), len(vectors))
         found, most_off = rough.products(queries), rough.most_off(queries)
     exact = queries.astype(np.float64) @ vectors.T.astype(np.float64)
     assert found.shape == (n, n_rows)
@@ -48,7 +48,7 @@ def test_vectors_of_unit_length_are_off_by_little(tmp_path: Path) -> None:
     vectors = np.random.default_rng(0).standard_normal((500, 384)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     write_rough(tmp_path, vectors)
-    rough = Rough(tmp_path)
+    rough = Rough(tmp_path, 500)
     found = rough.products(vectors[:20])
     assert rough.most_off(vectors[:20]).max() < 0.025
     assert np.abs(found - vectors[:20] @ vectors.T).max() < 0.005
@@ -62,4 +62,4 @@ def test_a_file_that_is_cut_short_is_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(IntegrityError, match="build the run again"):
-        Rough(tmp_path)
+        Rough(tmp_path, 300)

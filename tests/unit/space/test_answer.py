@@ -136,7 +136,7 @@ def test_what_leads_by_eight_bits_is_answered_exactly(seed: int, k: int, weight:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(passages, "LARGE", 10)
         write_rough(Path(folder), vectors)
-        for rough in (None, Rough(Path(folder))):
+        for rough in (None, Rough(Path(folder), len(vectors))):
             channel = PassagesChannel(Passages(vectors, bounds, rough), np.ones(n_items, dtype=bool))
             said = {"told": np.ones(3, dtype=np.float32), "passages": weights}
             lists = (none, none, none, hidden, [None] * 3)
