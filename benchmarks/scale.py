@@ -50,7 +50,8 @@ def requests_of(space: Any) -> dict[str, list[Any]]:
 
     rng = np.random.default_rng(0)
     users = list(space.users.row_of)
-    known = np.flatnonzero(np.asarray(space.taste.users[: len(space.taste.users) // 3]) > 20)
+    # Copies of items have no factors to fold a history in with.
+    known = np.flatnonzero(np.asarray(space.taste.ials).any(axis=1) & (np.asarray(space.taste.users) > 20))
     likes = [tuple(space.item_ids[row] for row in rng.choice(known, 3)) for _ in range(N_REQUESTS)]
     return {
         "text": [Query(text=text) for text in TEXTS],
@@ -167,10 +168,10 @@ def exactly(channel: Any) -> Any:
     """A channel without its codes."""
     import copy
 
-    if getattr(channel, "near", None) is None:
+    if getattr(channel, "coded", None) is None:
         return channel
     bare = copy.copy(channel)
-    bare.near = None
+    bare.coded = None
     return bare
 
 

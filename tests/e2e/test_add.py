@@ -407,9 +407,9 @@ def test_a_grown_large_run_has_codes_of_all_items(
     assert antiphon.load(run).codes == {}
     add_items(run, files["items"])
     space = antiphon.load(run)
-    assert {"joint", "taste"} <= set(space.codes)
+    assert {"vectors", "texts"} <= set(space.codes)
     assert all(codes.n_rows == space.n_items for codes in space.codes.values())
     for item_id in NEW:
         row = space.row_of[item_id]
-        query = np.append(space.vectors[row], np.float32(0))[None]
-        assert row in space.codes["joint"].nearest(query, 10)[0]
+        query = np.append(space.blocks[row], np.float32(0))[None]
+        assert row in space.codes["vectors"].nearest(query, 10)[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,20 +118,8 @@ class RunLayout:
         return self.features / f"{modality}.work"
 
 
-CODED = ("joint", "taste", "text")
-"""What has codes in a large space: blocks, and what texts meet."""
-
-
-def coded_blocks(blocks: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, int]]:
-    """The columns of the vectors that have codes together, [start, stop): the joint vector, and all blocks of taste.
-
-    `blocks`: the columns of each block. Those of taste stand side by side, so one scan finds the best of their sum.
-    """
-    taste = [columns for name, columns in blocks.items() if name != "joint"]
-    found = {"joint": (int(blocks["joint"][0]), int(blocks["joint"][1]))}
-    if taste:
-        found["taste"] = (min(int(start) for start, _ in taste), max(int(stop) for _, stop in taste))
-    return found
+CODED = ("vectors", "texts")
+"""What has codes in a large space: all blocks of an item, and what texts meet."""
 
 
 def space_id_of(files: Mapping[str, str]) -> str:

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from antiphon.channels.base import Channel, Folded, Resolved
 from antiphon.channels.facets import KEPT, REFUSED, FacetsChannel, chances_of
 from antiphon.channels.joint import JointChannel
-from antiphon.channels.near import HEAD
 from antiphon.channels.passages import Passages, PassagesChannel, sampled
-from antiphon.channels.rerank import DEPTH
+from antiphon.channels.rerank import DEPTH, HEAD
 from antiphon.channels.stored import MET, PRIOR, SEARCHABLE
 from antiphon.channels.taste import TasteChannel
 from antiphon.channels.words import WordsChannel
 from antiphon.stores.answering import answer
 from antiphon.stores.contract import PASSAGES, Part, Ragged, Version, Wanted
+from antiphon.stores.filters import lowered
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -85,13 +85,16 @@ class StoredTasteChannel(TasteChannel):
 
     version: Version
 
-    def leading(self, history: Folded, near: Rows | None = None) -> tuple[Rows, Floats]:
+    def leading_of(self, resolved: Resolved, place: int, near: Rows | None) -> tuple[Rows, Floats]:
         """As in memory; the items that lead by taste are asked for."""
+        history, where = resolved.histories[place], resolved.queries[place].where
+        assert history is not None  # noqa: S101  asked for requests with one
+        check = lowered(where, self.version.shape.types)
         parts = [
             Part(self.name, name, (scale * history.vectors[name])[None]) for name, scale in self.scales(history).items()
         ]
         hidden = np.unique(history.rows).astype(np.int64)
-        ranking = answer(self.version, Wanted(parts, DEPTH, HEAD * DEPTH, flag=MET, hidden=hidden))
+        ranking = answer(self.version, Wanted(parts, DEPTH, HEAD * DEPTH, where=check, flag=MET, hidden=hidden))
         order = np.argsort(ranking.rows)
         return ranking.rows[order], ranking.scores[order]
 

@@ -48,7 +48,8 @@ class Resolved:
     what the user and the history have. `asked`: rows of items that are asked for by name. `refused`: rows of items that
     have what the text refuses. `hidden`: rows that may not be answers. `histories`: folded; None where a request has
     none. `weights`: voice of a channel -> (n,) float32, how much it counts; 0 where it has nothing to say.
-    `heard`: what each says in words; none where the texts are taken as they are.
+    `heard`: what each says in words; none where the texts are taken as they are. `allowed`: (n_items,) bool, the items
+    that a request's filter lets through, one array for requests with the same; None for all.
     """
 
     queries: Sequence[Query]
@@ -64,6 +65,7 @@ class Resolved:
     heard: Sequence[Heard] = ()
     dislikes: Sequence[NDArray[np.int32]] = ()
     known: Sequence[tuple[NDArray[np.int32], Floats]] = ()
+    allowed: Sequence[Allowed | None] = ()
     _kept: dict[str, list[Any]] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -94,12 +96,29 @@ class Resolved:
             [self.heard[place] for place in places] if self.heard else (),
             [self.dislikes[place] for place in places] if self.dislikes else (),
             [self.known[place] for place in places] if self.known else (),
+            [self.allowed[place] for place in places] if self.allowed else (),
             {name: [values[place] for place in places] for name, values in self._kept.items()},
         )
+
+    def allowed_at(self, place: int) -> Allowed | None:
+        """The items that the filter of one request lets through; None for all."""
+        return self.allowed[place] if self.allowed else None
 
     def without_names(self, place: int) -> str:
         """The text of one request without the names of items."""
         return self.heard[place].without_names if self.heard else str(self.queries[place].text)
+
+    def put(self, name: str, rows: Rows, scores: Floats) -> None:
+        """Keep what one request's scores of some rows are, for whoever asks for these very rows; (n_rows,) float32."""
+        self._kept[f"{name} at hand"] = [(rows, scores)]
+
+    def at_hand(self, name: str, rows: Rows | None) -> Floats | None:
+        """What was put for these rows; None where nothing was."""
+        for known, scores in self._kept.get(f"{name} at hand", ()):
+            if known is rows:
+                found: Floats = scores
+                return found
+        return None
 
     def kept(self, name: str, make: Callable[[], list[Any]]) -> list[Any]:
         """What a channel worked out for these requests, one value per request, made at its first use."""

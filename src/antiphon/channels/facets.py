@@ -31,7 +31,7 @@ Floats = NDArray[np.float32]
 TEMPERATURE = 0.05
 KEPT = 64
 """Facets of a text that are followed to their items: the most probable ones."""
-READ = 250_000
+READ = 60_000
 """Entries of lists of liked items' facets that are read for candidates in a large catalog."""
 SAMPLE = 8_192
 """Items whose facets tell how far cosines spread there."""

@@ -8,38 +8,27 @@ from typing import Any, Self
 import numpy as np
 
 from antiphon.channels.base import Allowed, Floats, Resolved, Rows, at
-from antiphon.channels.near import beside_popularity, popularity_of
-from antiphon.numbers.coded import CodedIndex
-from antiphon.numbers.codes import Codes
 from antiphon.numbers.exact import ExactIndex
+from antiphon.numbers.vectors import products_at
 
 
 class JointChannel:
     """Scores by the joint vectors of the items, (n_items, dim) float32, unit L2.
 
     `parts`: (n_modalities, n_items, dim) float32, the weighted projections that they are the normalised sum of.
-    `codes`: of the vectors beside `popularity`, (n_items,) float32, where there are many.
     """
 
     name = "joint"
     voices: tuple[str, ...] = ("joint",)
 
-    def __init__(
-        self,
-        items: Floats,
-        parts: Floats,
-        modalities: Sequence[str],
-        codes: Codes | None = None,
-        popularity: Floats | None = None,
-    ) -> None:
+    def __init__(self, items: Floats, parts: Floats, modalities: Sequence[str]) -> None:
         self.items, self.parts, self.modalities = items, parts, modalities
-        self.index = ExactIndex(items) if codes is None else CodedIndex(items, codes, popularity)
+        self.index = ExactIndex(items)
 
     @classmethod
     def of(cls, space: Any) -> Self:
         """Every space has joint vectors."""
-        popularity = None if space.taste is None else popularity_of(space.taste.users)
-        return cls(space.items["joint"], space.parts, space.modalities, space.codes.get("joint"), popularity)
+        return cls(space.items["joint"], space.parts, space.modalities)
 
     @property
     def costs(self) -> int:
@@ -47,18 +36,17 @@ class JointChannel:
         return 4 * int(self.items.shape[1])
 
     def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
-        """The rows with the highest inner products; with codes, those that have them nearly."""
-        vectors = resolved.vectors[self.name]
-        if not isinstance(self.index, CodedIndex):
-            return self.index.search(vectors, n, allowed=allowed)[0]
-        return self.index.near(
-            vectors if self.index.beside is None else beside_popularity(vectors, resolved), n, allowed
-        )
+        """The rows with the highest inner products."""
+        return self.index.search(resolved.vectors[self.name], n, allowed=allowed)[0]
 
     def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
         """Inner products."""
         if not resolved.vectors[self.name].any():
             return np.zeros((len(resolved), len(self.items) if rows is None else len(rows)), dtype=np.float32)
+        if (known := resolved.at_hand(self.name, rows)) is not None:
+            return known[None]
+        if rows is not None and isinstance(self.items, np.ndarray):
+            return products_at(self.items, rows, resolved.vectors[self.name])
         result: Floats = resolved.vectors[self.name] @ at(self.items, rows).T
         return result
 

@@ -7,7 +7,6 @@ its capitals, quotes, a list or the words before it say that it is one, since ti
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.base.language import ENGLISH, Language, any_of
+from antiphon.base.texts import ByText
 from antiphon.base.wording import bare, fold, names_of
 from antiphon.query.columns import Column, year_column
 
@@ -66,11 +66,12 @@ class Cues:
 class Names:
     """The names of a catalog's items.
 
-    `rows`: words of a name -> rows of the items, those with most users last. `years`: (n_items,) float64, NaN where
-    unknown; None for a catalog without. `share`: the share of the items whose texts have a word.
+    `known`: rows of the items by their names, those with most users last. `titles`: of all items. `years`: (n_items,)
+    float64, NaN where unknown; None for a catalog without. `share`: the share of the items whose texts have a word.
     """
 
-    rows: Mapping[tuple[str, ...], Sequence[int]]
+    known: ByText
+    titles: Sequence[str]
     years: NDArray[np.float64] | None
     share: Callable[[str], float]
     language: Language = ENGLISH
@@ -90,14 +91,9 @@ class Names:
         language: Language = ENGLISH,
     ) -> Names:
         """The names of items, as people write them; `users`: (n_items,), how many know each."""
-        order = np.arange(len(titles)) if users is None else np.argsort(users, kind="stable")
-        rows: dict[tuple[str, ...], list[int]] = {}
-        for row in order.tolist():
-            for name in names_of(titles[row]):
-                words = tuple(map(sys.intern, name.split()))  # one text for a word of many names
-                if len(words) <= MAX_NAME_WORDS:
-                    rows.setdefault(words, []).append(row)
-        return cls({words: tuple(held) for words, held in rows.items()}, years, share, language)
+        order = range(len(titles)) if users is None else np.argsort(users, kind="stable").tolist()
+        named = ((name, row) for row in order for name in names_of(titles[row]) if name.count(" ") < MAX_NAME_WORDS)
+        return cls(ByText(named), titles, years, share, language)
 
     @classmethod
     def in_catalog(
@@ -129,11 +125,12 @@ class Names:
     def _mentions(self, text: str) -> Iterator[Mention]:
         places = [match.span() for match in _WORD.finditer(text)]
         words = [bare(text[start:end]).replace(" ", "") for start, end in places]
+        named = self._named(words)
         at = 0
         while at < len(words):
             taken = 1
             for n_words in range(min(MAX_NAME_WORDS, len(words) - at), 0, -1):
-                rows = self.rows.get(tuple(words[at : at + n_words]))
+                rows = named.get((at, n_words))
                 if rows is None:
                     continue
                 start, end = places[at][0], places[at + n_words - 1][1]
@@ -143,6 +140,20 @@ class Names:
                     taken = n_words
                     break
             at += taken
+
+    def _named(self, words: Sequence[str]) -> dict[tuple[int, int], list[int]]:
+        """Rows of the items with a name among some words, by its first word and how many it has."""
+        spans: dict[tuple[int, int], str] = {}
+        for at, name in enumerate(words):
+            spans[at, 1] = name
+            for n_words, word in enumerate(words[at + 1 : at + MAX_NAME_WORDS], 2):
+                name = f"{name} {word}"  # noqa: PLW2901  grows by a word
+                spans[at, n_words] = name
+        found = zip(spans.items(), self.known.of(list(spans.values())), strict=True)
+        rows_of = {
+            span: [row for row in rows if name in names_of(self.titles[row])] for (span, name), rows in found if rows
+        }
+        return {span: rows for span, rows in rows_of.items() if rows}
 
     def _meant(self, text: str, start: int, end: int, words: Sequence[str], rows: Sequence[int]) -> int | None:
         """The item that is meant here; None where these words are no name, or that of an item the catalog lacks."""

@@ -21,6 +21,8 @@ Floats = NDArray[np.float32]
 Rows = NDArray[np.int32]
 DEPTH = 500
 """Items of the first stage that are put into order."""
+HEAD = 4
+"""Candidates among which these are found in a large space: this many times as many."""
 FEATURES = ("score", "standard score", "users", "users of the history", "length of the history")
 """What the network reads; the first two of each block of taste."""
 TENSORS = ("shift", "scale", "w1", "b1", "w2", "b2", "w3")
@@ -66,9 +68,14 @@ class Reranker:
         return cls(blocks, storage.read_tensors(folder / "reranker.safetensors", TENSORS))
 
 
-def head_of(scores: Floats, history: Rows, users: Floats) -> NDArray[np.int64]:
-    """The `DEPTH` best items that somebody knows and the history does not have, in no order."""
-    open_ = np.where(users > 0, scores, -np.inf)
+def head_of(
+    scores: Floats, history: Rows, users: Floats, allowed: NDArray[np.bool_] | None = None
+) -> NDArray[np.int64]:
+    """The `DEPTH` best items that somebody knows and the history does not have, in no order.
+
+    `allowed`: (n_items,) bool, the items that may be answers; None for all.
+    """
+    open_ = np.where(users > 0 if allowed is None else (users > 0) & allowed, scores, -np.inf)
     open_[history] = -np.inf
     depth = min(DEPTH, int(np.isfinite(open_).sum()))
     return np.argpartition(-open_, depth - 1)[:depth] if depth else np.empty(0, dtype=np.int64)

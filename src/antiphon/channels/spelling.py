@@ -7,11 +7,12 @@ or two that changed places. Words of a few letters, and of long stories, stay as
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from antiphon.base.language import ENGLISH, Language
+from antiphon.base.texts import ByText
 from antiphon.base.wording import fold, is_story
 
 LEAST_LETTERS = 5
@@ -20,12 +21,14 @@ _WORD = re.compile(r"[^\W\d_]+")
 
 @dataclass(frozen=True)
 class Speller:
-    """The catalog's words. `near`: what is left of a word without one letter -> the words; `known`: is it one.
+    """The catalog's words. `near`: by a word, and by what is left of it without one letter, its place in `words`.
 
+    `counts`: how many titles and values have each. `known`: whether the catalog's texts have a word, however it ends.
     `usual`: whether a word, as it was said, is one that people use anyway, so that "newer" is no slip for "never".
     """
 
-    near: Mapping[str, Sequence[str]]
+    near: ByText
+    words: Sequence[str]
     counts: Mapping[str, int]
     known: Callable[[str], bool]
     language: Language = ENGLISH
@@ -41,12 +44,9 @@ class Speller:
     ) -> Speller:
         """Of titles and values. `known`: whether the catalog's texts have a word, however it ends."""
         counts = Counter(word for text in texts for word in set(_WORD.findall(fold(text))))
-        near: dict[str, list[str]] = defaultdict(list)
-        for word in counts:
-            if len(word) >= LEAST_LETTERS:
-                for left in {word, *_without_one(word)}:
-                    near[left].append(word)
-        return cls(near, counts, known, language, usual)
+        words = [word for word in counts if len(word) >= LEAST_LETTERS]
+        left = ((left, place) for place, word in enumerate(words) for left in {word, *_without_one(word)})
+        return cls(ByText(left), words, counts, known, language, usual)
 
     def mended(self, text: str, keep: Container[str] = ()) -> str:
         """The text with words of the catalog in the place of misspelt ones, but for those of `keep`, folded."""
@@ -59,9 +59,8 @@ class Speller:
         ours = word in self.counts or self.known(word)
         if len(word) < LEAST_LETTERS or ours or self.language.is_empty(word) or self.usual(said.casefold()):
             return said
-        found = {
-            near for left in (word, *_without_one(word)) for near in self.near.get(left, ()) if _is_near(word, near)
-        }
+        places = {place for places in self.near.of([word, *_without_one(word)]) for place in places}
+        found = {near for near in (self.words[place] for place in places) if _is_near(word, near)}
         if not found:
             return said
         best = max(sorted(found), key=lambda near: self.counts[near])

@@ -21,16 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.base import storage
-from antiphon.base.layout import coded_blocks
 from antiphon.base.progress import Progress
-from antiphon.channels.base import Allowed, Folded, Resolved, Rows, at, best_rows, padded
-from antiphon.channels.near import NearTaste, popularity_of
-from antiphon.channels.rerank import Reranker, features_of, head_of, spread_alike
+from antiphon.channels.base import Allowed, Folded, Resolved, Rows, at, best_rows
+from antiphon.channels.rerank import DEPTH, HEAD, Reranker, features_of, head_of, spread_alike
 from antiphon.config.sections import SpaceConfig
 from antiphon.data.held_out import few_enough, score_of_vectors, user_item_matrix
 from antiphon.data.splits import HeldOut
 from antiphon.numbers.coded import CodedIndex
-from antiphon.numbers.codes import LARGE, Codes
+from antiphon.numbers.codes import LARGE
 from antiphon.numbers.ease import ease_fits
 from antiphon.numbers.engine import BuildEngine
 from antiphon.numbers.factorization import (
@@ -44,8 +42,11 @@ from antiphon.numbers.factorization import (
     to_search,
 )
 from antiphon.numbers.random_search import uphill
+from antiphon.numbers.vectors import looked_up
 
 Floats = NDArray[np.float32]
+LEADING = "leading"
+"""What the first stage says of rows that were read, by which those that the second one orders are found."""
 EASE_PENALTIES = (50.0, 100.0, 300.0, 600.0, 1000.0, 2000.0)
 USUAL_PENALTY = 500.0
 USUAL = Setting(factors=128, alpha=12.0, regularization=100.0, iterations=15)
@@ -147,6 +148,14 @@ def doubt_of(taste: Taste, unknown: float, passed: float) -> Floats:
     return result
 
 
+def popularity_of(users: Floats) -> Floats:
+    """How many know each item, on a log scale, in standard deviations, (n_items,) float32."""
+    known = np.log1p(np.asarray(users))
+    spread = known.std()
+    result: Floats = ((known - known.mean()) / (spread or 1)).astype(np.float32)
+    return result
+
+
 def shares_of(weights: Mapping[str, float] | None) -> dict[str, float]:
     """Weights of blocks as a vector of length 1; the joint block alone if there are none."""
     weights = weights or {"joint": 1.0}
@@ -158,8 +167,8 @@ class TasteChannel:
     """Inner products with the factors of taste; where a history stands alone, a second stage orders the leading items.
 
     `items`: vectors by block, (n_items, length) float32, those of unknown items predicted. `shares`: weights of the
-    blocks in the first stage, by which the leading items are found. `near`: what finds rows by codes, in a large
-    space.
+    blocks in the first stage, by which the leading items are found. `coded`: what finds rows by codes of all blocks in
+    a large space, and `columns`: the columns of each, [start, stop).
     """
 
     name = "taste"
@@ -171,10 +180,11 @@ class TasteChannel:
         taste: Taste,
         shares: Mapping[str, float],
         doubt: Floats | None = None,
-        near: NearTaste | None = None,
+        coded: CodedIndex | None = None,
+        columns: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
-        self.items, self.users, self.reranker, self.shares = items, taste.users, taste.reranker, shares
-        self.near = near
+        self.items, self.users, self.reranker, self.shares = items, np.asarray(taste.users), taste.reranker, shares
+        self.coded, self.columns = coded, columns or {}
         self.doubt = np.zeros(len(taste.users), dtype=np.float32) if doubt is None else doubt
 
     @classmethod
@@ -184,37 +194,28 @@ class TasteChannel:
         if not items or space.taste is None:
             return None
         doubt = doubt_of(space.taste, space.mixture.unknown, space.mixture.passed)
-        found = cls(items, space.taste, shares_of(space.mixture.reranked), doubt)
-        if (codes := space.codes.get(cls.name)) is not None:
-            blocks = space.manifest["blocks"]
-            start, stop = coded_blocks(blocks)[cls.name]
-            index = CodedIndex(np.asarray(space.blocks)[:, start:stop], codes, popularity_of(space.taste.users))
-            names = sorted(items, key=lambda name: int(blocks[name][0]))
-            folder, n_items = space.layout.codes / cls.name, space.n_items
-            users = np.asarray(space.taste.users)
-            found.near = NearTaste(index, names, users, lambda rows: Codes.load(folder, n_items, rows))
-        return found
+        shares = shares_of(space.mixture.reranked)
+        return cls(items, space.taste, shares, doubt, space.coded, space.manifest["blocks"])
+
+    @cached_property
+    def known(self) -> NDArray[np.bool_]:
+        """Items that somebody likes, (n_items,) bool."""
+        return np.asarray(self.users > 0)
 
     def candidates(self, resolved: Resolved, n: int, allowed: Allowed | None) -> Rows:
-        """The rows that lead by taste, and those that the second stage orders."""
-        if self.near is None or n >= len(self.users):
-            return best_rows(self.scores(resolved, None), n, allowed)
-        near = self.near.candidates(resolved, n, allowed)
-        # Where no filter narrows them, the items that lead a history are among its candidates: one scan is enough.
-        moved = resolved.kept(self.name, lambda: self.second(resolved, near if allowed is None else None))
-        found = []
-        for rows, one in zip(near, moved, strict=True):
-            head = np.zeros(0, dtype=np.int64) if one is None else one[0]
-            found.append(np.union1d(rows, head if allowed is None else head[allowed[head]]))
-        return padded(found, max(n, *map(len, found)))
+        """The rows with the highest scores."""
+        return best_rows(self.scores(resolved, None), n, allowed)
 
     def scores(self, resolved: Resolved, rows: Rows | None) -> Floats:
         """Sums of inner products over the blocks, and what the second stage changes. `rows` ascend."""
         n_rows = len(self.users) if rows is None else len(rows)
         result = np.zeros((len(resolved), n_rows), dtype=np.float32)
-        for name, items in self.items.items():
-            if resolved.vectors[name].any():
-                result += resolved.vectors[name] @ at(items, rows).T
+        if (known := resolved.at_hand(self.name, rows)) is not None:
+            result += known
+        else:
+            for name, items in self.items.items():
+                if resolved.vectors[name].any():
+                    result += resolved.vectors[name] @ at(items, rows).T
         if resolved.weights["popularity"].any():
             result += self._known_to_many(resolved, rows)
         if resolved.weights["doubt"].any():
@@ -226,8 +227,8 @@ class TasteChannel:
             if rows is None:
                 line[head] += added
             else:
-                _, given, there = np.intersect1d(rows, head, assume_unique=True, return_indices=True)
-                line[given] += added[there]
+                places, there = looked_up(rows, head) if len(rows) else (head, np.zeros(len(head), dtype=bool))
+                line[places[there]] += added[there]
         return result
 
     def leaning(self, resolved: Resolved, place: int) -> Floats | None:
@@ -250,22 +251,30 @@ class TasteChannel:
     def second(self, resolved: Resolved, near: Sequence[Rows] | None = None) -> list[tuple[Rows, Floats] | None]:
         """For each request the rows that the second stage orders and what it adds to them; None where it has no say.
 
-        `near`: for each request rows that the leading ones are among, where they are known already.
+        They lead among the items that the request's filter lets through. `near`: for each request rows that they are
+        among, where these are known already.
         """
-        weights = resolved.weights["rerank"]
-        return [
-            None if history is None or not weight else self.ordered(history, weight, None if near is None else near[i])
-            for i, (history, weight) in enumerate(zip(resolved.histories, weights, strict=True))
-        ]
+        result: list[tuple[Rows, Floats] | None] = []
+        for place, (history, weight) in enumerate(zip(resolved.histories, resolved.weights["rerank"], strict=True)):
+            if history is None or not weight:
+                result.append(None)
+            else:
+                leading = self.leading_of(resolved, place, None if near is None else near[place])
+                result.append(self.ordered(history, weight, leading))
+        return result
 
-    def ordered(self, history: Folded, weight: float, near: Rows | None = None) -> tuple[Rows, Floats] | None:
+    def ordered(
+        self, history: Folded, weight: float, leading: tuple[Rows, Floats] | None = None
+    ) -> tuple[Rows, Floats] | None:
         """Rows of the items that the second stage orders, and what it adds to their scores; None for fewer than two.
 
         The leading items get the network's scores with the mean and the standard deviation of those that they had:
         so they can be held against other items and other channels. Only these items are scored by the network.
+
+        `leading`: as `TasteChannel.leading`; of all items where not given.
         """
         assert self.reranker is not None  # noqa: S101  its weight is 0 without one
-        head, first = self.leading(history, near)
+        head, first = self.leading(history) if leading is None else leading
         if len(head) < 2:
             return None
         scores = self.scores_at(history, head, self.reranker.blocks)
@@ -273,15 +282,40 @@ class TasteChannel:
         found = self.reranker.scores(features_of(scores, moments, head, history.rows, self.users))
         return head, np.float32(weight) * (spread_alike(found, first) - first)
 
-    def leading(self, history: Folded, near: Rows | None = None) -> tuple[Rows, Floats]:
-        """The rows that lead by the first stage and their scores, (n,) float32; they are among `near`, where given."""
-        if self.near is not None:
-            return self.near.leading(history, self.scales(history), near)
-        first = np.zeros(len(self.users), dtype=np.float32)
+    def leading_of(self, resolved: Resolved, place: int, near: Rows | None) -> tuple[Rows, Floats]:
+        """As `leading`, for one request and what its filter lets through; among `near`, where these were read."""
+        history = resolved.histories[place]
+        assert history is not None  # noqa: S101  asked for requests with one
+        if near is None or (first := resolved.at_hand(LEADING, near)) is None:
+            return self.leading(history, resolved.allowed_at(place))
+        open_ = self.known[near]
+        places, there = looked_up(near, history.rows) if len(near) else (near, open_)
+        open_[places[there]] = False
+        return _best_of(near[open_], first[open_])
+
+    def leading(self, history: Folded, allowed: Allowed | None = None) -> tuple[Rows, Floats]:
+        """The rows that lead by the first stage and their scores, (n,) float32.
+
+        `allowed`: (n_items,) bool, the rows that they may be; None for all.
+        """
+        if self.coded is None:
+            first = np.zeros(len(self.users), dtype=np.float32)
+            for name, scale in self.scales(history).items():
+                first += scale * (self.items[name] @ history.vectors[name])
+            head = head_of(first, history.rows, self.users, allowed)
+            return head, first[head]
+        known = allowed if self.known.all() else self.known if allowed is None else self.known & allowed
+        asked = self.first_stage(history, self.coded.width)
+        rows, scores = self.coded.search(asked[None], HEAD * DEPTH + len(history.rows), allowed=known)
+        open_ = (rows[0] >= 0) & ~np.isin(rows[0], history.rows)
+        return _best_of(rows[0][open_], scores[0][open_])
+
+    def first_stage(self, history: Folded, width: int) -> Floats:
+        """What the first stage counts of a history, over the columns of all blocks: a query of the codes, (width,)."""
+        result = np.zeros(width, dtype=np.float32)
         for name, scale in self.scales(history).items():
-            first += scale * (self.items[name] @ history.vectors[name])
-        head = head_of(first, history.rows, self.users)
-        return head, first[head]
+            result[slice(*self.columns[name])] = scale * history.vectors[name]
+        return result
 
     def scales(self, history: Folded) -> dict[str, np.float32]:
         """What each block counts in the first stage, over the spread of its scores."""
@@ -312,6 +346,12 @@ class TasteChannel:
         """Mean and covariance of the vectors of items that somebody knows, by block."""
         met = np.asarray(self.users > 0)
         return {name: _moments(items, met) for name, items in self.items.items()}
+
+
+def _best_of(rows: Rows, scores: Floats) -> tuple[Rows, Floats]:
+    """The rows that the second stage orders, and their scores."""
+    best = np.argpartition(-scores, DEPTH - 1)[:DEPTH] if len(rows) > DEPTH else np.arange(len(rows))
+    return rows[best], scores[best]
 
 
 def _moments(items: Floats, met: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -1,8 +1,7 @@
 """What the codes of a large space find for a text: joint vectors and passages in one scan.
 
 The best of the sum of two channels are not all among the best of each, and two scans cost twice as much. So the codes
-of texts have three things of an item side by side: its joint vector, the mean of its passages in the directions in
-which passages differ most, and how many know it.
+of texts have three things of an item side by side: its joint vector, the mean of its passages, and how many know it.
 """
 
 from __future__ import annotations
@@ -13,38 +12,27 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.base import storage
 from antiphon.channels.base import Allowed, Resolved, Rows
-from antiphon.channels.near import beside_popularity
+from antiphon.channels.near import JOINT, beside_popularity
 from antiphon.channels.passages import Passages, PassagesChannel
 from antiphon.numbers.coded import OVER
-from antiphon.numbers.codes import Codes, fit_codes
+from antiphon.numbers.codes import Codes, Cut, fit_codes
 
 Floats = NDArray[np.float32]
-DIRECTIONS, SAMPLE = 128, 20_000
-"""Directions of passages that are kept, and passages that they are learned from. Recall@200 of texts, 1,000,000 items:
-.985 with 64 directions, .991 with 128."""
-NAME, BASIS = "text", "basis.npy"
-
-
-def basis_of(vectors: Floats) -> Floats:
-    """The directions in which (n, length) float32 vectors differ most, (length, directions) float32, orthonormal."""
-    rows = np.sort(np.random.default_rng(0).choice(len(vectors), min(SAMPLE, len(vectors)), replace=False))
-    sample = np.asarray(vectors[rows], dtype=np.float64)
-    directions = np.linalg.eigh(np.cov(sample.T).reshape(sample.shape[1], -1))[1]
-    result: Floats = np.ascontiguousarray(directions[:, ::-1][:, :DIRECTIONS], dtype=np.float32)
-    return result
+NAME = "texts"
+PASSAGES = (1 / 12, 1 / 12)
+"""Shares of the directions of passages that have a piece each, and of pieces that two share."""
 
 
 class SideBySide:
-    """Rows of the joint vectors beside the mean passages of the items in a basis, made when they are asked for.
+    """Rows of the joint vectors beside the mean passages of the items, made when they are asked for.
 
-    `shape`: (n_items, dim + directions). An item without passages has zeros.
+    `shape`: (n_items, dim + length of a passage). An item without passages has zeros.
     """
 
-    def __init__(self, joint: Floats, passages: Passages, basis: Floats) -> None:
-        self.joint, self.passages, self.basis = joint, passages, basis
-        self.shape = (len(joint), joint.shape[1] + basis.shape[1])
+    def __init__(self, joint: Floats, passages: Passages) -> None:
+        self.joint, self.passages = joint, passages
+        self.shape = (len(joint), joint.shape[1] + passages.vectors.shape[1])
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -52,7 +40,7 @@ class SideBySide:
     def __getitem__(self, wanted: Any) -> Floats:
         rows = np.arange(len(self))[wanted]
         some = self.passages.of_rows(rows)
-        told = np.concatenate([some.vectors @ self.basis, np.zeros((1, self.basis.shape[1]), dtype=np.float32)])
+        told = np.concatenate([some.vectors, np.zeros((1, some.vectors.shape[1]), dtype=np.float32)])
         lengths = np.diff(some.bounds)
         means = np.add.reduceat(told, some.bounds[:-1], axis=0) / np.maximum(lengths, 1)[:, None]
         means[lengths == 0] = 0
@@ -62,24 +50,23 @@ class SideBySide:
 
 def write_codes_of_texts(folder: Path, joint: Floats, passages: Passages, popularity: Floats | None) -> None:
     """Learn and write the codes of texts."""
-    basis = basis_of(passages.vectors)
-    both: Any = SideBySide(joint, passages, basis)
-    made, codes = fit_codes(both, popularity)
+    both: Any = SideBySide(joint, passages)
+    cuts = Cut.of((0, joint.shape[1]), *JOINT), Cut.of((joint.shape[1], both.shape[1]), *PASSAGES)
+    made, codes = fit_codes(both, popularity, cuts=cuts)
     made.save(folder, codes)
-    storage.write_array(folder / BASIS, basis)
 
 
 class NearText:
     """Rows that lead by the joint vectors, the passages and popularity together.
 
-    `basis`: (in, directions) float32, of passages. `beside`: whether the codes have popularity.
+    `beside`: whether the codes have popularity.
     """
 
-    names = ("joint", "passages")
+    names: tuple[str, ...] = ("joint", "passages")
     """The channels whose candidates these are."""
 
-    def __init__(self, codes: Codes, basis: Floats, channel: PassagesChannel, *, beside: bool) -> None:
-        self.codes, self.basis, self.channel, self.beside = codes, basis, channel, beside
+    def __init__(self, codes: Codes, channel: PassagesChannel, *, beside: bool) -> None:
+        self.codes, self.channel, self.beside = codes, channel, beside
 
     @classmethod
     def of(cls, space: Any) -> Self | None:
@@ -87,8 +74,7 @@ class NearText:
         channel = next((channel for channel in space.channels if isinstance(channel, PassagesChannel)), None)
         if NAME not in space.codes or channel is None:
             return None
-        basis = storage.read_array(space.layout.codes / NAME / BASIS)
-        return cls(space.codes[NAME], basis, channel, beside=space.taste is not None)
+        return cls(space.codes[NAME], channel, beside=space.taste is not None)
 
     def asked(self, resolved: Resolved) -> NDArray[np.bool_]:
         """The requests whose texts passages answer, (n_requests,) bool."""
@@ -99,8 +85,12 @@ class NearText:
         """About `OVER` times n allowed rows for each request that is asked, as their codes order them."""
         scales = self.channel.scales(resolved)
         met = [self._met(self.channel.vectors_of(resolved, place)) for place in range(len(resolved))]
-        vectors = np.concatenate([resolved.vectors["joint"], scales[:, None] * np.stack(met) @ self.basis], axis=1)
+        vectors = np.concatenate([resolved.vectors["joint"], scales[:, None] * np.stack(met)], axis=1)
         return self.codes.nearest(beside_popularity(vectors, resolved) if self.beside else vectors, OVER * n, allowed)
+
+    def meet(self, one: Resolved, rows: Rows) -> tuple[str, ...]:
+        """Nothing: passages are worth reading of some rows only."""
+        return ()
 
     @staticmethod
     def _met(vectors: Floats) -> Floats:

@@ -21,7 +21,7 @@ Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 LONG = 20_000
 """Rows of a list before which it is asked whether it has to be read."""
-MOST_READ = 500_000
+MOST_READ = 250_000
 """Rows of lists that are read for candidates: longer ones say little, and are looked up for what others have found."""
 CROSS = 4_096
 """Rows of a list that tell how it goes together with another one."""

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+TOGETHER = 256
+"""Rows that are read at once: their copy stays in the processor's own memory."""
 BEST = 3
 """Sentences of a request that count beside the whole of it."""
 
@@ -18,6 +20,22 @@ def unit(vectors: NDArray[Any]) -> NDArray[np.float32]:
     result: NDArray[np.float32] = np.zeros_like(vectors, dtype=np.float32)
     np.divide(vectors, norms, out=result, where=norms > 0, casting="same_kind")
     return result
+
+
+def products_at(vectors: NDArray[np.float32], rows: NDArray[Any], queries: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Inner products of some rows of a large matrix with queries, (n_queries, n_rows) float32: each row is read once.
+
+    `queries`: (n_queries, length) float32.
+    """
+    result = np.empty((len(rows), len(queries)), dtype=np.float32)
+    turned, whole = np.ascontiguousarray(queries.T), vectors.flags.c_contiguous
+    held = np.empty((min(TOGETHER, len(rows)), vectors.shape[1]), dtype=np.float32) if whole else None
+    for start in range(0, len(rows), TOGETHER):
+        some = rows[start : start + TOGETHER]
+        # numpy's `take` copies all of an array that is a part of another's columns.
+        read = vectors[some] if held is None else vectors.take(some, axis=0, out=held[: len(some)], mode="clip")
+        np.matmul(read, turned, out=result[start : start + TOGETHER])
+    return np.ascontiguousarray(result.T)
 
 
 def best_met(products: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -36,6 +54,18 @@ def looked_up(known: NDArray[Any], asked: NDArray[Any]) -> tuple[NDArray[np.int6
     # Of one type: else numpy makes a copy of the longer side.
     places = np.minimum(np.searchsorted(known, asked.astype(known.dtype, copy=False)), len(known) - 1)
     return places, known[places] == asked
+
+
+def once(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows in order, each once. Sorting some thousand takes a third of what numpy's `unique` does."""
+    ordered = np.sort(rows)
+    return ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])] if len(ordered) else ordered
+
+
+def without(rows: NDArray[np.int64], others: NDArray[Any]) -> NDArray[np.int64]:
+    """Rows, which ascend, but for some others."""
+    places, there = looked_up(rows, others) if len(rows) else (others, np.zeros(len(others), dtype=bool))
+    return np.delete(rows, places[there])
 
 
 def lists_of(bounds: NDArray[np.int64], rows: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from antiphon.base import runtime, storage, versions
 from antiphon.base.language import ENGLISH, Language
-from antiphon.base.layout import CODED, FORMAT, RunLayout, SpaceLayout, coded_blocks, space_id_of
+from antiphon.base.layout import CODED, FORMAT, RunLayout, SpaceLayout, space_id_of
 from antiphon.channels.facets import Facets
 from antiphon.channels.mixture import Mixture, covariance_of
-from antiphon.channels.near import popularity_of
+from antiphon.channels.near import cuts_of
 from antiphon.channels.passages import Passages
-from antiphon.channels.taste import Taste
+from antiphon.channels.taste import Taste, popularity_of
 from antiphon.channels.told import write_codes_of_texts
 from antiphon.channels.words import Lexical
 from antiphon.data.catalog import Catalog
@@ -142,12 +142,11 @@ def write_codes(layout: SpaceLayout, blocks: Mapping[str, Sequence[int]]) -> Non
         return
     users = storage.read_array(layout.taste / "users.npy") if layout.taste.is_dir() else None
     popularity = None if users is None else popularity_of(users)
-    for name, (start, stop) in coded_blocks(blocks).items():
-        made, codes = fit_codes(vectors[:, start:stop], popularity)
-        made.save(layout.codes / name, codes)
+    for_all, for_texts = (layout.codes / name for name in CODED)
+    made, codes = fit_codes(vectors, popularity, cuts=cuts_of(blocks))
+    made.save(for_all, codes)
     if layout.passages.is_dir():
-        joint = vectors[:, slice(*blocks["joint"])]
-        write_codes_of_texts(layout.codes / CODED[-1], joint, Passages.load(layout.passages), popularity)
+        write_codes_of_texts(for_texts, vectors[:, slice(*blocks["joint"])], Passages.load(layout.passages), popularity)
 
 
 def _write_rough(layout: SpaceLayout) -> None:

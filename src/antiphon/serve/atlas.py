@@ -46,7 +46,7 @@ class Atlas:
         scaled = np.where(np.isnan(self.places), -1, np.nan_to_num(self.places) * 65535).astype(int)
         value = {
             "space_id": self.space.space_id,
-            "item_ids": self.space.item_ids,
+            "item_ids": list(self.space.item_ids),
             "x": scaled[:, 0].tolist(),
             "y": scaled[:, 1].tolist(),
             "fields": list(self.space.columns),

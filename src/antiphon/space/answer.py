@@ -23,10 +23,11 @@ from antiphon.channels.base import (
     Resolved,
     Rows,
 )
-from antiphon.channels.told import NearText
+from antiphon.channels.near import Near
 from antiphon.numbers.coded import GATHERED
 from antiphon.numbers.exact import SPARSE, top_k
 from antiphon.numbers.lists import Listed, best_of
+from antiphon.numbers.vectors import once, without
 
 SMALL = 200_000
 """Where no more items than this may be answers, all of them are scored."""
@@ -45,19 +46,18 @@ def best(
     allowed: Allowed | None,
     n_items: int,
     *,
-    coded: bool = False,
-    near_text: NearText | None = None,
+    near: Sequence[Near] = (),
 ) -> tuple[Rows, Floats]:
     """Rows and scores of the k best items for each request, (n_requests, k), best first, equal scores by row.
 
     `allowed`: (n_items,) bool, the items that may be answers; None for all. Where fewer than k may, the rest is -1 and
-    -inf; whenever k items may be answers there are k. `coded`: whether the vectors have codes, which find candidates
-    for less than it costs to score `SMALL` items. `near_text`: what finds rows for texts by them.
+    -inf; whenever k items may be answers there are k. `near`: what finds candidates by codes, for less than it costs to
+    score `SMALL` items.
     """
     rows = np.full((len(resolved), k), -1, dtype=np.int64)
     scores = np.full((len(resolved), k), -np.inf, dtype=np.float32)
     n_open = n_items if allowed is None else int(np.count_nonzero(allowed))
-    few = n_open <= max(GATHERED * n_items if coded else SMALL, DEPTH * k)
+    few = n_open <= max(GATHERED * n_items if near else SMALL, DEPTH * k)
     # A few rows are gathered; more are cheaper to score with the others.
     gathered = np.flatnonzero(allowed) if allowed is not None and few and n_open <= SPARSE * n_items else None
     step = max(1, MAX_SCORES // n_items)
@@ -66,13 +66,14 @@ def best(
         some = resolved.take(part) if len(part) < len(resolved) else resolved
         heard = [channel for channel in channels if some.hears(channel)]
         if few:
-            if coded and gathered is not None:
+            if near and gathered is not None:
                 ones = [some.take([place]) for place in range(len(some))]
-                rows[part], scores[part] = _each(heard, ones, k, [np.setdiff1d(gathered, h) for h in some.hidden])
+                open_ = [without(gathered, hidden) for hidden in some.hidden]
+                rows[part], scores[part] = _each(heard, ones, k, open_, near)
             else:
                 rows[part], scores[part] = _of_all(heard, some, k, gathered, allowed)
         else:
-            rows[part], scores[part] = _of_candidates(heard, some, k, allowed, n_items, near_text)
+            rows[part], scores[part] = _of_candidates(heard, some, k, allowed, n_items, near)
     return rows, scores
 
 
@@ -142,36 +143,40 @@ def _of_candidates(
     k: int,
     allowed: Allowed | None,
     n_items: int,
-    near_text: NearText | None,
+    near: Sequence[Near],
 ) -> tuple[Rows, Floats]:
     most_hidden = max(len(hidden) for hidden in resolved.hidden)
     n = max(LEAST, DEPTH * k) + most_hidden
     united, others = _united(channels, resolved, n, allowed, n_items)
     ones, unions = [resolved.take([place]) for place in range(len(resolved))], []
     for place, one in enumerate(ones):
-        found, told = [united[place]], tuple[str, ...]()
-        if near_text is not None and near_text.asked(one)[0]:
-            found.append(near_text.candidates(one, n, allowed)[0])
-            told = near_text.names
+        asked = [finder for finder in near if finder.asked(one)[0]]
+        told = {name for finder in asked for name in finder.names}
+        found = [united[place], *(finder.candidates(one, n, allowed)[0] for finder in asked)]
         found += [channel.candidates(one, n, allowed)[0] for channel in others if channel.name not in told]
         line, hidden = np.concatenate(found), resolved.hidden[place]
-        unions.append(_at_least(k, np.setdiff1d(line[line >= 0], hidden), hidden, allowed, n_items))
-    return _each(channels, ones, k, unions)
+        unions.append(_at_least(k, without(once(line[line >= 0]), hidden), hidden, allowed, n_items))
+    return _each(channels, ones, k, unions, near)
 
 
-def _each(channels: Sequence[Channel], ones: Sequence[Resolved], k: int, unions: Sequence[Rows]) -> tuple[Rows, Floats]:
+def _each(
+    channels: Sequence[Channel], ones: Sequence[Resolved], k: int, unions: Sequence[Rows], near: Sequence[Near]
+) -> tuple[Rows, Floats]:
     """The k best of some rows, which ascend, for each request."""
-    answers = [_best_among(channels, one, k, union) for one, union in zip(ones, unions, strict=True)]
+    answers = [_best_among(channels, one, k, union, near) for one, union in zip(ones, unions, strict=True)]
     rows, scores = zip(*answers, strict=True)
     return np.concatenate(rows), np.concatenate(scores)
 
 
-def _best_among(channels: Sequence[Channel], one: Resolved, k: int, union: Rows) -> tuple[Rows, Floats]:
+def _best_among(
+    channels: Sequence[Channel], one: Resolved, k: int, union: Rows, near: Sequence[Near]
+) -> tuple[Rows, Floats]:
     """The k best of some rows for one request; what is costly is scored where it may bring a row among these.
 
     First for the rows that lead without it, and for some drawn evenly, which tell what it brings a row at most.
     """
-    late = sorted((channel for channel in channels if _cost(channel)), key=_cost)
+    met = {name for finder in near for name in finder.meet(one, union)}
+    late = sorted((channel for channel in channels if _cost(channel) and channel.name not in met), key=_cost)
     first = LATE * k
     if len(union) <= 2 * first + DRAWN or len(late) in (0, len(channels)):
         return _top(_sum(channels, one, union), k, union)
@@ -183,11 +188,11 @@ def _best_among(channels: Sequence[Channel], one: Resolved, k: int, union: Rows)
     total[:, ahead] += sum(parts[1:], parts[0])
     bar = np.partition(total[0, ahead], -k)[-k]
     most = [part.max() + part.std() for part in parts]
-    near = ~ahead
+    others = ~ahead
     for place, channel in enumerate(late):
-        near &= total[0] + sum(most[place:]) >= bar
-        total[:, near] += channel.scores(one, union[near])
-    seen = ahead | near
+        others &= total[0] + sum(most[place:]) >= bar
+        total[:, others] += channel.scores(one, union[others])
+    seen = ahead | others
     return _top(total[:, seen], k, union[seen])
 
 

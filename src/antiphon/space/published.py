@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from antiphon.base.checking import Checking
 from antiphon.base.language import Language, language_of, read_language
 from antiphon.base.layout import CODED, SpaceLayout
 from antiphon.base.registry import find
+from antiphon.base.texts import Places, Texts
 from antiphon.channels.asking import StoredPassages
 from antiphon.channels.dictionary import Dictionary
 from antiphon.channels.facets import Facets
@@ -25,10 +27,11 @@ from antiphon.channels.passages import Passages
 from antiphon.channels.resolver import Users
 from antiphon.channels.spelling import Speller
 from antiphon.channels.stored import StoredParts, StoredRows, taste_of
-from antiphon.channels.taste import Taste
+from antiphon.channels.taste import Taste, popularity_of
 from antiphon.channels.words import Lexical
 from antiphon.errors import IntegrityError
 from antiphon.joint.model import JointModel
+from antiphon.numbers.coded import CodedIndex
 from antiphon.numbers.codes import LARGE, Codes
 from antiphon.query.columns import Column, FieldType, WordColumn, field_table
 from antiphon.space.stored import OnStore, check_words
@@ -63,12 +66,16 @@ class Published:
         self._held = storage.Hold(layout.vectors if on_store is None else layout.manifest)
         self.present: NDArray[np.bool_] = storage.read_array(layout.present)
         items = storage.read_table(layout.items)
-        self.item_ids: list[str] = items["item_id"].to_pylist()
-        self.titles: list[str] = items["title"].to_pylist()
+        self.item_ids, self.titles = (self._texts(items[name]) for name in ("item_id", "title"))
         self._check_shapes()
         self.searchable: NDArray[np.bool_] = np.asarray(self.present.any(axis=0))
         if on_store is not None:
             check_words(self)
+
+    @staticmethod
+    def _texts(column: pa.ChunkedArray) -> Sequence[str]:
+        """A list; of a large catalog's texts each is made when it is asked for."""
+        return Texts(column) if len(column) > LARGE else column.to_pylist()
 
     @property
     def n_items(self) -> int:
@@ -109,6 +116,8 @@ class Published:
     @cached_property
     def row_of(self) -> Mapping[str, int]:
         """Row of each item id."""
+        if self.n_items > LARGE:
+            return Places(self.item_ids)
         return {item_id: row for row, item_id in enumerate(self.item_ids)}
 
     @cached_property
@@ -187,7 +196,7 @@ class Published:
         )
         # Words of the text model's own vocabulary are no slips.
         usual = getattr(self.sides["text"][1], "has_word", None) if "text" in self.sides else None
-        words = [*self.titles, *values]
+        words = chain(self.titles, values)
         return Speller.of(words, lambda word: lexical.share(word) > 0, self.language, usual or (lambda _: False))
 
     @cached_property
@@ -215,6 +224,14 @@ class Published:
             return {}
         # Those of an older space that are not read any more stay where they are.
         return {folder.name: Codes.load(folder, self.n_items) for folder in folders if folder.name in CODED}
+
+    @cached_property
+    def coded(self) -> CodedIndex | None:
+        """What finds rows of a large space by the codes of all blocks; None where there are none."""
+        if (codes := self.codes.get(CODED[0])) is None:
+            return None
+        popularity = None if self.taste is None else popularity_of(self.taste.users)
+        return CodedIndex(np.asarray(self.blocks), codes, popularity)
 
     @cached_property
     def sides(self) -> dict[str, tuple[str, Any]]:

@@ -24,6 +24,7 @@ from antiphon.channels.dictionary import is_silent
 from antiphon.channels.hearing import Heard, Listener
 from antiphon.channels.mentions import Mention
 from antiphon.channels.mixture import Mixture
+from antiphon.channels.near import Near, NearVectors
 from antiphon.channels.resolver import Resolver
 from antiphon.channels.told import NearText
 from antiphon.errors import MismatchError, MissingExtraError, QueryError
@@ -62,7 +63,7 @@ class Space(Published):
     @mixture.setter
     def mixture(self, mixture: Mixture) -> None:
         self._mixture = mixture
-        for name in ("channels", "resolver", "near_text"):
+        for name in ("channels", "resolver", "near"):
             self.__dict__.pop(name, None)
 
     @cached_property
@@ -74,9 +75,11 @@ class Space(Published):
         return [channel for channel in opened if channel is not None]
 
     @cached_property
-    def near_text(self) -> NearText | None:
-        """What finds rows for texts by the codes of a large space."""
-        return NearText.of(self)
+    def near(self) -> list[Near]:
+        """What finds rows by the codes of a large space."""
+        text: Near | None = NearText.of(self)
+        found: list[Near | None] = [text, NearVectors.of(self, text)]
+        return [one for one in found if one is not None]
 
     @cached_property
     def resolver(self) -> Resolver:
@@ -233,7 +236,11 @@ class Space(Published):
         Raises:
             QueryError: a part that the space cannot read, unknown ids, or parts that cancel out.
         """
-        return self.resolver.resolve(queries)
+        found = self.resolver.resolve(queries)
+        if self.on_store is not None:  # a store is told the filter
+            return found
+        masks = {repr(query.where): self._allowed(query.where) for query in found.queries}
+        return replace(found, allowed=[masks[repr(query.where)] for query in found.queries])
 
     def best(self, resolved: Resolved, k: int) -> tuple[Rows, Floats]:
         """Rows and scores of the k best items for each resolved query, as `rank_rows` gives them.
@@ -257,10 +264,9 @@ class Space(Published):
                     self.channels,
                     some,
                     k,
-                    self._allowed(where),
+                    some.allowed_at(0),
                     self.n_items,
-                    coded=bool(self.codes),
-                    near_text=self.near_text,
+                    near=self.near,
                 )
         return rows, scores
 

@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from antiphon.base import storage
-from antiphon.channels import told
 from antiphon.channels.passages import Passages
-from antiphon.channels.told import SideBySide, basis_of, write_codes_of_texts
+from antiphon.channels.told import SideBySide, write_codes_of_texts
 from antiphon.numbers.codes import Codes
 
 BOUNDS = np.array([0, 2, 2, 3, 6, 6])
@@ -25,28 +23,17 @@ def some(seed: int = 0) -> tuple[np.ndarray, Passages]:
     return rng.standard_normal((5, 4)).astype(np.float32), Passages(vectors, BOUNDS)
 
 
-def test_the_basis_has_the_directions_in_which_vectors_differ_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Orthonormal, the widest first."""
-    monkeypatch.setattr(told, "DIRECTIONS", 2)
-    rng = np.random.default_rng(1)
-    vectors = (rng.standard_normal((500, 4)) * np.array([0.1, 5, 0.2, 2])).astype(np.float32)
-    basis = basis_of(vectors)
-    assert_allclose(basis.T @ basis, np.eye(2), atol=1e-5)
-    assert np.abs(basis).argmax(axis=0).tolist() == [1, 3]
-
-
 @pytest.mark.parametrize("wanted", [slice(None), slice(1, 4), np.array([4, 0]), np.array([1])])
 def test_rows_side_by_side_are_those_of_a_loop(wanted: Any) -> None:
     """Zeros for an item without passages."""
     joint, passages = some()
-    basis = basis_of(passages.vectors)
-    expected = np.zeros((5, 4 + basis.shape[1]), dtype=np.float32)
+    expected = np.zeros((5, 4 + 8), dtype=np.float32)
     expected[:, :4] = joint
     for row in range(5):
         own = passages.vectors[BOUNDS[row] : BOUNDS[row + 1]]
         if len(own):
-            expected[row, 4:] = (own @ basis).mean(axis=0)
-    both = SideBySide(joint, passages, basis)
+            expected[row, 4:] = own.mean(axis=0)
+    both = SideBySide(joint, passages)
     assert both.shape == expected.shape
     assert_allclose(both[wanted], expected[wanted], atol=1e-5)
 
@@ -59,8 +46,7 @@ def test_what_is_written_finds_the_best_of_the_sum(tmp_path: Path) -> None:
     passages = Passages(rng.standard_normal((300, 8)).astype(np.float32), np.arange(301))
     popularity = rng.standard_normal(300).astype(np.float32)
     write_codes_of_texts(tmp_path, joint, passages, popularity)
-    basis = storage.read_array(tmp_path / told.BASIS)
     query, text = rng.standard_normal(4).astype(np.float32), rng.standard_normal(8).astype(np.float32)
-    found = Codes.load(tmp_path, 300).nearest(np.concatenate([query, text @ basis, [1]])[None].astype(np.float32), 60)
+    found = Codes.load(tmp_path, 300).nearest(np.concatenate([query, text, [1]])[None].astype(np.float32), 60)
     best = np.argsort(-(joint @ query + passages.vectors @ text + popularity))[:10]
     assert len(np.intersect1d(found[0], best)) >= 9

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 from antiphon.errors import IntegrityError, QueryError
 from antiphon.numbers import coded
 from antiphon.numbers.coded import CodedIndex
-from antiphon.numbers.codes import Codes, fit_codes, shape_of
+from antiphon.numbers.codes import Codes, Cut, basis_of, fit_codes, shape_of
 from antiphon.numbers.exact import ExactIndex
 
 pytest.importorskip("faiss")
@@ -107,8 +107,8 @@ def test_a_query_of_zeros_finds_nothing() -> None:
 
 def test_the_same_seed_gives_the_same_codes(tmp_path: Path) -> None:
     """And what was saved finds the same."""
-    vectors = vectors_of(400, 10)
-    (made, codes), (again, twin) = fit_codes(vectors), fit_codes(vectors)
+    vectors, cuts = vectors_of(400, 10), [Cut(0, 6, 2, 1), Cut(6, 10, 1, 1)]
+    (made, codes), (again, twin) = fit_codes(vectors, cuts=cuts), fit_codes(vectors, cuts=cuts)
     assert np.array_equal(codes, twin)
     assert np.array_equal(made.centroids, again.centroids)
     made.save(tmp_path, codes)
@@ -152,13 +152,26 @@ def test_rows_near_a_query_have_its_best_among_them(share: float) -> None:
     assert (found[3] == -1).all()
 
 
-def test_codes_of_some_rows_are_read_alone(tmp_path: Path) -> None:
-    """They are numbered from 0."""
-    vectors = vectors_of(500, 8)
-    made, codes = fit_codes(vectors)
-    made.save(tmp_path, codes)
-    rows = np.arange(100, 400)
-    some = Codes.load(tmp_path, 500, rows)
-    query = vectors_of(1, 8, seed=9)
-    whole = made.nearest(query, 20, np.isin(np.arange(500), rows))[0]
-    assert len(np.intersect1d(rows[some.nearest(query, 20)[0]], whole)) >= 18
+def test_directions_are_those_in_which_rows_differ_most() -> None:
+    """Each cut has its own, orthonormal, the widest first; one that stands alone has zeros beside it."""
+    rng = np.random.default_rng(1)
+    vectors = (rng.standard_normal((500, 6)) * np.array([0.1, 5, 0.2, 2, 1, 3])).astype(np.float32)
+    basis = basis_of(vectors, [Cut(0, 4, 1, 1), Cut(4, 6, 1, 0)])
+    assert basis.shape == (6, 6)
+    assert not basis[:, [1, 5]].any()
+    assert np.abs(basis[:, [0, 2, 3, 4]]).argmax(axis=0).tolist() == [1, 3, 2, 5]
+    assert_allclose(basis.T @ basis, np.diag([1, 0, 1, 1, 1, 0]), atol=1e-5)
+
+
+def test_bits_where_rows_differ_find_more() -> None:
+    """Of vectors that lie near a plane of few directions: with fewer bytes a row."""
+    rng = np.random.default_rng(2)
+    vectors = rng.standard_normal((3_000, 64)) * np.linspace(1, 0, 64) ** 4 @ np.linalg.qr(rng.normal(size=(64, 64)))[0]
+    vectors = vectors.astype(np.float32)
+    queries = vectors[:30]
+    exact = np.argsort(-(queries @ vectors.T), axis=1)[:, :20]
+    plain, turned = fit_codes(vectors)[0], fit_codes(vectors, cuts=[Cut(0, 64, 12, 8)])[0]
+    found = [np.mean([np.isin(e, c).mean() for e, c in zip(exact, codes.nearest(queries, 40), strict=True)])
+             for codes in (plain, turned)]  # fmt: skip
+    assert turned.n_bytes < plain.n_bytes
+    assert found[1] > found[0]

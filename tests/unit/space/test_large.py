@@ -14,7 +14,7 @@ import antiphon
 from antiphon import Query
 from antiphon.base import storage, versions
 from antiphon.base.layout import RunLayout, SpaceLayout, space_id_of
-from antiphon.channels import base, facets, names, near, passages, taste, words
+from antiphon.channels import base, facets, names, passages, taste, words
 from antiphon.channels.passages import Passages
 from antiphon.errors import IntegrityError
 from antiphon.numbers import coded
@@ -59,7 +59,7 @@ def run(built: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(publish, "LARGE", 10)
         publish.write_codes(version, manifest["blocks"])
-    assert {path.name for path in version.codes.iterdir()} == {"joint", "taste", "text"}
+    assert {path.name for path in version.codes.iterdir()} == {"vectors", "texts"}
     reseal(root)
     return root
 
@@ -74,7 +74,7 @@ def large(run: Path, monkeypatch: pytest.MonkeyPatch) -> Space:
         monkeypatch.setattr(module, "GATHERED", 0.0)
     monkeypatch.setattr(passages, "SAMPLE", 10_000)
     space = antiphon.load(run)
-    assert set(space.codes) == {"joint", "taste", "text"}
+    assert set(space.codes) == {"vectors", "texts"}
     return space
 
 
@@ -102,7 +102,7 @@ def test_few_candidates_still_give_k_answers_with_exact_scores(large: Space, mon
     """Whatever the codes find: as many as are asked for, none hidden, each with the score that it has among all."""
     monkeypatch.setattr(answer, "LEAST", 1)
     monkeypatch.setattr(answer, "DEPTH", 1)
-    monkeypatch.setattr(near, "DEPTH", 8)
+    monkeypatch.setattr(taste, "DEPTH", 8)
     for query in QUERIES:
         resolved = large.resolve([query])
         rows, scores = large.best(resolved, 4)
