@@ -34,8 +34,11 @@ def bare(text: str) -> str:
 
 def names_of(title: str) -> list[str]:
     """A title as people say it: without its year and brackets, the article in front; N.W.A also as NWA."""
-    plain = _BRACKETS.sub("", title).strip() or title
-    if _DOTTED.search(plain):
+    plain = (_BRACKETS.sub("", title).strip() if "(" in title else title.strip()) or title
+    words = plain.split()
+    if plain.isascii() and "".join(words).isalnum():  # most titles: there is nothing to take out
+        return [" ".join(words).lower()]
+    if "." in plain and _DOTTED.search(plain):
         return [*_names_of(plain), *_names_of(_DOTTED.sub(lambda letters: letters[0].replace(".", ""), plain))]
     return _names_of(plain)
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from antiphon.base import runtime
 from antiphon.base.language import ENGLISH, Language
 from antiphon.base.wording import fold
-from antiphon.numbers.vectors import looked_up
+from antiphon.numbers.vectors import looked_up, once
 from antiphon.query.columns import Column, NumberColumn, WordColumn
 
 Floats = NDArray[np.float32]
@@ -84,7 +84,7 @@ class Dictionary:
             together = [part for stems in sorted(same) for part in found.get(stems, ())]
             found.update({stems: together for stems in same if together})
         entries = {
-            stems: parts[0] if len(parts) == 1 else np.unique(np.concatenate(parts)) for stems, parts in found.items()
+            stems: parts[0] if len(parts) == 1 else once(np.concatenate(parts)) for stems, parts in found.items()
         }
         return cls(entries, n_items, language=language)
 
@@ -204,7 +204,9 @@ def _values(name: str, column: Column, language: Language) -> Iterable[tuple[Ite
     """Each value of a column: the ways in which it is said, and the items that have it."""
     if isinstance(column, WordColumn):
         peoples = _peoples(language) if language.is_place(name) else {}
-        order = np.argsort(column.codes, kind="stable")
+        # Of 16 bits numbers are dealt out, not compared.
+        few = len(column.vocabulary) <= np.iinfo(np.uint16).max
+        order = np.argsort(column.codes.astype(np.uint16) if few else column.codes, kind="stable")
         codes, rows = column.codes[order], column.rows[order].astype(np.int32)
         ends = np.searchsorted(codes, np.arange(len(column.vocabulary) + 1))
         for value, code in column.vocabulary.items():

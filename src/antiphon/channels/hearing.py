@@ -109,7 +109,7 @@ class Listener:
         return self.names.said(str(query.text)[:MAX_NAMED], keep)
 
     def _name_words(self, wanted: str, mentions: Sequence[Mention]) -> frozenset[str]:
-        if self.dictionary is None or not mentions:
+        if not mentions or self.dictionary is None:  # made for texts alone: of a large catalog it takes a while
             return frozenset()
         language = self.dictionary.language
         in_names = telling(" ".join(mention.words for mention in mentions), language)

@@ -225,11 +225,20 @@ class PassagesChannel(ByLines):
         asked = np.flatnonzero(weights).tolist()
         if resolved.texts is None or not asked:
             return result
-        sentences = [resolved.sentences[place] for place in asked]
-        for place, found in zip(asked, self._sample.scores_of(resolved.texts[asked], sentences), strict=True):
-            spread = float(found.std())
+        for place in asked:
+            spread = self._spread(resolved.texts[place], resolved.sentences[place])
             result[place] = weights[place] / spread if spread else 0.0
         return result
+
+    def _spread(self, text: Floats, sentences: Floats) -> float:
+        """The standard deviation of a text's scores over the sample; of one text and one passage an item by moments."""
+        if len(sentences) or (np.diff(self._sample.bounds) != 1).any():
+            return float(self._sample.scores(text, sentences).std())
+        return float(np.sqrt(max(0.0, float(text.astype(np.float64) @ self._covariance @ text))))
+
+    @cached_property
+    def _covariance(self) -> NDArray[np.float64]:
+        return np.atleast_2d(np.cov(self._sample.vectors.T.astype(np.float64), bias=True))
 
     @cached_property
     def _sample(self) -> Passages:

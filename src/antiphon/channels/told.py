@@ -13,15 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.channels.base import Allowed, Resolved, Rows
-from antiphon.channels.near import JOINT, beside_popularity
+from antiphon.channels.near import beside_popularity
 from antiphon.channels.passages import Passages, PassagesChannel
 from antiphon.numbers.coded import OVER
 from antiphon.numbers.codes import Codes, Cut, fit_codes
 
 Floats = NDArray[np.float32]
 NAME = "texts"
-PASSAGES = (1 / 12, 1 / 12)
-"""Shares of the directions of passages that have a piece each, and of pieces that two share."""
+JOINT, PASSAGES = (1 / 8, 1 / 16), (1 / 12, 1 / 12)
+"""Shares of the directions of joint vectors and of passages that have a piece each, and of pieces that two share. More
+of either found no more of the answers to texts among 1,000,000 items, whose words and facets find most of them."""
 
 
 class SideBySide:

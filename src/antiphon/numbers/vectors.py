@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+AnyInt = TypeVar("AnyInt", np.int32, np.int64)
 TOGETHER = 256
 """Rows that are read at once: their copy stays in the processor's own memory."""
 BEST = 3
@@ -56,8 +57,8 @@ def looked_up(known: NDArray[Any], asked: NDArray[Any]) -> tuple[NDArray[np.int6
     return places, known[places] == asked
 
 
-def once(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Rows in order, each once. Sorting some thousand takes a third of what numpy's `unique` does."""
+def once(rows: NDArray[AnyInt]) -> NDArray[AnyInt]:
+    """Rows in order, each once. Sorting them takes a third of what numpy's `unique` does."""
     ordered = np.sort(rows)
     return ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])] if len(ordered) else ordered
 

@@ -173,7 +173,8 @@ def _best_among(
 ) -> tuple[Rows, Floats]:
     """The k best of some rows for one request; what is costly is scored where it may bring a row among these.
 
-    First for the rows that lead without it, and for some drawn evenly, which tell what it brings a row at most.
+    First for the rows that lead without it, and for some drawn evenly, which tell what it brings a row at most; then
+    for more of those that lead, twice as many each time, until no other can come among the best.
     """
     met = {name for finder in near for name in finder.meet(one, union)}
     late = sorted((channel for channel in channels if _cost(channel) and channel.name not in met), key=_cost)
@@ -186,14 +187,17 @@ def _best_among(
     ahead[:: len(union) // DRAWN] = True
     parts = [channel.scores(one, union[ahead]) for channel in late]
     total[:, ahead] += sum(parts[1:], parts[0])
-    bar = np.partition(total[0, ahead], -k)[-k]
-    most = [part.max() + part.std() for part in parts]
-    others = ~ahead
-    for place, channel in enumerate(late):
-        others &= total[0] + sum(most[place:]) >= bar
-        total[:, others] += channel.scores(one, union[others])
-    seen = ahead | others
-    return _top(total[:, seen], k, union[seen])
+    most = np.cumsum([part.max() + part.std() for part in reversed(parts)])[::-1]
+    left = np.flatnonzero(~ahead)
+    left = left[np.argsort(-total[0, left])]
+    size = first
+    while len(left := left[total[0, left] + most[0] >= (bar := np.partition(total[0, ahead], -k)[-k])]):
+        some, left = np.sort(left[:size]), left[size:]
+        for channel, brings in zip(late, most, strict=True):
+            some = some[total[0, some] + brings >= bar]
+            total[0, some] += channel.scores(one, union[some])[0]
+        ahead[some], size = True, 2 * size
+    return _top(total[:, ahead], k, union[ahead])
 
 
 def _cost(channel: Channel) -> int:

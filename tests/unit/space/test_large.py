@@ -113,6 +113,15 @@ def test_few_candidates_still_give_k_answers_with_exact_scores(large: Space, mon
         assert_allclose(scores[0], total[rows[0]], atol=1e-3)
 
 
+def test_who_asks_without_words_waits_for_none(large: Space) -> None:
+    """Names, values and spelling are made at the first text: of a million titles that takes a while."""
+    large.search(likes=["film-001"])
+    large.search(user="user-05")
+    assert not {"names", "speller", "dictionary"} & set(vars(large))
+    large.search("dark")
+    assert {"names", "speller", "dictionary"} <= set(vars(large))
+
+
 @pytest.mark.parametrize("name", ["facets", "passages", "words"])
 def test_scores_of_some_rows_are_those_of_the_lines(large: Space, name: str) -> None:
     """Though no line of all items is made for them, and candidates are rows that the channel speaks for."""
