@@ -129,8 +129,9 @@ def timed(space: Any, queries: Sequence[Any], where: str | None, ways: Mapping[s
     recall, least, graph_recall, whole = [], K, [], []
     space.best(space.resolve(asked[:1]), K)
     for number, query in enumerate(asked):
+        resolved = space.resolve([query])
         start = time.thread_time()
-        right = exact(space, query)
+        right = exact(space, resolved)
         whole.append((time.thread_time() - start) * 1e3)
         least = min(least, len(right))
         for name, way in ways.items():
@@ -156,12 +157,11 @@ def timed(space: Any, queries: Sequence[Any], where: str | None, ways: Mapping[s
     }
 
 
-def exact(space: Any, query: Any) -> Rows:
-    """The k best of all items by all channels."""
+def exact(space: Any, resolved: Any) -> Rows:
+    """The k best of all items by all channels: the path of small catalogs."""
     from antiphon.space.answer import SMALL, best
 
-    resolved = space.resolve([query])
-    allowed = space._allowed(query.where)  # noqa: SLF001  the path of small catalogs
+    allowed = resolved.allowed_at(0)
     channels = [exactly(channel) for channel in space.channels]
     n_open = space.n_items if allowed is None else int(allowed.sum())
     rows = best(channels, resolved, max(K, n_open // 8 + 1 if n_open > SMALL else K), allowed, space.n_items)[0][0]
