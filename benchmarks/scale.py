@@ -161,10 +161,10 @@ def exact(space: Any, resolved: Any) -> Rows:
     """The k best of all items by all channels: the path of small catalogs."""
     from antiphon.space.answer import SMALL, best
 
-    allowed = resolved.allowed_at(0)
+    passing = resolved.passing_at(0)
     channels = [exactly(channel) for channel in space.channels]
-    n_open = space.n_items if allowed is None else int(allowed.sum())
-    rows = best(channels, resolved, max(K, n_open // 8 + 1 if n_open > SMALL else K), allowed, space.n_items)[0][0]
+    n_open = space.n_items if passing is None else passing.n
+    rows = best(channels, resolved, max(K, n_open // 8 + 1 if n_open > SMALL else K), passing, space.n_items)[0][0]
     return rows[:K][rows[:K] >= 0]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -39,6 +40,23 @@ class Folded:
 
 
 @dataclass(frozen=True)
+class Passing:
+    """The items that a filter lets through: `mask`, (n_items,) bool."""
+
+    mask: Allowed
+
+    @cached_property
+    def n(self) -> int:
+        """How many they are."""
+        return int(np.count_nonzero(self.mask))
+
+    @cached_property
+    def rows(self) -> Rows:
+        """Theirs, ascending."""
+        return np.flatnonzero(self.mask)
+
+
+@dataclass(frozen=True)
 class Resolved:
     """Requests with everything looked up: no id, text or file is read after this. One entry per request.
 
@@ -48,8 +66,8 @@ class Resolved:
     what the user and the history have. `asked`: rows of items that are asked for by name. `refused`: rows of items that
     have what the text refuses. `hidden`: rows that may not be answers. `histories`: folded; None where a request has
     none. `weights`: voice of a channel -> (n,) float32, how much it counts; 0 where it has nothing to say.
-    `heard`: what each says in words; none where the texts are taken as they are. `allowed`: (n_items,) bool, the items
-    that a request's filter lets through, one array for requests with the same; None for all.
+    `heard`: what each says in words; none where the texts are taken as they are. `passing`: what the filter of each
+    lets through, the same for requests with the same filter; None for all.
     """
 
     queries: Sequence[Query]
@@ -65,7 +83,7 @@ class Resolved:
     heard: Sequence[Heard] = ()
     dislikes: Sequence[NDArray[np.int32]] = ()
     known: Sequence[tuple[NDArray[np.int32], Floats]] = ()
-    allowed: Sequence[Allowed | None] = ()
+    passing: Sequence[Passing | None] = ()
     _kept: dict[str, list[Any]] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -96,13 +114,13 @@ class Resolved:
             [self.heard[place] for place in places] if self.heard else (),
             [self.dislikes[place] for place in places] if self.dislikes else (),
             [self.known[place] for place in places] if self.known else (),
-            [self.allowed[place] for place in places] if self.allowed else (),
+            [self.passing[place] for place in places] if self.passing else (),
             {name: [values[place] for place in places] for name, values in self._kept.items()},
         )
 
-    def allowed_at(self, place: int) -> Allowed | None:
-        """The items that the filter of one request lets through; None for all."""
-        return self.allowed[place] if self.allowed else None
+    def passing_at(self, place: int) -> Passing | None:
+        """What the filter of one request lets through; None for all."""
+        return self.passing[place] if self.passing else None
 
     def without_names(self, place: int) -> str:
         """The text of one request without the names of items."""

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from antiphon.base import storage
 from antiphon.base.progress import Progress
-from antiphon.channels.base import Allowed, Folded, Resolved, Rows, at, best_rows
+from antiphon.channels.base import Allowed, Folded, Passing, Resolved, Rows, at, best_rows
 from antiphon.channels.rerank import DEPTH, HEAD, Reranker, features_of, head_of, spread_alike
 from antiphon.config.sections import SpaceConfig
 from antiphon.data.held_out import few_enough, score_of_vectors, user_item_matrix
@@ -31,6 +31,7 @@ from antiphon.numbers.coded import CodedIndex
 from antiphon.numbers.codes import LARGE
 from antiphon.numbers.ease import ease_fits
 from antiphon.numbers.engine import BuildEngine
+from antiphon.numbers.exact import SPARSE
 from antiphon.numbers.factorization import (
     History,
     Ranges,
@@ -42,7 +43,7 @@ from antiphon.numbers.factorization import (
     to_search,
 )
 from antiphon.numbers.random_search import uphill
-from antiphon.numbers.vectors import looked_up
+from antiphon.numbers.vectors import looked_up, without
 
 Floats = NDArray[np.float32]
 LEADING = "leading"
@@ -287,21 +288,20 @@ class TasteChannel:
         history = resolved.histories[place]
         assert history is not None  # noqa: S101  asked for requests with one
         if near is None or (first := resolved.at_hand(LEADING, near)) is None:
-            return self.leading(history, resolved.allowed_at(place))
+            return self.leading(history, resolved.passing_at(place))
         open_ = self.known[near]
         places, there = looked_up(near, history.rows) if len(near) else (near, open_)
         open_[places[there]] = False
         return _best_of(near[open_], first[open_])
 
-    def leading(self, history: Folded, allowed: Allowed | None = None) -> tuple[Rows, Floats]:
-        """The rows that lead by the first stage and their scores, (n,) float32.
-
-        `allowed`: (n_items,) bool, the rows that they may be; None for all.
-        """
+    def leading(self, history: Folded, passing: Passing | None = None) -> tuple[Rows, Floats]:
+        """The rows that lead by the first stage and their scores, (n,) float32; `passing`: those that they may be."""
+        allowed = None if passing is None else passing.mask
+        if self.coded is None and passing is not None and passing.n <= SPARSE * len(self.users):
+            rows = without(passing.rows[self.known[passing.rows]], history.rows)
+            return _best_of(rows, self._first(history, rows))
         if self.coded is None:
-            first = np.zeros(len(self.users), dtype=np.float32)
-            for name, scale in self.scales(history).items():
-                first += scale * (self.items[name] @ history.vectors[name])
+            first = self._first(history, None)
             head = head_of(first, history.rows, self.users, allowed)
             return head, first[head]
         known = allowed if self.known.all() else self.known if allowed is None else self.known & allowed
@@ -309,6 +309,13 @@ class TasteChannel:
         rows, scores = self.coded.search(asked[None], HEAD * DEPTH + len(history.rows), allowed=known)
         open_ = (rows[0] >= 0) & ~np.isin(rows[0], history.rows)
         return _best_of(rows[0][open_], scores[0][open_])
+
+    def _first(self, history: Folded, rows: Rows | None) -> Floats:
+        """What the first stage says of some rows, or of all items."""
+        first = np.zeros(len(self.users) if rows is None else len(rows), dtype=np.float32)
+        for name, scale in self.scales(history).items():
+            first += scale * (at(self.items[name], rows) @ history.vectors[name])
+        return first
 
     def first_stage(self, history: Folded, width: int) -> Floats:
         """What the first stage counts of a history, over the columns of all blocks: a query of the codes, (width,)."""

@@ -20,6 +20,7 @@ from antiphon.channels.base import (
     Floats,
     Leaning,
     Listing,
+    Passing,
     Resolved,
     Rows,
 )
@@ -43,23 +44,23 @@ def best(
     channels: Sequence[Channel],
     resolved: Resolved,
     k: int,
-    allowed: Allowed | None,
+    passing: Passing | None,
     n_items: int,
     *,
     near: Sequence[Near] = (),
 ) -> tuple[Rows, Floats]:
     """Rows and scores of the k best items for each request, (n_requests, k), best first, equal scores by row.
 
-    `allowed`: (n_items,) bool, the items that may be answers; None for all. Where fewer than k may, the rest is -1 and
-    -inf; whenever k items may be answers there are k. `near`: what finds candidates by codes, for less than it costs to
-    score `SMALL` items.
+    `passing`: the items that may be answers; None for all. Where fewer than k may, the rest is -1 and -inf; whenever k
+    items may be answers there are k. `near`: what finds candidates by codes, for less than it costs to score `SMALL`
+    items.
     """
     rows = np.full((len(resolved), k), -1, dtype=np.int64)
     scores = np.full((len(resolved), k), -np.inf, dtype=np.float32)
-    n_open = n_items if allowed is None else int(np.count_nonzero(allowed))
+    n_open, allowed = (n_items, None) if passing is None else (passing.n, passing.mask)
     few = n_open <= max(GATHERED * n_items if near else SMALL, DEPTH * k)
     # A few rows are gathered; more are cheaper to score with the others.
-    gathered = np.flatnonzero(allowed) if allowed is not None and few and n_open <= SPARSE * n_items else None
+    gathered = passing.rows if passing is not None and few and n_open <= SPARSE * n_items else None
     step = max(1, MAX_SCORES // n_items)
     for start in range(0, len(resolved), step):
         part = range(start, min(start + step, len(resolved)))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from antiphon.base import storage
 from antiphon.base.registry import every, find
 from antiphon.channels.asking import on_store as stored
-from antiphon.channels.base import Channel, Resolved
+from antiphon.channels.base import Channel, Passing, Resolved
 from antiphon.channels.dictionary import is_silent
 from antiphon.channels.hearing import Heard, Listener
 from antiphon.channels.mentions import Mention
@@ -28,6 +28,7 @@ from antiphon.channels.near import Near, NearVectors
 from antiphon.channels.resolver import Resolver
 from antiphon.channels.told import NearText
 from antiphon.errors import MismatchError, MissingExtraError, QueryError
+from antiphon.numbers.coded import GATHERED
 from antiphon.numbers.exact import ExactIndex
 from antiphon.query.filters import Where, matches, parse_filter
 from antiphon.query.hits import Hit
@@ -239,8 +240,8 @@ class Space(Published):
         found = self.resolver.resolve(queries)
         if self.on_store is not None:  # a store is told the filter
             return found
-        masks = {repr(query.where): self._allowed(query.where) for query in found.queries}
-        return replace(found, allowed=[masks[repr(query.where)] for query in found.queries])
+        passing = {repr(query.where): self._passing(query.where) for query in found.queries}
+        return replace(found, passing=[passing[repr(query.where)] for query in found.queries])
 
     def best(self, resolved: Resolved, k: int) -> tuple[Rows, Floats]:
         """Rows and scores of the k best items for each resolved query, as `rank_rows` gives them.
@@ -264,7 +265,7 @@ class Space(Published):
                     self.channels,
                     some,
                     k,
-                    some.allowed_at(0),
+                    some.passing_at(0),
                     self.n_items,
                     near=self.near,
                 )
@@ -317,6 +318,15 @@ class Space(Published):
         if importlib.util.find_spec("pandas") is None:
             raise MissingExtraError("pandas", "pandas", "a DataFrame of the items")
         return self.to_arrow().to_pandas()
+
+    def _passing(self, where: Any) -> Passing | None:
+        mask = self._allowed(where)
+        if mask is None:
+            return None
+        passing = Passing(mask)
+        if self.near and passing.n <= GATHERED * self.n_items:
+            _ = passing.rows  # what is known of a filter is known before the search
+        return passing
 
     def _allowed(self, where: Any) -> NDArray[np.bool_] | None:
         if where is None:

@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose
 import antiphon
 from antiphon import Query
 from antiphon.channels import passages
-from antiphon.channels.base import Resolved
+from antiphon.channels.base import Passing, Resolved
 from antiphon.channels.passages import Passages, PassagesChannel
 from antiphon.numbers.rough import Rough, write_rough
 from antiphon.numbers.vectors import unit
@@ -131,7 +131,7 @@ def test_what_leads_by_eight_bits_is_answered_exactly(seed: int, k: int, weight:
     none, weights = [np.zeros(0, dtype=np.int32)] * 3, np.array([weight, weight, 0], dtype=np.float32)
     hidden = [np.array([4, 7]), np.zeros(0, dtype=np.int64), np.arange(50)]
     told = Told(rng.standard_normal(n_items).astype(np.float32))
-    allowed = rng.random(n_items) < 0.5 if filtered else None
+    passing = Passing(rng.random(n_items) < 0.5) if filtered else None
     found = []
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(passages, "LARGE", 10)
@@ -141,7 +141,7 @@ def test_what_leads_by_eight_bits_is_answered_exactly(seed: int, k: int, weight:
             said = {"told": np.ones(3, dtype=np.float32), "passages": weights}
             lists = (none, none, none, hidden, [None] * 3)
             resolved = Resolved([Query(text="said")] * 3, texts, sentences, {}, *lists, said)
-            found.append(answer.best([told, channel], resolved, k, allowed, n_items))
+            found.append(answer.best([told, channel], resolved, k, passing, n_items))
     assert_allclose(found[1][1], found[0][1], atol=1e-5)
     assert (found[0][0] == found[1][0]).mean() > 0.99
     assert ((found[1][0] >= 0) == np.isfinite(found[1][1])).all()
