@@ -68,8 +68,8 @@ class Near(Protocol):
 class NearVectors:
     """Rows that lead by the joint vector, the factors of taste and popularity together.
 
-    `index`: over `blocks` side by side, in their order, and popularity where there is taste. `text`: what finds rows for
-    texts by the joint vector too, where there is one.
+    `index`: over `blocks` side by side, in their order, and popularity where there is taste. `text`: what finds rows
+    for texts by the joint vector too, where there is one.
     """
 
     def __init__(

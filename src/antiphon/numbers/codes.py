@@ -111,7 +111,7 @@ class Codes:
             inner = len(self.basis)
             turned = np.concatenate([queries[:, :inner] @ self.basis, queries[:, inner:]], axis=1)
         found: Rows = self._index.search(_wide(turned, self.centroids), min(n, self.n_rows), params=options)[1]
-        return np.pad(found, ((0, 0), (0, n - found.shape[1])), constant_values=-1)
+        return found if n <= self.n_rows else np.pad(found, ((0, 0), (0, n - self.n_rows)), constant_values=-1)
 
     def save(self, folder: Path, codes: NDArray[np.uint8]) -> None:
         """Write as npy and JSON; `codes` as they were given."""

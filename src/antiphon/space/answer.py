@@ -251,5 +251,7 @@ def _top(scores: Floats, k: int, gathered: Rows | None) -> tuple[Rows, Floats]:
     """The k best columns of each line as rows of the catalog, (n, k), filled up with -1 and -inf."""
     columns, values = top_k(scores, min(k, scores.shape[1]))
     rows = columns if gathered is None else np.where(columns >= 0, gathered[columns], -1)
+    if rows.shape[1] == k:
+        return rows, values
     missing = ((0, 0), (0, k - rows.shape[1]))
     return np.pad(rows, missing, constant_values=-1), np.pad(values, missing, constant_values=-np.inf)
