@@ -117,8 +117,9 @@ class Facets:
 
     def held_by(self, rows: Rows) -> Held:
         """What some items have."""
-        places, bounds = lists_of(self._by_item[0], rows)
-        entries = self._entries[places].view(np.int32).reshape(-1, 2)
+        starts, held = self._by_item
+        places, bounds = lists_of(starts, rows)
+        entries = held[places].view(np.int32).reshape(-1, 2)
         return Held(entries[:, 0].astype(np.int64), entries[:, 1].view(np.float32), bounds)
 
     def lists(self, weights: Floats) -> list[Listed]:
@@ -163,23 +164,23 @@ class Facets:
         return result / np.float32(size) if size else result
 
     @cached_property
-    def _by_item(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """The facets of item i, ascending, are at bounds[i]:bounds[i + 1]."""
-        return members(self.bounds, self.rows, self.n_items)
+    def _by_item(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The facets of item i, ascending, are at bounds[i]:bounds[i + 1].
 
-    @cached_property
-    def _entries(self) -> NDArray[np.int64]:
-        """Facet and degree of each entry of `_by_item` side by side, as one number: they are read together."""
+        Facet and degree of each stand side by side, as one number: they are read together.
+        """
+        starts, held = members(self.bounds, self.rows, self.n_items)
         entries = np.empty((len(self.rows), 2), dtype=np.int32)
-        entries[:, 0] = self._by_item[1]
+        entries[:, 0] = held
         entries[:, 1] = np.asarray(self.degrees, dtype=np.float32)[np.argsort(self.rows, kind="stable")].view(np.int32)
-        return entries.view(np.int64).ravel()
+        return starts, entries.view(np.int64).ravel()
 
     def facets_of(self, rows: NDArray[np.int32]) -> NDArray[np.int32]:
         """The facets that items have, item after item."""
         starts, held = self._by_item
         parts = [held[starts[row] : starts[row + 1]] for row in rows]
-        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
+        found = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+        return found.view(np.int32)[::2]
 
     def items(self, facet: int) -> NDArray[np.int32]:
         """Rows of the items that have a facet."""
