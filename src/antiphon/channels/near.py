@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from antiphon.channels.base import Allowed, Resolved, Rows
 from antiphon.channels.taste import LEADING, TasteChannel
 from antiphon.numbers.codes import Cut
-from antiphon.numbers.vectors import once, products_at
+from antiphon.numbers.vectors import once
 
 if TYPE_CHECKING:
     from antiphon.numbers.coded import CodedIndex
@@ -144,9 +144,9 @@ class NearVectors:
         before = others[-1]
         times = np.float32(last @ before / max(float(before @ before), 1e-30))
         if len(asked) > 2 and np.abs(last - times * before).max() <= 1e-6 * np.abs(last).max():
-            found = list(products_at(self.index.vectors, rows, np.stack(others)))
+            found = list(self.index.products(np.stack(others), rows))
             return [*found, times * found[-1]]
-        return list(products_at(self.index.vectors, rows, np.stack(asked)))
+        return list(self.index.products(np.stack(asked), rows))
 
     def _query(self, one: Resolved, *, joint: bool) -> Floats:
         """The vector of one request in the joint block alone, or in the others, over the columns of all."""

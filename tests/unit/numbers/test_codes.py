@@ -175,3 +175,12 @@ def test_bits_where_rows_differ_find_more() -> None:
              for codes in (plain, turned)]  # fmt: skip
     assert turned.n_bytes < plain.n_bytes
     assert found[1] > found[0]
+
+
+def test_rows_are_scored_where_they_lie() -> None:
+    """As by a product of their copy; also of vectors that are some columns of others."""
+    vectors, queries, rows = vectors_of(500, 12), vectors_of(3, 12, seed=4), np.array([0, 7, 7, 499])
+    for some, asked in ((vectors, queries), (vectors[:, 2:9], queries[:, 2:9])):
+        index = CodedIndex(some, fit_codes(some)[0])
+        assert_allclose(index.products(asked, rows), asked @ some[rows].T, rtol=1e-4, atol=1e-5)
+    assert index.products(queries[:, 2:9], rows[:0]).shape == (3, 0)
