@@ -169,11 +169,11 @@ class Facets:
 
         Facet and degree of each stand side by side, as one number: they are read together.
         """
-        starts, held = members(self.bounds, self.rows, self.n_items)
         entries = np.empty((len(self.rows), 2), dtype=np.int32)
-        entries[:, 0] = held
-        entries[:, 1] = np.asarray(self.degrees, dtype=np.float32)[np.argsort(self.rows, kind="stable")].view(np.int32)
-        return starts, entries.view(np.int64).ravel()
+        entries[:, 0] = np.repeat(np.arange(len(self.bounds) - 1, dtype=np.int32), np.diff(self.bounds))
+        entries[:, 1] = np.asarray(self.degrees, dtype=np.float32).view(np.int32)
+        order, starts = sorted_by(self.rows, self.n_items)
+        return starts, entries.view(np.int64).ravel()[order]
 
     def facets_of(self, rows: NDArray[np.int32]) -> NDArray[np.int32]:
         """The facets that items have, item after item."""
@@ -417,6 +417,11 @@ def members(
     Returns bounds (n_facets + 1,) int64 and rows int32, ascending within a facet.
     """
     items = np.repeat(np.arange(len(bounds) - 1, dtype=np.int32), np.diff(bounds))
-    order = np.argsort(facets, kind="stable")
-    starts = np.searchsorted(facets[order], np.arange(n_facets + 1)).astype(np.int64)
+    order, starts = sorted_by(facets, n_facets)
     return starts, items[order]
+
+
+def sorted_by(numbers: NDArray[np.int32], n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The order in which numbers below n ascend, equal ones as they stand, and where each begins, (n + 1,) int64."""
+    order = np.argsort(numbers, kind="stable")
+    return order, np.searchsorted(numbers[order], np.arange(n + 1)).astype(np.int64)

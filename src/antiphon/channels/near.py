@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from antiphon.numbers.coded import CodedIndex
 
 Floats = NDArray[np.float32]
-NAME = "vectors"
 JOINT, TASTE = (3 / 16, 3 / 32), (3 / 32, 1 / 4)
 """Shares of the directions of a block that have a piece each, and of pieces that two share. Joint vectors differ in few
 directions, factors of taste in many, and a history's leading rows are told apart by all of them."""
@@ -140,10 +139,12 @@ class NearVectors:
 
     def _products(self, rows: Rows, asked: Sequence[Floats]) -> list[Floats]:
         """Inner products of rows with some vectors, of which the last is often a multiple of the one before."""
+        if len(asked) < 3:  # without a first stage
+            return list(self.index.products(np.stack(asked), rows))
         *others, last = asked
         before = others[-1]
         times = np.float32(last @ before / max(float(before @ before), 1e-30))
-        if len(asked) > 2 and np.abs(last - times * before).max() <= 1e-6 * np.abs(last).max():
+        if np.abs(last - times * before).max() <= 1e-6 * np.abs(last).max():
             found = list(self.index.products(np.stack(others), rows))
             return [*found, times * found[-1]]
         return list(self.index.products(np.stack(asked), rows))

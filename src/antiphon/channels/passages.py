@@ -39,6 +39,11 @@ def sampled(searchable: NDArray[np.bool_], n: int | None = None) -> NDArray[np.i
     return np.sort(np.random.default_rng(0).choice(rows, min(wanted, len(rows)), replace=False)).astype(np.int64)
 
 
+def spread_of(covariance: NDArray[np.float64], text: Floats) -> float:
+    """The standard deviation of a text's cosines with vectors of this covariance."""
+    return float(np.sqrt(max(0.0, float(text.astype(np.float64) @ covariance @ text))))
+
+
 def sentences_of(text: str) -> list[str]:
     """The sentences of a request; none where it has only one."""
     found = [piece for piece in SENTENCE_END.split(text) if len(piece.split()) >= MIN_WORDS]
@@ -225,19 +230,23 @@ class PassagesChannel(ByLines):
         asked = np.flatnonzero(weights).tolist()
         if resolved.texts is None or not asked:
             return result
-        for place in asked:
-            spread = self._spread(resolved.texts[place], resolved.sentences[place])
+        spreads: dict[int, float] = {}
+        if (covariance := self._covariance) is not None:
+            texts = {place: resolved.texts[place] for place in asked if not len(resolved.sentences[place])}
+            spreads = {place: spread_of(covariance, text) for place, text in texts.items()}
+        rest = [place for place in asked if place not in spreads]
+        sentences = [resolved.sentences[place] for place in rest]
+        for place, found in zip(rest, self._sample.scores_of(resolved.texts[rest], sentences), strict=True):
+            spreads[place] = float(found.std())
+        for place, spread in spreads.items():
             result[place] = weights[place] / spread if spread else 0.0
         return result
 
-    def _spread(self, text: Floats, sentences: Floats) -> float:
-        """The standard deviation of a text's scores over the sample; of one text and one passage an item by moments."""
-        if len(sentences) or (np.diff(self._sample.bounds) != 1).any():
-            return float(self._sample.scores(text, sentences).std())
-        return float(np.sqrt(max(0.0, float(text.astype(np.float64) @ self._covariance @ text))))
-
     @cached_property
-    def _covariance(self) -> NDArray[np.float64]:
+    def _covariance(self) -> NDArray[np.float64] | None:
+        """That of the sample's passages; None where an item has none or several, of which the best counts."""
+        if (np.diff(self._sample.bounds) != 1).any():
+            return None
         return np.atleast_2d(np.cov(self._sample.vectors.T.astype(np.float64), bias=True))
 
     @cached_property

@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from antiphon.base.layout import CODED
 from antiphon.channels.base import Allowed, Resolved, Rows
 from antiphon.channels.near import beside_popularity
 from antiphon.channels.passages import Passages, PassagesChannel
@@ -19,7 +20,6 @@ from antiphon.numbers.coded import OVER
 from antiphon.numbers.codes import Codes, Cut, fit_codes
 
 Floats = NDArray[np.float32]
-NAME = "texts"
 JOINT, PASSAGES = (1 / 8, 1 / 16), (1 / 12, 1 / 12)
 """Shares of the directions of joint vectors and of passages that have a piece each, and of pieces that two share. More
 of either found no more of the answers to texts among 1,000,000 items, whose words and facets find most of them."""
@@ -73,9 +73,9 @@ class NearText:
     def of(cls, space: Any) -> Self | None:
         """That of a space with codes of texts."""
         channel = next((channel for channel in space.channels if isinstance(channel, PassagesChannel)), None)
-        if NAME not in space.codes or channel is None:
+        if CODED[1] not in space.codes or channel is None:
             return None
-        return cls(space.codes[NAME], channel, beside=space.taste is not None)
+        return cls(space.codes[CODED[1]], channel, beside=space.taste is not None)
 
     def asked(self, resolved: Resolved) -> NDArray[np.bool_]:
         """The requests whose texts passages answer, (n_requests,) bool."""
